@@ -1,0 +1,60 @@
+/**
+ * Errors of the libvirt client. Three families, told apart by class:
+ * the server answered with an error, the transport failed, or the address given is unusable.
+ */
+
+/** Codes of {@link LibvirtTransportError}; stable, for programs to branch on. */
+export type TransportErrorCode =
+  | 'ERR_LIBVIRT_CONNECT'
+  | 'ERR_LIBVIRT_CLOSED'
+  | 'ERR_LIBVIRT_PROTOCOL'
+  | 'ERR_LIBVIRT_TIMEOUT'
+  | 'ERR_LIBVIRT_UNRESPONSIVE'
+  | 'ERR_LIBVIRT_AUTH_UNSUPPORTED'
+  | 'ERR_LIBVIRT_AUTH_DENIED';
+
+/** No answer could be had: the socket is absent, died, broke the protocol, or stayed silent past a deadline. */
+export class LibvirtTransportError extends Error {
+  override readonly name = 'LibvirtTransportError';
+  readonly code: TransportErrorCode;
+
+  constructor(code: TransportErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+/** virErrorNumber values the exporter branches on (libvirt: include/libvirt/virterror.h). */
+export const ServerErrorNumber = {
+  operationDenied: 29,
+  noDomain: 42,
+  authFailed: 45,
+  operationInvalid: 55,
+  operationTimeout: 68,
+  accessDenied: 88,
+} as const;
+
+/** libvirt answered the call with an error. `number` is its virErrorNumber, `domain` its virErrorDomain. */
+export class LibvirtServerError extends Error {
+  override readonly name = 'LibvirtServerError';
+  readonly code = 'ERR_LIBVIRT_SERVER';
+  readonly number: number;
+  readonly domain: number;
+
+  constructor(number: number, domain: number, message: string) {
+    super(message);
+    this.number = number;
+    this.domain = domain;
+  }
+}
+
+/** The libvirt URI cannot be used; says which part and what would be accepted. */
+export class LibvirtUriError extends Error {
+  override readonly name = 'LibvirtUriError';
+  readonly code = 'ERR_LIBVIRT_URI';
+}
+
+/** True when the domain that a call was about is gone: undefined or migrated since it was listed. */
+export function isNoDomain(error: unknown): boolean {
+  return error instanceof LibvirtServerError && error.number === ServerErrorNumber.noDomain;
+}

@@ -1,0 +1,86 @@
+import { type DomainRef, readDomain, readString } from './wire-types.ts';
+import type { XdrReader } from './xdr.ts';
+
+/** Domain events as the inventory sees them. Numbers: libvirt's include/libvirt/libvirt-domain.h. */
+export type DomainEvent =
+  | {
+      readonly kind: 'lifecycle';
+      readonly domain: DomainRef;
+      readonly event: number;
+      readonly detail: number;
+    }
+  | { readonly kind: 'reboot'; readonly domain: DomainRef }
+  | { readonly kind: 'device'; readonly domain: DomainRef }
+  | { readonly kind: 'metadata'; readonly domain: DomainRef };
+
+/** virDomainEventType. */
+export const Lifecycle = {
+  defined: 0,
+  undefined: 1,
+  started: 2,
+  suspended: 3,
+  resumed: 4,
+  stopped: 5,
+  shutdown: 6,
+  pmSuspended: 7,
+  crashed: 8,
+} as const;
+
+/** Details of lifecycle events that the exporter tells apart (virDomainEvent…DetailType). */
+export const LifecycleDetail = {
+  startedMigrated: 1,
+  stoppedCrashed: 2,
+  stoppedMigrated: 3,
+  crashedPanicked: 0,
+} as const;
+
+interface EventKind {
+  /** virDomainEventID, what a subscription names. */
+  readonly eventId: number;
+  /** Procedure number under which the events arrive. */
+  readonly procedure: number;
+  readonly decode: (message: XdrReader) => DomainEvent;
+}
+
+function deviceEvent(message: XdrReader): DomainEvent {
+  const domain = readDomain(message);
+  readString(message); // device alias
+  return { kind: 'device', domain };
+}
+
+/** The kinds subscribed to: all that change a domain's configuration or are counted. */
+export const EVENT_KINDS: readonly EventKind[] = [
+  {
+    eventId: 0,
+    procedure: 318,
+    decode: (message) => ({
+      kind: 'lifecycle',
+      domain: readDomain(message),
+      event: message.int(),
+      detail: message.int(),
+    }),
+  },
+  { eventId: 1, procedure: 319, decode: (message) => ({ kind: 'reboot', domain: readDomain(message) }) },
+  { eventId: 15, procedure: 333, decode: deviceEvent },
+  { eventId: 19, procedure: 354, decode: deviceEvent },
+  {
+    eventId: 23,
+    procedure: 379,
+    decode: (message) => {
+      const domain = readDomain(message);
+      message.int(); // virDomainMetadataType
+      message.optional(() => readString(message)); // namespace URI
+      return { kind: 'metadata', domain };
+    },
+  },
+];
+
+/** Decodes an event's payload, which starts with the callback id; undefined for a kind not subscribed to. */
+export function decodeEvent(procedure: number, message: XdrReader): DomainEvent | undefined {
+  const kind = EVENT_KINDS.find((candidate) => candidate.procedure === procedure);
+  if (kind === undefined) return undefined;
+  message.int(); // callback id
+  const event = kind.decode(message);
+  message.end();
+  return event;
+}

@@ -1,0 +1,136 @@
+import { Program } from './frame.ts';
+import type { Procedure } from './procedure.ts';
+import {
+  type DomainRef,
+  MAX_DOMAINS,
+  MAX_STATS_PARAMS,
+  readDomain,
+  readString,
+  readTypedParam,
+  type TypedValue,
+  writeDomain,
+} from './wire-types.ts';
+import type { Integer64, XdrReader, XdrWriter } from './xdr.ts';
+
+/**
+ * The procedures this exporter calls (libvirt: src/remote/remote_protocol.x). All of them are open to
+ * read-only connections. Numbers are append-only in practice, see docs/decisions/0001.
+ */
+
+/** REMOTE_AUTH_TYPE_LIST_MAX. */
+const MAX_AUTH_TYPES = 20;
+
+const nothing = (): void => undefined;
+
+function remote<Args, Reply>(
+  name: string,
+  number: number,
+  encode: (out: XdrWriter, args: Args) => void,
+  decode: (reply: XdrReader) => Reply,
+): Procedure<Args, Reply> {
+  return { program: Program.remote, number, name, encode, decode };
+}
+
+export const authList = remote<void, number[]>('AUTH_LIST', 66, nothing, (reply) =>
+  reply.array(MAX_AUTH_TYPES, () => reply.int()),
+);
+
+export const authPolkit = remote<void, boolean>('AUTH_POLKIT', 70, nothing, (reply) => reply.bool());
+
+export const connectOpen = remote<{ name: string; flags: number }, void>(
+  'CONNECT_OPEN',
+  1,
+  (out, { name, flags }) => {
+    out.optional(name, (present) => out.string(present)).uint(flags);
+  },
+  nothing,
+);
+
+export const connectClose = remote<void, void>('CONNECT_CLOSE', 2, nothing, nothing);
+
+/** The version of the default emulator that is installed now: major * 1e6 + minor * 1e3 + micro. */
+export const connectGetVersion = remote<void, Integer64>('CONNECT_GET_VERSION', 4, nothing, (reply) =>
+  reply.hyper(),
+);
+
+/** The daemon's own version, encoded as above. */
+export const connectGetLibVersion = remote<void, Integer64>(
+  'CONNECT_GET_LIB_VERSION',
+  157,
+  nothing,
+  (reply) => reply.hyper(),
+);
+
+export const connectGetCapabilities = remote<void, string>(
+  'CONNECT_GET_CAPABILITIES',
+  7,
+  nothing,
+  readString,
+);
+
+export const connectSupportsFeature = remote<number, boolean>(
+  'CONNECT_SUPPORTS_FEATURE',
+  60,
+  (out, feature) => {
+    out.int(feature);
+  },
+  (reply) => reply.bool(),
+);
+
+export const connectListAllDomains = remote<{ flags: number }, DomainRef[]>(
+  'CONNECT_LIST_ALL_DOMAINS',
+  273,
+  (out, { flags }) => {
+    const needResults = 1;
+    out.int(needResults).uint(flags);
+  },
+  (reply) => {
+    const domains = reply.array(MAX_DOMAINS, () => readDomain(reply));
+    // The count of the list once more, which the reply carries for callers that ask for no results.
+    reply.uint();
+    return domains;
+  },
+);
+
+export const domainGetXmlDesc = remote<{ domain: DomainRef; flags: number }, string>(
+  'DOMAIN_GET_XML_DESC',
+  14,
+  (out, { domain, flags }) => {
+    writeDomain(out, domain);
+    out.uint(flags);
+  },
+  readString,
+);
+
+export interface DomainStatsRecord {
+  readonly domain: DomainRef;
+  readonly params: ReadonlyMap<string, TypedValue>;
+}
+
+/** An empty `domains` means all that `flags` select. */
+export const connectGetAllDomainStats = remote<
+  { domains: readonly DomainRef[]; stats: number; flags: number },
+  DomainStatsRecord[]
+>(
+  'CONNECT_GET_ALL_DOMAIN_STATS',
+  344,
+  (out, { domains, stats, flags }) => {
+    out.array(domains, (domain) => writeDomain(out, domain));
+    out.uint(stats).uint(flags);
+  },
+  (reply) =>
+    reply.array(MAX_DOMAINS, () => ({
+      domain: readDomain(reply),
+      params: new Map(reply.array(MAX_STATS_PARAMS, () => readTypedParam(reply))),
+    })),
+);
+
+/** Subscribes to one kind of domain event, of all domains; returns the callback id its events will carry. */
+export const connectDomainEventCallbackRegisterAny = remote<{ eventId: number }, number>(
+  'CONNECT_DOMAIN_EVENT_CALLBACK_REGISTER_ANY',
+  316,
+  (out, { eventId }) => {
+    out.int(eventId).optional<DomainRef>(undefined, (domain) => writeDomain(out, domain));
+  },
+  (reply) => reply.int(),
+);

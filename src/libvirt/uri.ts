@@ -1,0 +1,72 @@
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { LibvirtUriError } from './errors.ts';
+
+/** Where a libvirt URI leads on this host. */
+export interface LibvirtTarget {
+  /** Sockets to try, in this order: the modular daemon's before the monolithic one's. */
+  readonly socketPaths: readonly string[];
+  /** The URI to open once connected, without the parameters that only concern the way there. */
+  readonly connectName: string;
+}
+
+export interface UriEnvironment {
+  readonly uid: number;
+  readonly XDG_RUNTIME_DIR?: string | undefined;
+  readonly XDG_CACHE_HOME?: string | undefined;
+}
+
+const SYSTEM_RUN_DIR = '/run/libvirt';
+const ACCEPTED = 'qemu:///system, qemu:///session and qemu+unix:///system?socket=/path are understood';
+
+/**
+ * Resolves `qemu:///system`, `qemu:///session` or `qemu+unix:///…?socket=/path` to read-only sockets.
+ * @throws LibvirtUriError for anything else: remote transports are not what runs on every hypervisor
+ */
+export function resolveUri(uri: string, environment: UriEnvironment): LibvirtTarget {
+  const url = parse(uri);
+  if (url.protocol !== 'qemu:' && url.protocol !== 'qemu+unix:') {
+    throw new LibvirtUriError(`${uri}: ${url.protocol.slice(0, -1)} is not supported; ${ACCEPTED}`);
+  }
+  if (url.host !== '') throw new LibvirtUriError(`${uri}: remote hosts are not supported; ${ACCEPTED}`);
+  if (url.pathname !== '/system' && url.pathname !== '/session') {
+    throw new LibvirtUriError(`${uri}: no such connection; ${ACCEPTED}`);
+  }
+  const connectName = `qemu://${url.pathname}`;
+  const unknown = [...url.searchParams.keys()].find((key) => key !== 'socket');
+  if (unknown !== undefined) throw new LibvirtUriError(`${uri}: unknown parameter ${unknown}; ${ACCEPTED}`);
+
+  const socket = url.searchParams.get('socket');
+  if (socket !== null) {
+    if (!socket.startsWith('/'))
+      throw new LibvirtUriError(`${uri}: socket must be an absolute path; ${ACCEPTED}`);
+    return { socketPaths: [socket], connectName };
+  }
+  // For root, libvirt's own clients take qemu:///session to the system daemon as well.
+  if (url.pathname === '/system' || environment.uid === 0) {
+    return {
+      socketPaths: ['virtqemud-sock-ro', 'libvirt-sock-ro'].map((name) => join(SYSTEM_RUN_DIR, name)),
+      connectName,
+    };
+  }
+  // A session daemon has no read-only socket; the connection asks for read-only access instead.
+  const directories = [
+    environment.XDG_RUNTIME_DIR === undefined ? undefined : join(environment.XDG_RUNTIME_DIR, 'libvirt'),
+    join(environment.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'libvirt'),
+  ].filter((directory) => directory !== undefined);
+  return {
+    socketPaths: directories.flatMap((directory) => [
+      join(directory, 'virtqemud-sock'),
+      join(directory, 'libvirt-sock'),
+    ]),
+    connectName,
+  };
+}
+
+function parse(uri: string): URL {
+  try {
+    return new URL(uri);
+  } catch (cause) {
+    throw new LibvirtUriError(`${JSON.stringify(uri)} is not a URI; ${ACCEPTED}`, { cause });
+  }
+}
