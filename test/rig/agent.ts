@@ -1,0 +1,68 @@
+import { readFile } from 'node:fs/promises';
+import { AGENT_CHANNEL, consolePath } from './domain-xml.ts';
+import { domainState, dumpXml } from './domains.ts';
+import { virsh } from './virsh.ts';
+import { waitFor } from './wait.ts';
+
+/** Waits until the guest has opened the agent's channel; whether anybody answers there is another matter. */
+export async function waitForAgent(name: string, timeoutMs = 60_000): Promise<void> {
+  await waitFor(
+    async () => {
+      if (await agentConnected(name)) return true;
+      const state = await domainState(name);
+      if (state === 'shut off') throw new Error(`${name} is ${state}\n${await consoleTail(name)}`);
+      return undefined;
+    },
+    {
+      what: `${name}: the guest to open the agent's channel`,
+      timeoutMs,
+      everyMs: 250,
+      explain: () => consoleTail(name),
+    },
+  );
+}
+
+export async function agentConnected(name: string): Promise<boolean> {
+  const channel = new RegExp(`<target [^>]*name='${AGENT_CHANNEL}' state='connected'`);
+  return channel.test(await dumpXml(name));
+}
+
+/** Sends one command to the guest agent and returns what is under `return` in its answer. */
+export async function agentCommand(
+  name: string,
+  command: string,
+  args: Readonly<Record<string, unknown>> = {},
+  timeoutSeconds = 10,
+): Promise<unknown> {
+  const request = JSON.stringify({ execute: command, arguments: args });
+  const answer: unknown = JSON.parse(
+    await virsh(['qemu-agent-command', name, request, '--timeout', String(timeoutSeconds)], {
+      // Ahead of its own timeout libvirt waits for the domain's job and synchronises with the agent.
+      timeoutMs: (timeoutSeconds + 45) * 1000,
+    }),
+  );
+  return typeof answer === 'object' && answer !== null ? Reflect.get(answer, 'return') : undefined;
+}
+
+/** Reads a file inside the guest through its agent. */
+export async function readGuestFile(name: string, path: string): Promise<string> {
+  const handle = await agentCommand(name, 'guest-file-open', { path, mode: 'r' });
+  try {
+    const read = await agentCommand(name, 'guest-file-read', { handle, count: 65_536 });
+    const content: unknown = typeof read === 'object' && read !== null ? Reflect.get(read, 'buf-b64') : '';
+    return Buffer.from(typeof content === 'string' ? content : '', 'base64').toString('utf8');
+  } finally {
+    await agentCommand(name, 'guest-file-close', { handle });
+  }
+}
+
+/** Runs a shell command inside the guest, without waiting for its end. */
+export async function guestShell(name: string, script: string): Promise<void> {
+  await agentCommand(name, 'guest-exec', { path: '/bin/sh', arg: ['-c', script] });
+}
+
+/** The last lines of the guest's serial console. */
+export async function consoleTail(name: string): Promise<string> {
+  const text = await readFile(consolePath(name), 'utf8').catch(() => '');
+  return text.trimEnd().split('\n').slice(-20).join('\n');
+}

@@ -1,0 +1,135 @@
+#!/bin/sh
+# First process of the rig's guests. The kernel command line says how the guest is to behave:
+#   rig.os=ubuntu-20.04          which /etc/os-release it carries (files in /rig/os-release)
+#   rig.hostname=NAME
+#   rig.swap=none|idle|thrash    swap on the first virtio disk, and whether it is worked hard
+#   rig.agent=qemu-ga|none|silent|filtered|old|hostile
+#   rig.kubelet=1                carries a kubelet's configuration
+
+/bin/busybox mkdir -p /proc /sys /dev /run /tmp /var /etc /sbin /usr/bin /usr/sbin
+/bin/busybox mount -t proc proc /proc
+/bin/busybox mount -t sysfs sys /sys
+/bin/busybox mount -t devtmpfs dev /dev
+/bin/busybox mount -t tmpfs -o size=8m run /run
+/bin/busybox ln -s /run /var/run
+/bin/busybox --install -s /bin
+export PATH=/bin:/sbin:/usr/bin:/usr/sbin
+
+os=debian-12 hostname=rig swap=none agent=qemu-ga kubelet=0
+for word in $(cat /proc/cmdline); do
+  case $word in
+    rig.os=*) os=${word#*=} ;;
+    rig.hostname=*) hostname=${word#*=} ;;
+    rig.swap=*) swap=${word#*=} ;;
+    rig.agent=*) agent=${word#*=} ;;
+    rig.kubelet=*) kubelet=${word#*=} ;;
+  esac
+done
+
+say() {
+  echo "rig: $*" >/dev/console
+}
+
+# In the order in which they depend on each other, as the build wrote them down.
+while read -r module; do
+  insmod "/rig/modules/$module" || say "module $module did not load"
+done </rig/modules/order
+
+hostname "$hostname"
+echo "$hostname" >/etc/hostname
+cp "/rig/os-release/$os" /etc/os-release || say "no os-release for $os"
+ip link set lo up
+
+if [ "$kubelet" = 1 ]; then
+  mkdir -p /etc/kubernetes /var/lib/kubelet
+  cp /rig/kubelet.conf /etc/kubernetes/kubelet.conf
+  cp /rig/kubelet-config.yaml /var/lib/kubelet/config.yaml
+fi
+
+# Waits until the second argument, a test, holds: devices appear a moment after their driver.
+await() {
+  tries=100
+  until eval "$2"; do
+    tries=$((tries - 1))
+    if [ $tries -le 0 ]; then
+      say "no $1"
+      return 1
+    fi
+    usleep 50000
+  done
+}
+
+agent_port() {
+  for port in /sys/class/virtio-ports/*; do
+    if [ "$(cat "$port/name" 2>/dev/null)" = org.qemu.guest_agent.0 ]; then
+      echo "/dev/${port##*/}"
+      return
+    fi
+  done
+}
+
+start_agent() {
+  await 'agent port' '[ -n "$(agent_port)" ]' || return
+  port=$(agent_port)
+  mkdir -p /dev/virtio-ports
+  ln -sf "$port" /dev/virtio-ports/org.qemu.guest_agent.0
+  # Whoever serves the port starts anew when it ends, as under an init system.
+  case $agent in
+    none) ;;
+    qemu-ga) respawn qemu-ga -m virtio-serial -p "$port" ;;
+    # What Red Hat's distributions block by default.
+    filtered) respawn qemu-ga -m virtio-serial -p "$port" --block-rpcs="$file_commands" ;;
+    # Answers like an agent from before guest-get-cpustats (QEMU 7.1).
+    old) respawn qemu-ga -m virtio-serial -p "$port" \
+      --block-rpcs=guest-get-cpustats,guest-get-diskstats ;;
+    # The others are scripts: silent, hostile.
+    *) if [ -x "/rig/agents/$agent" ]; then
+      respawn "/rig/agents/$agent" "$port"
+    else
+      say "no agent called $agent"
+    fi ;;
+  esac
+}
+file_commands=guest-file-open,guest-file-close,guest-file-read,guest-file-write,guest-file-seek
+file_commands=$file_commands,guest-file-flush,guest-exec,guest-exec-status
+
+respawn() {
+  (
+    while :; do
+      # The agent goes on answering when memory runs short.
+      echo -1000 >/proc/self/oom_score_adj
+      "$@" >/run/agent.log 2>&1 </dev/null
+      sleep 1
+    done
+  ) &
+}
+
+swap_on() {
+  await 'swap disk' '[ -b /dev/vda ]' || return
+  mkswap /dev/vda >/dev/null && swapon /dev/vda && say 'swap is on'
+}
+
+# Writes and rereads more than the memory holds, for ever.
+thrash() {
+  mkdir -p /thrash
+  mount -t tmpfs -o size=190m thrash /thrash
+  while :; do
+    dd if=/dev/zero of=/thrash/file bs=1M count=150 2>/dev/null
+    cat /thrash/file >/dev/null
+  done
+}
+
+start_agent
+case $swap in
+  none) ;;
+  idle) swap_on ;;
+  thrash) swap_on && { thrash & } ;;
+  *) say "no such swap: $swap" ;;
+esac
+say "up after $(cut -d' ' -f1 /proc/uptime) s: os=$os swap=$swap agent=$agent"
+
+# The first process must not end; it also buries what nobody waits for.
+while :; do
+  wait
+  sleep 3600
+done

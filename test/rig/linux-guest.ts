@@ -1,0 +1,88 @@
+import type { GuestSpec } from './domain-xml.ts';
+import { buildGuestImage } from './guest-image.ts';
+
+/** The files in guest/os-release. */
+export type GuestOs =
+  | 'ubuntu-16.04'
+  | 'ubuntu-18.04'
+  | 'ubuntu-20.04'
+  | 'ubuntu-22.04'
+  | 'ubuntu-24.04'
+  | 'debian-11'
+  | 'debian-12'
+  | 'rocky-9.4';
+
+/**
+ * - `qemu-ga`: the real agent, nothing blocked
+ * - `none`: the channel is there, nobody opens it
+ * - `silent`: opens the channel and never answers
+ * - `filtered`: the real agent with file and exec commands blocked, as Red Hat's distributions have it
+ * - `old`: the real agent without guest-get-cpustats
+ * - `hostile`: speaks the protocol and lies
+ */
+export type AgentMode = 'qemu-ga' | 'none' | 'silent' | 'filtered' | 'old' | 'hostile';
+export type SwapMode = 'none' | 'idle' | 'thrash';
+
+export interface LinuxGuestOptions {
+  readonly name: string;
+  /** What runs inside. */
+  readonly os: GuestOs;
+  /** What the domain declares, a libosinfo id; nothing when left out. */
+  readonly declaredOs?: string;
+  readonly machine?: string;
+  readonly memoryMiB?: number;
+  readonly vcpus?: number;
+  readonly agent?: AgentMode;
+  /** Whether the domain has the agent's channel at all. */
+  readonly agentChannel?: boolean;
+  readonly swap?: SwapMode;
+  readonly swapMiB?: number;
+  /** Throttles the disk. */
+  readonly diskBytesPerSec?: number;
+  readonly balloonPeriodSeconds?: number;
+  readonly kubelet?: boolean;
+  readonly extraMetadataXml?: string;
+  readonly extraDevicesXml?: string;
+  readonly extraDomainXml?: string;
+}
+
+/** A guest with a real kernel, a real agent and real counters; builds the guest image when needed. */
+export async function linuxGuest(options: LinuxGuestOptions): Promise<GuestSpec> {
+  const image = await buildGuestImage();
+  const swap = options.swap ?? 'none';
+  return {
+    name: options.name,
+    machine: options.machine ?? 'q35',
+    memoryMiB: options.memoryMiB ?? 160,
+    vcpus: options.vcpus ?? 1,
+    boot: { kernel: image.kernel, initrd: image.initrd, cmdline: commandLine(options) },
+    disk: {
+      sizeMiB: swap === 'none' ? 16 : (options.swapMiB ?? 256),
+      ...(options.diskBytesPerSec === undefined ? {} : { totalBytesPerSec: options.diskBytesPerSec }),
+    },
+    agentChannel: options.agentChannel ?? true,
+    userNetwork: true,
+    ...optional('declaredOs', options.declaredOs),
+    ...optional('balloonPeriodSeconds', options.balloonPeriodSeconds),
+    ...optional('extraMetadataXml', options.extraMetadataXml),
+    ...optional('extraDevicesXml', options.extraDevicesXml),
+    ...optional('extraDomainXml', options.extraDomainXml),
+  };
+}
+
+function commandLine(options: LinuxGuestOptions): string {
+  return [
+    'console=ttyS0 quiet panic=-1 mitigations=off psi=1',
+    // The root file system stays in memory: a guest that thrashes must not page out its agent's program.
+    'rootfstype=ramfs',
+    `rig.os=${options.os}`,
+    `rig.hostname=${options.name}`,
+    `rig.swap=${options.swap ?? 'none'}`,
+    `rig.agent=${options.agent ?? 'qemu-ga'}`,
+    `rig.kubelet=${options.kubelet === true ? 1 : 0}`,
+  ].join(' ');
+}
+
+function optional<K extends string, V>(key: K, value: V | undefined): Partial<Record<K, V>> {
+  return value === undefined ? {} : ({ [key]: value } as Record<K, V>);
+}
