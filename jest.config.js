@@ -10,5 +10,11 @@ const shared = {
 };
 
 export default {
-  projects: [{ ...shared, displayName: 'unit', testMatch: ['<rootDir>/test/unit/**/*.test.ts'] }],
+  // The integration tests share one libvirtd and restart it: one worker, one file after the other.
+  maxWorkers: 1,
+  testTimeout: 60_000,
+  projects: [
+    { ...shared, displayName: 'unit', testMatch: ['<rootDir>/test/unit/**/*.test.ts'] },
+    { ...shared, displayName: 'integration', testMatch: ['<rootDir>/test/integration/**/*.test.ts'] },
+  ],
 };

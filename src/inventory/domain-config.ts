@@ -6,23 +6,29 @@ export interface DomainConfig {
   readonly arch: string;
   /** `<os><type>` text, for example hvm. */
   readonly osType: string;
-  /** `<os><type machine=…>` as written: canonical name or alias. */
+  /** `<os><type machine=…>` as written: canonical name or alias. Empty when not written. */
   readonly machine: string;
   /** `<devices><emulator>` path. */
   readonly emulator: string | undefined;
   /** libosinfo id declared in the metadata, found by namespace URI. */
   readonly declaredOs: string | undefined;
   readonly cpu: CpuConfig;
-  /** `<memory>` (the most the domain can have) in bytes. */
+  /** `<memory>` (what the domain has at boot, memory devices included) in bytes. */
   readonly memoryBytes: number | undefined;
+  /** How much more libvirt may make of it by rounding at start, in bytes, exclusive. */
+  readonly memoryRoundingBytes: number;
   readonly disks: readonly DiskConfig[];
 }
 
 export interface CpuConfig {
-  /** `<cpu mode=…>`: custom, host-model, host-passthrough, maximum; undefined without a `<cpu>`. */
+  /** `<cpu mode=…>`: custom, host-model, host-passthrough, maximum; undefined without a `<cpu>` or a mode. */
   readonly mode: string | undefined;
   readonly model: string | undefined;
-  /** sockets, cores and threads of `<topology>`, when written. */
+  /** `<vendor>` text: written by libvirt when it expands host-model, seldom by people. */
+  readonly vendor: string | undefined;
+  /** `<cpu match=…>` of mode custom: exact, strict, minimum. */
+  readonly match: string | undefined;
+  /** `<topology>`, when written. */
   readonly topology: CpuTopology | undefined;
   /** `<vcpu>` text: the most vCPUs the domain can have. */
   readonly maximum: number | undefined;
@@ -30,8 +36,11 @@ export interface CpuConfig {
   readonly current: number | undefined;
 }
 
+/** Levels that are not written count as 1, as libvirt has it. */
 export interface CpuTopology {
   readonly sockets: number;
+  readonly dies: number;
+  readonly clusters: number;
   readonly cores: number;
   readonly threads: number;
 }
@@ -45,7 +54,21 @@ export interface DiskConfig {
   readonly type: string;
   /** One line that identifies what the disk reads: path, pool/volume, protocol and name. Undefined when empty. */
   readonly source: string | undefined;
+  /** Servers of a network disk, in document order. */
+  readonly hosts: readonly DiskHost[];
   readonly bus: string | undefined;
+  /** Undefined for the hypervisor's default, written out or not. */
   readonly cache: string | undefined;
+  /** Undefined for the hypervisor's default, written out or not. */
   readonly io: string | undefined;
+  /** Several domains may write to it; libvirt starts such a disk with cache none unless told otherwise. */
+  readonly shareable: boolean;
+  /** libvirt may start the domain without this disk when its source is missing (`startupPolicy`). */
+  readonly optional: boolean;
+}
+
+export interface DiskHost {
+  /** Host name or address; the path of a unix socket. */
+  readonly name: string;
+  readonly port: string | undefined;
 }

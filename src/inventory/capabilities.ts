@@ -1,0 +1,114 @@
+import { attribute, child, children, parseXml, type XmlElement, XmlError } from './xml.ts';
+
+/** What the hypervisor offers, from libvirt's capabilities document. */
+export interface Capabilities {
+  /** Architecture of the host, for example x86_64. */
+  readonly hostArch: string | undefined;
+  readonly guests: readonly GuestCapabilities[];
+}
+
+/** One `<guest>`: what an OS type and architecture can be run with. */
+export interface GuestCapabilities {
+  readonly arch: string;
+  readonly osType: string;
+  readonly domains: readonly DomainTypeCapabilities[];
+}
+
+/** One `<domain type=…>` with what it inherits from its `<arch>` filled in. */
+export interface DomainTypeCapabilities {
+  /** kvm, qemu, xen, … */
+  readonly type: string;
+  /** Path of the binary; undefined when the document names none. */
+  readonly emulator: string | undefined;
+  readonly machines: readonly MachineRow[];
+}
+
+/** One `<machine>` of an emulator. */
+export interface MachineRow {
+  readonly name: string;
+  /** The name an alias stands for; undefined for rows that are no alias. */
+  readonly canonical: string | undefined;
+  readonly deprecated: boolean;
+}
+
+export interface MachineQuery {
+  readonly arch: string;
+  readonly domainType: string;
+  /** Path as the domain's XML has it; undefined for the default of the architecture and domain type. */
+  readonly emulator: string | undefined;
+}
+
+/** Reads a capabilities document. Throws XmlError when it is not well-formed or its root is another. */
+export function parseCapabilities(text: string): Capabilities {
+  const root = parseXml(text);
+  if (root.name !== 'capabilities') {
+    throw new XmlError(
+      'ERR_XML_UNEXPECTED',
+      `expected a <capabilities> document, got <${root.name.slice(0, 64)}>`,
+    );
+  }
+  return {
+    hostArch: child(child(child(root, 'host'), 'cpu'), 'arch')?.text,
+    guests: children(root, 'guest').flatMap((guest) =>
+      children(guest, 'arch').map((arch) => guestCapabilities(arch, child(guest, 'os_type')?.text ?? '')),
+    ),
+  };
+}
+
+/**
+ * The machine types that an emulator offers; undefined when the capabilities do not know this emulator,
+ * so that nothing can be said about what it offers. Paths are compared as written: `/usr/bin/kvm` is not
+ * looked up as the binary it links to.
+ */
+export function machinesFor(
+  capabilities: Capabilities,
+  query: MachineQuery,
+): readonly MachineRow[] | undefined {
+  const ofArch = capabilities.guests
+    .filter((guest) => guest.arch === query.arch)
+    .flatMap((guest) => guest.domains);
+  const candidates = ofArch.filter(
+    (domain) => query.emulator === undefined || domain.emulator === query.emulator,
+  );
+  // The binary is the same whatever accelerates it: take what is listed for it under another domain type.
+  const fallback = query.emulator === undefined ? undefined : candidates[0];
+  return (candidates.find((domain) => domain.type === query.domainType) ?? fallback)?.machines;
+}
+
+/** Paths of the emulators known for an architecture, each once. */
+export function emulatorsOf(capabilities: Capabilities, arch: string): readonly string[] {
+  const paths = capabilities.guests
+    .filter((guest) => guest.arch === arch)
+    .flatMap((guest) => guest.domains.flatMap((domain) => domain.emulator ?? []));
+  return [...new Set(paths)];
+}
+
+/** The canonical name that an alias stands for among these rows; any other name as it is. */
+export function canonicalMachine(rows: readonly MachineRow[] | undefined, machine: string): string {
+  return rows?.find((row) => row.name === machine)?.canonical ?? machine;
+}
+
+function guestCapabilities(arch: XmlElement, osType: string): GuestCapabilities {
+  const emulator = child(arch, 'emulator')?.text;
+  const machines = children(arch, 'machine').map(machineRow);
+  return {
+    arch: attribute(arch, 'name') ?? '',
+    osType,
+    domains: children(arch, 'domain').map((domain) => {
+      const own = children(domain, 'machine').map(machineRow);
+      return {
+        type: attribute(domain, 'type') ?? '',
+        emulator: child(domain, 'emulator')?.text ?? emulator,
+        machines: own.length > 0 ? own : machines,
+      };
+    }),
+  };
+}
+
+function machineRow(machine: XmlElement): MachineRow {
+  return {
+    name: machine.text,
+    canonical: attribute(machine, 'canonical'),
+    deprecated: attribute(machine, 'deprecated') === 'yes',
+  };
+}

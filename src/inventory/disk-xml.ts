@@ -1,0 +1,81 @@
+import type { DiskConfig, DiskHost } from './domain-config.ts';
+import { attribute, child, children, type XmlElement } from './xml.ts';
+
+/** Reads one `<disk>`; undefined without a target. `bounded` cuts long strings and makes empty ones undefined. */
+export function parseDisk(
+  disk: XmlElement,
+  bounded: (text: string | undefined) => string | undefined,
+): DiskConfig | undefined {
+  const targetElement = child(disk, 'target');
+  const target = bounded(attribute(targetElement, 'dev'));
+  if (target === undefined) return undefined;
+  const driver = child(disk, 'driver');
+  const source = child(disk, 'source');
+  const type = bounded(attribute(disk, 'type')) ?? 'file';
+  return {
+    target,
+    device: bounded(attribute(disk, 'device')) ?? 'disk',
+    type,
+    source: bounded(sourceLine(type, source)),
+    hosts: hostsOf(source),
+    bus: bounded(attribute(targetElement, 'bus')),
+    cache: chosen(bounded(attribute(driver, 'cache'))),
+    io: chosen(bounded(attribute(driver, 'io'))),
+    shareable: child(disk, 'shareable') !== undefined,
+    optional: ['optional', 'requisite'].includes(attribute(source, 'startupPolicy') ?? ''),
+  };
+}
+
+function chosen(value: string | undefined): string | undefined {
+  return value === 'default' ? undefined : value;
+}
+
+/** What the disk reads, without what libvirt adds at start: index, backing chain, default ports. */
+function sourceLine(type: string, source: XmlElement | undefined): string | undefined {
+  switch (type) {
+    case 'file':
+      return attribute(source, 'file');
+    case 'block':
+    case 'vhostvdpa':
+      return attribute(source, 'dev');
+    case 'dir':
+      return attribute(source, 'dir');
+    case 'volume':
+      return joined('/', attribute(source, 'pool'), attribute(source, 'volume'));
+    case 'network':
+      return networkLine(source);
+    case 'nvme':
+      return nvmeLine(source);
+    case 'vhostuser':
+      return attribute(source, 'path');
+    default:
+      return undefined;
+  }
+}
+
+function networkLine(source: XmlElement | undefined): string | undefined {
+  const protocol = attribute(source, 'protocol');
+  if (protocol === undefined) return undefined;
+  const snapshot = attribute(child(source, 'snapshot'), 'name');
+  return `${protocol}:${attribute(source, 'name') ?? ''}${attribute(source, 'query') ?? ''}${
+    snapshot === undefined ? '' : `@${snapshot}`
+  }`;
+}
+
+function nvmeLine(source: XmlElement | undefined): string | undefined {
+  const address = child(source, 'address');
+  if (address === undefined) return undefined;
+  const place = ['domain', 'bus', 'slot', 'function'].map((part) => attribute(address, part) ?? '0x0');
+  return `nvme:${place.join(':')}:${attribute(source, 'namespace') ?? ''}`;
+}
+
+function hostsOf(source: XmlElement | undefined): readonly DiskHost[] {
+  return children(source, 'host').map((host) => ({
+    name: attribute(host, 'name') ?? attribute(host, 'socket') ?? '',
+    port: attribute(host, 'port'),
+  }));
+}
+
+function joined(separator: string, ...parts: readonly (string | undefined)[]): string | undefined {
+  return parts.some((part) => part === undefined) ? undefined : parts.join(separator);
+}

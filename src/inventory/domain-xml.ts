@@ -1,0 +1,110 @@
+import { parseDisk } from './disk-xml.ts';
+import type { CpuConfig, CpuTopology, DomainConfig } from './domain-config.ts';
+import { attribute, child, children, parseXml, type XmlElement, XmlError } from './xml.ts';
+
+const LIBOSINFO_NAMESPACE = 'http://libosinfo.org/xmlns/libvirt/domain/1.0';
+
+/** As long as a path can be (PATH_MAX); longer strings are cut, which is enough to compare them. */
+const MAX_STRING = 4096;
+
+/**
+ * Reads the configuration out of a libvirt domain document, live or inactive.
+ * Throws XmlError when the text is not well-formed or its root is not `<domain>`. Whatever else is missing
+ * or odd becomes undefined (strings that are always written: empty).
+ */
+export function parseDomainXml(text: string): DomainConfig {
+  const domain = parseXml(text);
+  if (domain.name !== 'domain') {
+    throw new XmlError(
+      'ERR_XML_UNEXPECTED',
+      `expected a <domain> document, got <${domain.name.slice(0, 64)}>`,
+    );
+  }
+  const osType = child(child(domain, 'os'), 'type');
+  const devices = child(domain, 'devices');
+  const arch = bounded(attribute(osType, 'arch')) ?? '';
+  return {
+    type: attribute(domain, 'type') ?? '',
+    arch,
+    osType: bounded(osType?.text) ?? '',
+    machine: bounded(attribute(osType, 'machine')) ?? '',
+    emulator: bounded(child(devices, 'emulator')?.text),
+    declaredOs: declaredOs(child(domain, 'metadata')),
+    cpu: cpuConfig(domain),
+    memoryBytes: memoryBytes(child(domain, 'memory')),
+    memoryRoundingBytes: memoryRoundingBytes(domain, arch),
+    disks: children(devices, 'disk').flatMap((disk) => parseDisk(disk, bounded) ?? []),
+  };
+}
+
+function declaredOs(metadata: XmlElement | undefined): string | undefined {
+  const systems = children(metadata, 'libosinfo', LIBOSINFO_NAMESPACE).flatMap((it) =>
+    children(it, 'os', LIBOSINFO_NAMESPACE),
+  );
+  return systems.map((os) => bounded(attribute(os, 'id')?.trim())).find((id) => id !== undefined);
+}
+
+function cpuConfig(domain: XmlElement): CpuConfig {
+  const cpu = child(domain, 'cpu');
+  const vcpu = child(domain, 'vcpu');
+  const maximum = count(vcpu?.text);
+  return {
+    mode: bounded(attribute(cpu, 'mode')),
+    model: bounded(child(cpu, 'model')?.text),
+    vendor: bounded(child(cpu, 'vendor')?.text),
+    match: bounded(attribute(cpu, 'match')),
+    topology: topology(child(cpu, 'topology')),
+    maximum,
+    current: count(attribute(vcpu, 'current')) ?? maximum,
+  };
+}
+
+function topology(element: XmlElement | undefined): CpuTopology | undefined {
+  if (element === undefined) return undefined;
+  const level = (name: string) => count(attribute(element, name)) ?? 1;
+  return {
+    sockets: level('sockets'),
+    dies: level('dies'),
+    clusters: level('clusters'),
+    cores: level('cores'),
+    threads: level('threads'),
+  };
+}
+
+const MIB = 1024 * 1024;
+
+/**
+ * At start libvirt rounds every NUMA cell and every memory device up on its own (qemuDomainAlignMemorySizes):
+ * on ppc64 to 256 MiB, elsewhere cells to 1 MiB and devices to 2 MiB.
+ */
+function memoryRoundingBytes(domain: XmlElement, arch: string): number {
+  const cells = Math.max(1, children(child(child(domain, 'cpu'), 'numa'), 'cell').length);
+  const modules = children(child(domain, 'devices'), 'memory').length;
+  return arch.startsWith('ppc64') ? (cells + modules) * 256 * MIB : (cells + 2 * modules) * MIB;
+}
+
+// Powers of 1000 and 1024 as libvirt reads them (virScaleInteger in src/util/virutil.c), case-insensitive.
+const UNIT_SUFFIX = /^(?:b|bytes?|([kmgtpe])(b|ib)?)$/i;
+const UNIT_PREFIXES = 'kmgtpe';
+
+/** Bytes; undefined when absent, not a number, of an unknown unit, or beyond what a number holds exactly. */
+function memoryBytes(element: XmlElement | undefined): number | undefined {
+  const amount = count(element?.text);
+  const unit = UNIT_SUFFIX.exec(attribute(element, 'unit') ?? 'KiB');
+  if (amount === undefined || unit === null) return undefined;
+  const [, prefix = '', suffix = ''] = unit;
+  const power = prefix === '' ? 0 : UNIT_PREFIXES.indexOf(prefix.toLowerCase()) + 1;
+  const bytes = amount * (suffix.toLowerCase() === 'b' ? 1000 : 1024) ** power;
+  return Number.isSafeInteger(bytes) ? bytes : undefined;
+}
+
+function count(text: string | undefined): number | undefined {
+  if (text === undefined || !/^\s*\d{1,16}\s*$/.test(text)) return undefined;
+  const value = Number(text);
+  return Number.isSafeInteger(value) ? value : undefined;
+}
+
+/** The string, cut to {@link MAX_STRING}; undefined when absent or empty. */
+function bounded(text: string | undefined): string | undefined {
+  return text === undefined || text === '' ? undefined : text.slice(0, MAX_STRING);
+}

@@ -1,0 +1,51 @@
+import { type DomainEvent, Lifecycle, LifecycleDetail } from '../libvirt/events.ts';
+
+/** The lifecycle events that are counted, in the order they are served. */
+export const LIFECYCLE_EVENTS = [
+  'started',
+  'stopped',
+  'crashed',
+  'rebooted',
+  'suspended',
+  'resumed',
+  'migrated',
+  'panicked',
+] as const;
+
+export type LifecycleEventName = (typeof LIFECYCLE_EVENTS)[number];
+export type LifecycleEventCounts = Readonly<Record<LifecycleEventName, number>>;
+
+export const NO_EVENTS: LifecycleEventCounts = {
+  started: 0,
+  stopped: 0,
+  crashed: 0,
+  rebooted: 0,
+  suspended: 0,
+  resumed: 0,
+  migrated: 0,
+  panicked: 0,
+};
+
+/**
+ * Names the counted event, or undefined for one that is not counted. A migration arrives as "started" and
+ * leaves as "stopped" with a detail of its own; a QEMU that dies is "stopped" with the detail "crashed".
+ */
+export function lifecycleEventName(event: DomainEvent): LifecycleEventName | undefined {
+  if (event.kind === 'reboot') return 'rebooted';
+  if (event.kind !== 'lifecycle') return undefined;
+  switch (event.event) {
+    case Lifecycle.started:
+      return event.detail === LifecycleDetail.startedMigrated ? 'migrated' : 'started';
+    case Lifecycle.stopped:
+      if (event.detail === LifecycleDetail.stoppedMigrated) return 'migrated';
+      return event.detail === LifecycleDetail.stoppedCrashed ? 'crashed' : 'stopped';
+    case Lifecycle.suspended:
+      return 'suspended';
+    case Lifecycle.resumed:
+      return 'resumed';
+    case Lifecycle.crashed:
+      return event.detail === LifecycleDetail.crashedPanicked ? 'panicked' : 'crashed';
+    default:
+      return undefined;
+  }
+}

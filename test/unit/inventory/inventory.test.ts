@@ -1,0 +1,289 @@
+import { afterEach, describe, expect, test } from '@jest/globals';
+import { type Logger, pino } from 'pino';
+import { Inventory, type InventorySnapshot } from '../../../src/inventory/inventory.ts';
+import { LibvirtClient } from '../../../src/libvirt/client.ts';
+import { Lifecycle } from '../../../src/libvirt/events.ts';
+import {
+  domainXmlOf,
+  type FakeDomain,
+  FakeFailure,
+  fakeHypervisor,
+  fakeUuid,
+  lifecycleEvent,
+} from '../../support/fake-hypervisor.ts';
+import { type FakeLibvirtd, startFakeLibvirtd } from '../../support/fake-libvirtd.ts';
+
+interface Setup {
+  readonly inventory: Inventory;
+  readonly client: LibvirtClient;
+  readonly daemon: FakeLibvirtd;
+  readonly warnings: string[];
+  readonly snapshot: (patienceMs?: number) => Promise<InventorySnapshot>;
+  /** Procedures called since the last time this was asked. */
+  readonly callsSince: () => number[];
+}
+
+const cleanUps: (() => Promise<void>)[] = [];
+
+afterEach(async () => {
+  for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
+});
+
+async function setUp(
+  domains: readonly FakeDomain[] | (() => readonly FakeDomain[]),
+  timeoutMs = 30_000,
+): Promise<Setup> {
+  const daemon = await startFakeLibvirtd(
+    fakeHypervisor(typeof domains === 'function' ? domains : () => domains),
+  );
+  const warnings: string[] = [];
+  const log: Logger = pino(
+    { level: 'warn' },
+    { write: (line: string) => warnings.push(JSON.parse(line).domain ?? JSON.parse(line).msg) },
+  );
+  const inventory = new Inventory(log);
+  const client = await LibvirtClient.connect({
+    target: { socketPaths: [daemon.path], connectName: 'qemu:///system' },
+    timeoutMs,
+    onCallSent: () => undefined,
+    onClose: () => undefined,
+    onDomainEvent: (event) => inventory.handleEvent(event),
+  });
+  cleanUps.push(daemon.stop, () => client.close());
+  inventory.connected(client);
+  let seen = daemon.received.length;
+  return {
+    inventory,
+    client,
+    daemon,
+    warnings,
+    snapshot: (patienceMs = 30_000) => inventory.snapshot(client, performance.now() + patienceMs),
+    callsSince: () => {
+      const calls = daemon.received.slice(seen).map(({ procedure }) => procedure);
+      seen = daemon.received.length;
+      return calls;
+    },
+  };
+}
+
+function domain(number: number, changes: Partial<FakeDomain> = {}): FakeDomain {
+  return {
+    name: `vm-${number}`,
+    uuid: fakeUuid(number),
+    id: number,
+    state: 1,
+    xml: () => domainXmlOf('pc-q35-7.2'),
+    ...changes,
+  };
+}
+
+const machines = ({ domains }: InventorySnapshot): Record<string, string | undefined> =>
+  Object.fromEntries(domains.map(({ name, current }) => [name, current?.machine]));
+
+describe('what one scrape asks of libvirt', () => {
+  test('everything once, then a single call as long as nothing changes', async () => {
+    const { snapshot, callsSince } = await setUp([domain(1), domain(2), domain(3, { id: -1, state: 5 })]);
+    expect(Object.keys(machines(await snapshot()))).toEqual(['vm-1', 'vm-2', 'vm-3']);
+    callsSince();
+    await snapshot();
+    await snapshot();
+    expect(callsSince()).toEqual([344, 344]);
+  });
+
+  test('live and persistent configuration of a running domain, only one of the others', async () => {
+    const asked: [string, number][] = [];
+    const recording = (name: string) => (flags: number) => {
+      asked.push([name, flags]);
+      return domainXmlOf(flags === 2 ? 'pc-q35-7.2' : 'pc-q35-3.1');
+    };
+    const { snapshot } = await setUp([
+      domain(1, { xml: recording('running') }),
+      domain(2, { xml: recording('transient'), transient: true }),
+      domain(3, { xml: recording('off'), id: -1, state: 5 }),
+    ]);
+    const { domains } = await snapshot();
+    expect(asked.sort()).toEqual([
+      ['off', 0],
+      ['running', 0],
+      ['running', 2],
+      ['transient', 0],
+    ]);
+    expect(domains.map(({ persistent }) => persistent?.machine)).toEqual([
+      'pc-q35-7.2',
+      undefined,
+      undefined,
+    ]);
+  });
+
+  test('an event has the one domain read again that it is about', async () => {
+    let machine = 'pc-q35-3.1';
+    const one = domain(1, { id: -1, state: 5, xml: () => domainXmlOf(machine) });
+    const { daemon, snapshot, callsSince } = await setUp([one, domain(2)]);
+    await snapshot();
+    callsSince();
+    machine = 'pc-q35-7.2';
+    daemon.send(lifecycleEvent(one, Lifecycle.defined, 1));
+    expect(machines(await snapshot())['vm-1']).toBe('pc-q35-7.2');
+    expect(callsSince().filter((procedure) => procedure === 14)).toHaveLength(1);
+  });
+
+  test('a new run is noticed by its id, even if the events were lost', async () => {
+    const one = domain(1);
+    const { snapshot, callsSince } = await setUp(() => [{ ...one }]);
+    await snapshot();
+    callsSince();
+    Object.assign(one, { id: 7 });
+    expect((await snapshot()).domains[0]?.id).toBe(7);
+    expect(callsSince().filter((procedure) => procedure === 14)).toHaveLength(2);
+  });
+
+  test('an empty hypervisor is no error', async () => {
+    const { snapshot } = await setUp([]);
+    const { domains, hypervisor } = await snapshot();
+    expect(domains).toEqual([]);
+    expect(hypervisor?.version).toBe('7.2.22');
+  });
+});
+
+describe('one bad domain leaves the others alone, and is logged once', () => {
+  const others = { 'vm-2': 'pc-q35-7.2', 'vm-3': 'pc-q35-7.2' };
+
+  test.each<[string, FakeDomain['xml']]>([
+    ['XML that does not parse', () => '<domain><os>'],
+    ['no XML at all', () => ''],
+    ['another document', () => '<network/>'],
+    [
+      'an error from libvirt',
+      () => {
+        throw new FakeFailure(1, 'internal error: something');
+      },
+    ],
+    [
+      'a lock that is held',
+      () => {
+        throw new FakeFailure(68, 'cannot acquire state change lock');
+      },
+    ],
+  ])('%s', async (_name, xml) => {
+    const { inventory, snapshot, warnings } = await setUp([domain(1, { xml }), domain(2), domain(3)]);
+    for (let scrape = 0; scrape < 3; scrape++) {
+      const seen = await snapshot();
+      expect(machines(seen)).toMatchObject(others);
+      expect(seen.domains.find(({ name }) => name === 'vm-1')).toMatchObject({
+        current: undefined,
+        problem: { code: expect.stringMatching(/^ERR_/) },
+      });
+      await inventory.retryFailed();
+    }
+    expect(warnings).toEqual(['vm-1']);
+  });
+
+  test('a domain undefined between listing and reading leaves no trace', async () => {
+    const gone = domain(1, {
+      xml: () => {
+        throw new FakeFailure(42, 'Domain not found');
+      },
+    });
+    const { snapshot, warnings } = await setUp([gone, domain(2), domain(3)]);
+    expect(machines(await snapshot())).toEqual(others);
+    expect(warnings).toEqual([]);
+  });
+
+  test('a domain whose XML never comes keeps the others waiting for no longer than the scrape allows', async () => {
+    const { snapshot, warnings } = await setUp(
+      [domain(1, { xml: () => undefined }), domain(2), domain(3)],
+      200,
+    );
+    expect(machines(await snapshot())).toMatchObject(others);
+    expect(machines(await snapshot())).toMatchObject(others);
+    expect(warnings).toEqual(['vm-1']);
+  });
+
+  test('what was known stays while a domain cannot be read, and the recovery shows', async () => {
+    let broken = false;
+    const one = domain(1, { xml: () => (broken ? '<' : domainXmlOf('pc-q35-3.1')) });
+    const { inventory, daemon, snapshot } = await setUp([one]);
+    await snapshot();
+    broken = true;
+    daemon.send(lifecycleEvent(one, Lifecycle.defined, 1));
+    const stale = (await snapshot()).domains[0];
+    expect(stale).toMatchObject({
+      current: { machine: 'pc-q35-3.1' },
+      problem: { code: 'ERR_XML_MALFORMED' },
+    });
+    broken = false;
+    await inventory.retryFailed();
+    expect((await snapshot()).domains[0]?.problem).toBeUndefined();
+  });
+
+  test('names of any kind are served as they are', async () => {
+    const names = ['a "quoted" one', 'two\nlines', 'emoji 🐧', 'x'.repeat(200), "back\\slash and 'ticks'"];
+    const { snapshot } = await setUp(names.map((name, index) => domain(index + 1, { name })));
+    expect((await snapshot()).domains.map(({ name }) => name)).toEqual(names);
+  });
+
+  test('a name that two entries of one list carry is served once', async () => {
+    const { snapshot } = await setUp([domain(1, { name: 'twin' }), domain(2, { name: 'twin' })]);
+    expect((await snapshot()).domains.map(({ uuid }) => uuid)).toEqual([fakeUuid(1)]);
+  });
+});
+
+describe('lifecycle events', () => {
+  test('are counted by name, per domain', async () => {
+    const one = domain(1);
+    const { daemon, snapshot } = await setUp([one, domain(2)]);
+    await snapshot();
+    for (const [event, detail] of [
+      [Lifecycle.suspended, 0],
+      [Lifecycle.resumed, 0],
+      [Lifecycle.stopped, 2],
+      [Lifecycle.crashed, 0],
+      [Lifecycle.stopped, 3],
+      [Lifecycle.stopped, 1],
+    ] as const) {
+      daemon.send(lifecycleEvent(one, event, detail));
+    }
+    const [counted, other] = (await snapshot()).domains;
+    expect(counted?.events).toMatchObject({
+      suspended: 1,
+      resumed: 1,
+      crashed: 1,
+      panicked: 1,
+      migrated: 1,
+      stopped: 1,
+      started: 0,
+    });
+    expect(Object.values(other?.events ?? {})).not.toContain(1);
+  });
+
+  test('a start that was seen remembers the version installed at that moment, for that run only', async () => {
+    const one = domain(1);
+    const { daemon, snapshot } = await setUp(() => [{ ...one }]);
+    await snapshot();
+    Object.assign(one, { id: 8 });
+    daemon.send(lifecycleEvent(one, Lifecycle.started));
+    expect((await snapshot()).domains[0]).toMatchObject({
+      startedWithVersion: '7.2.22',
+      startSeenSeconds: expect.any(Number),
+    });
+    Object.assign(one, { id: 9 });
+    expect((await snapshot()).domains[0]).toMatchObject({
+      startedWithVersion: undefined,
+      startSeenSeconds: undefined,
+    });
+  });
+});
+
+test('resync reads everything again, and finds what no event announced', async () => {
+  let machine = 'pc-q35-3.1';
+  const many = Array.from({ length: 40 }, (_, index) =>
+    domain(index + 1, { id: -1, state: 5, xml: () => domainXmlOf(machine) }),
+  );
+  const { inventory, snapshot, callsSince } = await setUp(many);
+  await snapshot();
+  machine = 'pc-q35-7.2';
+  callsSince();
+  await inventory.resync();
+  expect(callsSince().filter((procedure) => procedure === 14)).toHaveLength(40);
+  expect(new Set(Object.values(machines(await snapshot())))).toEqual(new Set(['pc-q35-7.2']));
+});
