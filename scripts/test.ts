@@ -1,0 +1,76 @@
+import { spawn } from 'node:child_process';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { cleanUp } from '../test/rig/clean-up.ts';
+import { daemonState, startDaemon, stopDaemon } from '../test/rig/daemon.ts';
+import {
+  ensureDebianPackages,
+  GUEST_PACKAGES,
+  HYPERVISOR_PACKAGES,
+  MissingPackagesError,
+  PROMETHEUS_PACKAGES,
+} from '../test/rig/packages.ts';
+
+/**
+ * `npm test`: everything there is, from formatting to guests. Brings the rig up first, takes it down after,
+ * and ends with Jest's own count in one line. Arguments go to Jest.
+ */
+
+function shown(program: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, [...args], { stdio: 'inherit', env: { ...process.env, ...env } });
+    child.once('error', reject);
+    child.once('close', (code) => resolve(code ?? 1));
+  });
+}
+
+interface JestSummary {
+  readonly numPassedTests: number;
+  readonly numFailedTests: number;
+  readonly numRuntimeErrorTestSuites: number;
+  readonly numPendingTests: number;
+}
+
+async function runJest(args: readonly string[]): Promise<boolean> {
+  const directory = await mkdtemp(join(tmpdir(), 'jest-'));
+  const summaryFile = join(directory, 'summary.json');
+  try {
+    const code = await shown(
+      process.execPath,
+      ['node_modules/jest/bin/jest.js', '--json', `--outputFile=${summaryFile}`, ...args],
+      { NODE_OPTIONS: '--experimental-vm-modules --disable-warning=ExperimentalWarning' },
+    );
+    const summary: JestSummary = JSON.parse(await readFile(summaryFile, 'utf8'));
+    const failed = summary.numFailedTests + summary.numRuntimeErrorTestSuites;
+    if (summary.numPendingTests > 0)
+      console.error(`${summary.numPendingTests} tests were skipped: that fails too`);
+    console.log(`${summary.numPassedTests} passed, ${failed + summary.numPendingTests} failed`);
+    return code === 0 && summary.numPendingTests === 0;
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+async function main(): Promise<number> {
+  await ensureDebianPackages([...HYPERVISOR_PACKAGES, ...GUEST_PACKAGES, ...PROMETHEUS_PACKAGES]);
+  if ((await shown('npm', ['run', '--silent', 'check'])) !== 0) return 1;
+  if ((await shown('npm', ['run', '--silent', 'build'])) !== 0) return 1;
+  const { up: wasUp } = await daemonState();
+  await startDaemon();
+  try {
+    await cleanUp();
+    return (await runJest(process.argv.slice(2))) ? 0 : 1;
+  } finally {
+    await cleanUp();
+    if (!wasUp) await stopDaemon();
+  }
+}
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  if (!(error instanceof MissingPackagesError)) throw error;
+  console.error(error.message);
+  process.exitCode = 1;
+}

@@ -1,0 +1,6 @@
+// Leaves the commit that dist/ was built from beside the program; without git the revision stays unknown.
+import { spawnSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+
+const git = spawnSync('git', ['rev-parse', '--short=12', 'HEAD'], { encoding: 'utf8' });
+writeFileSync(new URL('../dist/REVISION', import.meta.url), git.status === 0 ? git.stdout : '');

@@ -1,0 +1,31 @@
+import { CONFIG_CHANGES, pendingChanges } from '../drift/config-pending.ts';
+import { canonicalMachine, machinesFor } from '../inventory/capabilities.ts';
+import type { Collector } from '../scrape/collector.ts';
+import { flag, gauge } from '../scrape/metric-family.ts';
+
+export const configPendingCollector: Collector = {
+  name: 'config-pending',
+  help: 'configuration changes that wait for the next full stop and start',
+  enabledByDefault: true,
+  collect: ({ domains, hypervisor }) => {
+    const pending = gauge(
+      'libvirt_domain_config_pending',
+      'Whether a change of this kind waits for the next full stop and start of the domain (a reboot is not ' +
+        'enough); absent for transient and shut-off domains.',
+    );
+    for (const { name, current, persistent } of domains) {
+      if (current === undefined || persistent === undefined) continue;
+      const { type: domainType, emulator } = current;
+      const resolve = (arch: string, machine: string): string => {
+        const rows =
+          hypervisor?.capabilities && machinesFor(hypervisor.capabilities, { arch, domainType, emulator });
+        return canonicalMachine(rows, machine);
+      };
+      const changes = pendingChanges(current, persistent, resolve);
+      for (const change of CONFIG_CHANGES) {
+        pending.samples.push({ labels: { domain: name, change }, value: flag(changes[change]) });
+      }
+    }
+    return [pending];
+  },
+};

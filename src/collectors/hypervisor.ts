@@ -1,0 +1,58 @@
+import { countOffered, indexOfferedMachines } from '../drift/machine-type-offer.ts';
+import { emulatorsOf, machinesFor } from '../inventory/capabilities.ts';
+import type { HypervisorFacts } from '../inventory/hypervisor.ts';
+import type { Collector } from '../scrape/collector.ts';
+import { gauge, labelText, type MetricFamily } from '../scrape/metric-family.ts';
+import { DOMAIN_STATES } from './domain-states.ts';
+
+export const hypervisorCollector: Collector = {
+  name: 'hypervisor',
+  help: 'versions, offered machine types, number of domains by state',
+  enabledByDefault: true,
+  collect: ({ hypervisor, stateCounts }) => [
+    versions(hypervisor),
+    machineTypes(hypervisor),
+    domainCounts(stateCounts),
+  ],
+};
+
+function versions(hypervisor: HypervisorFacts | undefined): MetricFamily {
+  const info = gauge(
+    'libvirt_hypervisor_info',
+    'Installed version of the hypervisor and version of the libvirt daemon; always 1.',
+  );
+  if (hypervisor !== undefined) {
+    const { version = '', libvirtVersion = '' } = hypervisor;
+    info.samples.push({ labels: { driver: 'QEMU', version, libvirt_version: libvirtVersion }, value: 1 });
+  }
+  return info;
+}
+
+function machineTypes(hypervisor: HypervisorFacts | undefined): MetricFamily {
+  const family = gauge(
+    'libvirt_hypervisor_machine_types',
+    'Number of versioned machine types of a family that the installed emulator offers.',
+  );
+  const capabilities = hypervisor?.capabilities;
+  for (const arch of new Set(capabilities?.guests.map((guest) => guest.arch))) {
+    if (capabilities === undefined) break;
+    const [emulator] = emulatorsOf(capabilities, arch);
+    const domainType = capabilities.guests.find((guest) => guest.arch === arch)?.domains[0]?.type ?? 'kvm';
+    const rows = machinesFor(capabilities, { arch, domainType, emulator });
+    for (const { family: name, status, count } of countOffered(indexOfferedMachines(rows ?? []))) {
+      family.samples.push({
+        labels: { arch: labelText(arch), family: labelText(name), status },
+        value: count,
+      });
+    }
+  }
+  return family;
+}
+
+function domainCounts(stateCounts: ReadonlyMap<number, number>): MetricFamily {
+  const family = gauge('libvirt_domains', 'Number of domains by libvirt state, active and inactive.');
+  for (const [number, state] of DOMAIN_STATES.entries()) {
+    family.samples.push({ labels: { state }, value: stateCounts.get(number) ?? 0 });
+  }
+  return family;
+}

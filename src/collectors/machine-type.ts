@@ -1,0 +1,66 @@
+import { indexOfferedMachines, type OfferedMachines } from '../drift/machine-type-offer.ts';
+import { judgeMachineType } from '../drift/machine-type-verdict.ts';
+import { type MachineRow, machinesFor } from '../inventory/capabilities.ts';
+import type { Collector } from '../scrape/collector.ts';
+import { flag, gauge, labelText } from '../scrape/metric-family.ts';
+import { installedVersion } from './installed-version.ts';
+
+export const machineTypeCollector: Collector = {
+  name: 'machine-type',
+  help: "each domain's machine type against what the installed QEMU offers",
+  enabledByDefault: true,
+  collect: ({ domains, hypervisor }) => {
+    const info = gauge(
+      'libvirt_domain_machine_type_info',
+      'Machine type of the domain, the newest of its family that the installed emulator offers, and the QEMU ' +
+        'release that by policy no longer has it; always 1.',
+    );
+    const behind = gauge(
+      'libvirt_domain_machine_type_releases_behind',
+      'Releases between the machine type and the newest offered one of its family; 0 is the newest.',
+    );
+    const deprecated = gauge(
+      'libvirt_domain_machine_type_deprecated',
+      "Whether the installed emulator, or QEMU's policy at its version, deprecates the machine type.",
+    );
+    const supported = gauge(
+      'libvirt_domain_machine_type_supported',
+      'Whether the installed emulator offers the machine type; at 0 the domain will not start again.',
+    );
+    const offers = new Map<readonly MachineRow[], OfferedMachines>();
+    for (const { name, current } of domains) {
+      if (current === undefined || current.machine === '') continue;
+      const { arch, type: domainType, emulator } = current;
+      const rows =
+        hypervisor?.capabilities && machinesFor(hypervisor.capabilities, { arch, domainType, emulator });
+      const offered = rows && (offers.get(rows) ?? indexOfferedMachines(rows));
+      if (rows !== undefined && offered !== undefined) offers.set(rows, offered);
+      const verdict = judgeMachineType({
+        machine: current.machine,
+        arch,
+        offered,
+        installed: installedVersion(current, hypervisor),
+      });
+      const labels = { domain: name };
+      info.samples.push({
+        labels: {
+          domain: name,
+          machine: labelText(verdict.machine),
+          family: labelText(verdict.family),
+          version: labelText(verdict.version),
+          vendor: verdict.vendor,
+          latest: labelText(verdict.latest),
+          removed_in: verdict.removedIn,
+        },
+        value: 1,
+      });
+      if (verdict.releasesBehind !== undefined)
+        behind.samples.push({ labels, value: verdict.releasesBehind });
+      if (verdict.deprecated !== undefined) {
+        deprecated.samples.push({ labels, value: flag(verdict.deprecated) });
+      }
+      if (verdict.supported !== undefined) supported.samples.push({ labels, value: flag(verdict.supported) });
+    }
+    return [info, behind, deprecated, supported];
+  },
+};

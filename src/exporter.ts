@@ -1,0 +1,95 @@
+import type { Server } from 'node:http';
+import type { Logger } from 'pino';
+import { COLLECTORS } from './collectors/all.ts';
+import { type BuildInfo, buildInfo } from './collectors/build-info.ts';
+import type { ExporterConfig } from './config/config.ts';
+import { DomainRuns, HOST_PATHS } from './host/domain-runs.ts';
+import { Inventory } from './inventory/inventory.ts';
+import { LibvirtSession } from './libvirt/session.ts';
+import { resolveUri } from './libvirt/uri.ts';
+import { createEndOfLifeLookup } from './osinfo/end-of-life.ts';
+import { readHostOsinfoDatabase } from './osinfo/host-database.ts';
+import { SHIPPED_OSINFO } from './osinfo/table.generated.ts';
+import { renderExposition } from './scrape/exposition.ts';
+import { createGatherer } from './scrape/gather.ts';
+import { Scraper } from './scrape/scraper.ts';
+import { createSelfMetrics } from './scrape/self-metrics.ts';
+import { createApp } from './web/app.ts';
+import { closeServers, listenOn } from './web/listen.ts';
+
+/** The net under the events: most changes that libvirt does not announce show within this time. */
+const RESYNC_MS = 5 * 60_000;
+const RETRY_FAILED_MS = 15_000;
+
+export interface Exporter {
+  /** The servers that listen, in the order of the configured addresses. */
+  readonly servers: readonly Server[];
+  readonly stop: () => Promise<void>;
+}
+
+/**
+ * Puts the parts together and starts serving. libvirt need not be there yet.
+ * @throws LibvirtUriError, or the system error of an address that cannot be listened on
+ */
+export async function startExporter(
+  config: ExporterConfig,
+  build: BuildInfo,
+  log: Logger,
+): Promise<Exporter> {
+  const target = resolveUri(config.libvirt.uri, { ...process.env, uid: process.getuid?.() ?? -1 });
+  const self = createSelfMetrics();
+  const inventory = new Inventory(log);
+  const session = new LibvirtSession({
+    target,
+    timeoutMs: config.libvirt.timeoutMs,
+    onCallSent: self.countCall,
+    onDomainEvent: (event) => inventory.handleEvent(event),
+    onConnected: (client) => {
+      log.info('connected to libvirt');
+      inventory.connected(client);
+    },
+    onDisconnected: (reason) => {
+      self.countDisconnect();
+      log.warn({ err: reason }, 'no connection to libvirt; trying again until there is one');
+    },
+  });
+
+  const { include, exclude } = config.domains;
+  const collectors = COLLECTORS.filter(({ name }) => config.collectors.has(name));
+  const gather = createGatherer({
+    session,
+    inventory,
+    runs: new DomainRuns(HOST_PATHS),
+    endOfLife: createEndOfLifeLookup({ host: await readHostOsinfoDatabase(), shipped: SHIPPED_OSINFO }),
+    serves: (name) => include.test(name) && exclude?.test(name) !== true,
+  });
+  const scraper = new Scraper({ collectors, gather, log });
+  const app = createApp({
+    telemetryPath: config.web.telemetryPath,
+    version: build.version,
+    collectors: collectors.map(({ name }) => name),
+    isReady: () => session.isConnected,
+    log,
+    scrape: async (timeoutMs, selects) => {
+      const families = await scraper.scrape(timeoutMs, selects);
+      return (await renderExposition([...families, buildInfo(build)])) + (await self.registry.metrics());
+    },
+  });
+
+  const servers = await listenOn(config.web.listenAddresses, app);
+  session.start();
+  const background = (work: Promise<void>): void => {
+    work.catch((error: unknown) => log.debug({ err: error }, 'background reading was interrupted'));
+  };
+  const timers = [
+    setInterval(() => background(inventory.resync()), RESYNC_MS),
+    setInterval(() => background(inventory.retryFailed()), RETRY_FAILED_MS),
+  ];
+  return {
+    servers,
+    stop: async () => {
+      for (const timer of timers) clearInterval(timer);
+      await Promise.all([closeServers(servers), session.stop()]);
+    },
+  };
+}

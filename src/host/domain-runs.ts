@@ -1,0 +1,72 @@
+import { readLastLoggedStart } from './qemu-log.ts';
+import { findQemuProcesses, type QemuProcess } from './qemu-process.ts';
+
+export interface HostPaths {
+  readonly proc: string;
+  /** Where libvirt keeps the domains' logs. */
+  readonly qemuLogs: string;
+}
+
+export const HOST_PATHS: HostPaths = { proc: '/proc', qemuLogs: '/var/log/libvirt/qemu' };
+
+/** A running domain: `id` tells one run from the next. */
+export interface RunKey {
+  readonly uuid: string;
+  readonly name: string;
+  readonly id: number;
+}
+
+/** What the host's file system tells of one run; looked up once, as none of it changes during the run. */
+export interface DomainRun {
+  readonly id: number;
+  readonly process: QemuProcess | undefined;
+  /** QEMU version that the domain's log gives for this start. */
+  readonly loggedVersion: string | undefined;
+}
+
+/** A process that was not found may have been just about to start; looking again is a walk through /proc. */
+const LOOK_AGAIN_MS = 30_000;
+/** libvirt logs the start a moment before the process exists. */
+const SAME_START_SECONDS = 60;
+
+/** Remembers what the host tells of each run, so that a scrape that sees no new run reads nothing. */
+export class DomainRuns {
+  readonly #paths: HostPaths;
+  #runs = new Map<string, DomainRun>();
+  #lookedAt = Number.NEGATIVE_INFINITY;
+
+  constructor(paths: HostPaths) {
+    this.#paths = paths;
+  }
+
+  /** What is known of each running domain, by uuid. Never throws: what cannot be seen is undefined. */
+  async lookUp(running: readonly RunKey[]): Promise<ReadonlyMap<string, DomainRun>> {
+    const isNew = ({ uuid, id }: RunKey): boolean => this.#runs.get(uuid)?.id !== id;
+    const isMissing = ({ uuid }: RunKey): boolean => this.#runs.get(uuid)?.process === undefined;
+    const lookAgain = performance.now() - this.#lookedAt > LOOK_AGAIN_MS;
+    if (running.some((run) => isNew(run) || (lookAgain && isMissing(run)))) {
+      this.#lookedAt = performance.now();
+      const processes = await findQemuProcesses(this.#paths.proc).catch(() => new Map<string, QemuProcess>());
+      for (const run of running) {
+        if (isNew(run) || isMissing(run))
+          this.#runs.set(run.uuid, await this.#readRun(run, processes.get(run.uuid)));
+      }
+    }
+    this.#forgetAllBut(running);
+    return this.#runs;
+  }
+
+  async #readRun({ id, name }: RunKey, process: QemuProcess | undefined): Promise<DomainRun> {
+    const logged = await readLastLoggedStart(this.#paths.qemuLogs, name);
+    const ofThisRun =
+      logged !== undefined &&
+      (process === undefined || Math.abs(logged.startSeconds - process.startSeconds) < SAME_START_SECONDS);
+    return { id, process, loggedVersion: ofThisRun ? logged.version : undefined };
+  }
+
+  #forgetAllBut(running: readonly RunKey[]): void {
+    if (this.#runs.size === running.length) return;
+    const uuids = new Set(running.map(({ uuid }) => uuid));
+    this.#runs = new Map([...this.#runs].filter(([uuid]) => uuids.has(uuid)));
+  }
+}

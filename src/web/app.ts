@@ -1,0 +1,60 @@
+import express, { type Express, type NextFunction, type Request, type Response } from 'express';
+import type { Logger } from 'pino';
+import { selectCollectors } from './collector-selection.ts';
+import { renderLandingPage } from './landing-page.ts';
+import { scrapeTimeoutMs } from './scrape-timeout.ts';
+
+export interface WebOptions {
+  readonly telemetryPath: string;
+  readonly version: string;
+  /** Names of the enabled collectors. */
+  readonly collectors: readonly string[];
+  /** Renders the metrics of one scrape within `timeoutMs`. */
+  readonly scrape: (timeoutMs: number, selects: (collector: string) => boolean) => Promise<string>;
+  /** Whether libvirt answers. */
+  readonly isReady: () => boolean;
+  readonly log: Logger;
+}
+
+const TEXT_FORMAT = 'text/plain; version=0.0.4; charset=utf-8';
+
+/** The exporter's HTTP surface. It reads nothing from requests but the scrape's timeout and selection. */
+export function createApp(options: WebOptions): Express {
+  const app = express();
+  app.disable('x-powered-by');
+  app.set('etag', false);
+
+  app.get('/', (_request, response) => {
+    response.type('html').send(renderLandingPage(options));
+  });
+  app.get('/-/healthy', (_request, response) => {
+    response.type('text').send('ok\n');
+  });
+  app.get('/-/ready', (_request, response) => {
+    const ready = options.isReady();
+    response
+      .status(ready ? 200 : 503)
+      .type('text')
+      .send(ready ? 'libvirt answers\n' : 'no connection to libvirt\n');
+  });
+  app.get(options.telemetryPath, async (request, response) => {
+    const query = new URL(request.originalUrl, 'http://exporter').searchParams;
+    const selects = selectCollectors(query, options.collectors);
+    const timeoutMs = scrapeTimeoutMs(request.get('X-Prometheus-Scrape-Timeout-Seconds'));
+    const body = await options.scrape(timeoutMs, selects);
+    response.set('Content-Type', TEXT_FORMAT).send(body);
+  });
+  app.use((_request, response) => {
+    response.status(404).type('text').send(`not found; metrics are at ${options.telemetryPath}\n`);
+  });
+  app.use((error: unknown, _request: Request, response: Response, _next: NextFunction) => {
+    const clientFault = error instanceof Error && 'code' in error && error.code === 'ERR_COLLECTOR_SELECTION';
+    if (!clientFault) options.log.error({ err: error }, 'request failed');
+    const message = clientFault && error instanceof Error ? error.message : 'internal error; see the log';
+    response
+      .status(clientFault ? 400 : 500)
+      .type('text')
+      .send(`${message}\n`);
+  });
+  return app;
+}
