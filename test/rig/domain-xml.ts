@@ -32,12 +32,12 @@ export interface GuestSpec {
   readonly vcpus: number;
   /** Boots this kernel; without it, from the disk. */
   readonly boot?: DirectBoot;
-  readonly disk?: GuestDisk;
+  readonly disk?: GuestDisk | undefined;
   /** Whether the guest agent's channel is configured. */
   readonly agentChannel?: boolean;
   readonly balloonPeriodSeconds?: number;
   /** libosinfo id that the domain declares, e.g. `http://ubuntu.com/ubuntu/18.04`. */
-  readonly declaredOs?: string;
+  readonly declaredOs?: string | undefined;
   /** A virtio interface on QEMU's built-in user network, which needs nothing from the host. */
   readonly userNetwork?: boolean;
   /** `kvm` inside another virtual machine can be far slower than emulation. */

@@ -110,8 +110,11 @@ export async function isRigDomain(name: string): Promise<boolean> {
 }
 
 export function assertRigName(name: string): void {
-  if (!/^rig-[a-z0-9][a-z0-9._-]*$/.test(name)) {
-    throw new Error(`"${name}" is no name for a domain of the rig: it must begin with ${RIG_PREFIX}`);
+  // Files are named after it: no slash, and with it no way out of the rig's folder.
+  if (!/^rig-[^/\n]+$/.test(name)) {
+    throw new Error(
+      `"${name}" is no name for a domain of the rig: it must begin with ${RIG_PREFIX} and have no slash`,
+    );
   }
 }
 

@@ -24,11 +24,30 @@ export interface ExporterProcess {
   readonly stop: () => Promise<number | null>;
 }
 
-/** Starts `dist/main.js`, on a free port unless the flags name one, and waits until it serves. */
-export async function startExporterProcess(...flags: readonly string[]): Promise<ExporterProcess> {
+/** What to run, and as whom: this user when left out. */
+export interface Program {
+  readonly node: string;
+  readonly main: string;
+  readonly uid?: number;
+  readonly gid?: number;
+}
+
+/** Starts the exporter, on a free port unless the flags name one, and waits until it serves. */
+export function startExporterProcess(...flags: readonly string[]): Promise<ExporterProcess> {
+  return startProgram({ node: process.execPath, main: MAIN }, flags);
+}
+
+export async function startProgram(
+  program: Program,
+  flags: readonly string[] = [],
+): Promise<ExporterProcess> {
+  const { node, main, uid = process.getuid?.(), gid = process.getgid?.() } = program;
   const listens = flags.some((flag) => flag.startsWith('--web.listen-address='));
   const address = listens ? [] : ['--web.listen-address=127.0.0.1:0'];
-  const child = spawn(process.execPath, [MAIN, ...address, ...flags], {
+  const child = spawn(node, [main, ...address, ...flags], {
+    uid,
+    gid,
+    cwd: '/',
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   const exited = new Promise<number | null>((resolve) => child.once('exit', resolve));
