@@ -10,10 +10,11 @@ import { resolveUri } from './libvirt/uri.ts';
 import { createEndOfLifeLookup } from './osinfo/end-of-life.ts';
 import { readHostOsinfoDatabase } from './osinfo/host-database.ts';
 import { SHIPPED_OSINFO } from './osinfo/table.generated.ts';
-import { renderExposition } from './scrape/exposition.ts';
+import { writeFamily } from './scrape/exposition.ts';
 import { createGatherer } from './scrape/gather.ts';
 import { Scraper } from './scrape/scraper.ts';
 import { createSelfMetrics } from './scrape/self-metrics.ts';
+import { type ChunkPool, TextBuffer } from './scrape/text-buffer.ts';
 import { createApp } from './web/app.ts';
 import { closeServers, listenOn } from './web/listen.ts';
 
@@ -64,6 +65,7 @@ export async function startExporter(
     serves: (name) => include.test(name) && exclude?.test(name) !== true,
   });
   const scraper = new Scraper({ collectors, gather, log });
+  const chunks: ChunkPool = [];
   const app = createApp({
     telemetryPath: config.web.telemetryPath,
     version: build.version,
@@ -71,8 +73,11 @@ export async function startExporter(
     isReady: () => session.isConnected,
     log,
     scrape: async (timeoutMs, selects) => {
-      const families = await scraper.scrape(timeoutMs, selects);
-      return (await renderExposition([...families, buildInfo(build)])) + (await self.registry.metrics());
+      const out = new TextBuffer(chunks);
+      await scraper.scrape(out, timeoutMs, selects);
+      writeFamily(out, buildInfo(build));
+      out.write(await self.registry.metrics());
+      return out;
     },
   });
 

@@ -1,7 +1,8 @@
 import { CONFIG_CHANGES, pendingChanges } from '../drift/config-pending.ts';
-import { canonicalMachine, machinesFor } from '../inventory/capabilities.ts';
+import { canonicalMachine } from '../inventory/capabilities.ts';
 import type { Collector } from '../scrape/collector.ts';
 import { flag, gauge } from '../scrape/metric-family.ts';
+import { createOffers } from './offers.ts';
 
 export const configPendingCollector: Collector = {
   name: 'config-pending',
@@ -13,14 +14,11 @@ export const configPendingCollector: Collector = {
       'Whether a change of this kind waits for the next full stop and start of the domain (a reboot is not ' +
         'enough); absent for transient and shut-off domains.',
     );
+    const offerOf = createOffers(hypervisor);
     for (const { name, current, persistent } of domains) {
       if (current === undefined || persistent === undefined) continue;
-      const { type: domainType, emulator } = current;
-      const resolve = (arch: string, machine: string): string => {
-        const rows =
-          hypervisor?.capabilities && machinesFor(hypervisor.capabilities, { arch, domainType, emulator });
-        return canonicalMachine(rows, machine);
-      };
+      const rows = offerOf(current)?.rows;
+      const resolve = (_arch: string, machine: string): string => canonicalMachine(rows, machine);
       const changes = pendingChanges(current, persistent, resolve);
       for (const change of CONFIG_CHANGES) {
         pending.samples.push({ labels: { domain: name, change }, value: flag(changes[change]) });

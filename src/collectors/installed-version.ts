@@ -4,16 +4,15 @@ import type { DomainConfig } from '../inventory/domain-config.ts';
 import type { HypervisorFacts } from '../inventory/hypervisor.ts';
 
 /**
- * The installed version of the domain's emulator. libvirt tells it only of the default emulator of the host's
- * own architecture; of a custom path or another architecture it is undefined.
+ * Looks up the installed version of domains' emulators. libvirt tells it only of the default emulator of the
+ * host's own architecture; of a custom path or another architecture it is undefined.
  */
-export function installedVersion(
-  { emulator }: DomainConfig,
+export function createInstalledVersion(
   hypervisor: HypervisorFacts | undefined,
-): QemuVersion | undefined {
+): (config: DomainConfig) => QemuVersion | undefined {
   const { version, capabilities } = hypervisor ?? {};
-  if (version === undefined || capabilities?.hostArch === undefined) return undefined;
-  const ofDefault =
-    emulator === undefined || emulatorsOf(capabilities, capabilities.hostArch).includes(emulator);
-  return ofDefault ? parseQemuVersion(version) : undefined;
+  if (version === undefined || capabilities?.hostArch === undefined) return () => undefined;
+  const installed = parseQemuVersion(version);
+  const ofDefault = new Set<string | undefined>(emulatorsOf(capabilities, capabilities.hostArch));
+  return ({ emulator }) => (emulator === undefined || ofDefault.has(emulator) ? installed : undefined);
 }

@@ -1,9 +1,8 @@
-import { indexOfferedMachines, type OfferedMachines } from '../drift/machine-type-offer.ts';
 import { judgeMachineType } from '../drift/machine-type-verdict.ts';
-import { type MachineRow, machinesFor } from '../inventory/capabilities.ts';
 import type { Collector } from '../scrape/collector.ts';
 import { flag, gauge, labelText } from '../scrape/metric-family.ts';
-import { installedVersion } from './installed-version.ts';
+import { createInstalledVersion } from './installed-version.ts';
+import { createOffers } from './offers.ts';
 
 export const machineTypeCollector: Collector = {
   name: 'machine-type',
@@ -27,19 +26,15 @@ export const machineTypeCollector: Collector = {
       'libvirt_domain_machine_type_supported',
       'Whether the installed emulator offers the machine type; at 0 the domain will not start again.',
     );
-    const offers = new Map<readonly MachineRow[], OfferedMachines>();
+    const offerOf = createOffers(hypervisor);
+    const versionOf = createInstalledVersion(hypervisor);
     for (const { name, current } of domains) {
       if (current === undefined || current.machine === '') continue;
-      const { arch, type: domainType, emulator } = current;
-      const rows =
-        hypervisor?.capabilities && machinesFor(hypervisor.capabilities, { arch, domainType, emulator });
-      const offered = rows && (offers.get(rows) ?? indexOfferedMachines(rows));
-      if (rows !== undefined && offered !== undefined) offers.set(rows, offered);
       const verdict = judgeMachineType({
         machine: current.machine,
-        arch,
-        offered,
-        installed: installedVersion(current, hypervisor),
+        arch: current.arch,
+        offered: offerOf(current)?.machines,
+        installed: versionOf(current),
       });
       const labels = { domain: name };
       info.samples.push({

@@ -3,7 +3,7 @@ import { judgeQemu } from '../drift/qemu-version.ts';
 import type { Collector } from '../scrape/collector.ts';
 import type { DomainFacts } from '../scrape/facts.ts';
 import { flag, gauge } from '../scrape/metric-family.ts';
-import { installedVersion } from './installed-version.ts';
+import { createInstalledVersion } from './installed-version.ts';
 
 export const qemuCollector: Collector = {
   name: 'qemu',
@@ -19,10 +19,11 @@ export const qemuCollector: Collector = {
       'libvirt_domain_qemu_outdated',
       "Whether the domain's process runs an older binary than the installed one; absent when it cannot be told.",
     );
+    const versionOf = createInstalledVersion(hypervisor);
     for (const domain of domains) {
       const { id, name, current } = domain;
       if (id < 0 || current === undefined) continue;
-      const version = installedVersion(current, hypervisor);
+      const version = versionOf(current);
       const installed = version && formatVersion(version);
       const verdict = judgeQemu({
         installedVersion: installed,

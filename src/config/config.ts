@@ -27,6 +27,10 @@ export interface CommandLine {
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
   readonly code = 'ERR_CONFIG';
+
+  constructor(message: string, options?: ErrorOptions) {
+    super(message.replaceAll(/\s+/g, ' '), options);
+  }
 }
 
 type RawValues = Readonly<Record<string, string | boolean | (string | boolean)[] | undefined>>;
@@ -83,9 +87,8 @@ function parseFlags(args: readonly string[], collectors: readonly CollectorFlag[
   try {
     return parseArgs({ args: [...args], options, strict: true, allowPositionals: false }).values;
   } catch (cause) {
-    const message =
-      cause instanceof Error ? (cause.message.split(/\. |\n/)[0] ?? cause.message) : String(cause);
-    throw new ConfigError(`${message}; see --help`, { cause });
+    const [problem] = (cause as Error).message.split(/\. |\n/);
+    throw new ConfigError(`${problem}; see --help`, { cause });
   }
 }
 
@@ -132,10 +135,11 @@ function duration(flag: FlagName, text: string): number {
 
 function wholeMatch(flag: FlagName, source: string): RegExp {
   try {
-    return new RegExp(`^(?:${source})$`, 's');
+    // By itself first: "a)|(b" would be good in brackets, and match parts of names.
+    const { source: good } = new RegExp(source, 's');
+    return new RegExp(`^(?:${good})$`, 's');
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new ConfigError(`--${flag}: ${reason.replaceAll('\n', ' ')}`, { cause });
+    throw new ConfigError(`--${flag}: ${(cause as Error).message}`, { cause });
   }
 }
 

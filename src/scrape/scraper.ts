@@ -1,7 +1,9 @@
 import type { Logger } from 'pino';
 import type { Collector } from './collector.ts';
+import { writeFamily } from './exposition.ts';
 import type { ScrapeFacts } from './facts.ts';
 import { flag, gauge, type MetricFamily } from './metric-family.ts';
+import type { TextBuffer } from './text-buffer.ts';
 
 export interface ScraperOptions {
   readonly collectors: readonly Collector[];
@@ -21,10 +23,10 @@ export class Scraper {
   }
 
   /**
-   * The families of the enabled collectors that `selects` accepts, within `timeoutMs`. Never throws: when
+   * Writes the metrics of the enabled collectors that `selects` accepts, within `timeoutMs`. Never throws: when
    * libvirt does not answer in time, `libvirt_up` is 0 and no domain is served.
    */
-  async scrape(timeoutMs: number, selects: (collector: string) => boolean): Promise<MetricFamily[]> {
+  async scrape(out: TextBuffer, timeoutMs: number, selects: (collector: string) => boolean): Promise<void> {
     const facts = await this.#gatherWithin(timeoutMs);
     const up = gauge('libvirt_up', 'Whether libvirt answered this scrape.');
     up.samples.push({ labels: {}, value: flag(facts !== undefined) });
@@ -36,17 +38,18 @@ export class Scraper {
       'libvirt_scrape_collector_duration_seconds',
       'How long the collector took, reading from libvirt not included.',
     );
-    const families = [up, success, duration];
+    writeFamily(out, up);
     for (const collector of this.#options.collectors) {
       if (!selects(collector.name)) continue;
       const start = performance.now();
-      const collected = facts === undefined ? undefined : this.#run(collector, facts);
+      const families = facts === undefined ? undefined : this.#run(collector, facts);
+      for (const family of families ?? []) writeFamily(out, family);
       const labels = { collector: collector.name };
-      success.samples.push({ labels, value: flag(collected !== undefined) });
+      success.samples.push({ labels, value: flag(families !== undefined) });
       duration.samples.push({ labels, value: (performance.now() - start) / 1000 });
-      if (collected !== undefined) families.push(...collected);
     }
-    return families;
+    writeFamily(out, success);
+    writeFamily(out, duration);
   }
 
   async #gatherWithin(timeoutMs: number): Promise<ScrapeFacts | undefined> {

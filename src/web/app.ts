@@ -1,5 +1,6 @@
 import express, { type Express, type NextFunction, type Request, type Response } from 'express';
 import type { Logger } from 'pino';
+import type { TextBuffer } from '../scrape/text-buffer.ts';
 import { selectCollectors } from './collector-selection.ts';
 import { renderLandingPage } from './landing-page.ts';
 import { scrapeTimeoutMs } from './scrape-timeout.ts';
@@ -10,7 +11,7 @@ export interface WebOptions {
   /** Names of the enabled collectors. */
   readonly collectors: readonly string[];
   /** Renders the metrics of one scrape within `timeoutMs`. */
-  readonly scrape: (timeoutMs: number, selects: (collector: string) => boolean) => Promise<string>;
+  readonly scrape: (timeoutMs: number, selects: (collector: string) => boolean) => Promise<TextBuffer>;
   /** Whether libvirt answers. */
   readonly isReady: () => boolean;
   readonly log: Logger;
@@ -41,8 +42,13 @@ export function createApp(options: WebOptions): Express {
     const query = new URL(request.originalUrl, 'http://exporter').searchParams;
     const selects = selectCollectors(query, options.collectors);
     const timeoutMs = scrapeTimeoutMs(request.get('X-Prometheus-Scrape-Timeout-Seconds'));
-    const body = await options.scrape(timeoutMs, selects);
-    response.set('Content-Type', TEXT_FORMAT).send(body);
+    const text = await options.scrape(timeoutMs, selects);
+    response.once('close', () => text.release());
+    const chunks = text.finish();
+    const bytes = chunks.reduce((sum, { length }) => sum + length, 0);
+    response.set({ 'Content-Type': TEXT_FORMAT, 'Content-Length': String(bytes) });
+    for (const chunk of chunks) response.write(chunk);
+    response.end();
   });
   app.use((_request, response) => {
     response.status(404).type('text').send(`not found; metrics are at ${options.telemetryPath}\n`);

@@ -53,7 +53,7 @@ async function cpuSeconds(pid: number): Promise<number> {
 
 async function residentMb(pid: number): Promise<number> {
   const match = /^VmRSS:\s+(\d+) kB$/m.exec(await readFile(`/proc/${pid}/status`, 'utf8'));
-  return Number(match?.[1]) / 1000;
+  return (Number(match?.[1]) * 1024) / 1e6;
 }
 
 const rpcCalls = (text: string): number =>

@@ -1,0 +1,56 @@
+import { chmod, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { readEmulatorFile } from '../../../src/host/emulator-file.ts';
+import { temporaryDirectory } from './fake-proc.ts';
+
+let directory: string;
+let emulator: string;
+
+beforeEach(async () => {
+  directory = await temporaryDirectory();
+  emulator = join(directory, 'qemu');
+  await writeFile(emulator, 'one');
+});
+
+afterEach(() => rm(directory, { recursive: true }));
+
+describe('readEmulatorFile', () => {
+  test('tells which file it is and when it was made and changed, in seconds', async () => {
+    const { dev, ino, ctimeMs, birthtimeMs } = await stat(emulator);
+    expect(await readEmulatorFile(emulator)).toEqual({
+      dev,
+      ino,
+      bornSeconds: birthtimeMs > 0 ? birthtimeMs / 1000 : undefined,
+      changedSeconds: ctimeMs / 1000,
+    });
+    expect(Math.abs(ctimeMs - Date.now())).toBeLessThan(60_000);
+  });
+
+  test('follows symbolic links', async () => {
+    const link = join(directory, 'kvm');
+    await symlink('qemu', link);
+    expect(await readEmulatorFile(link)).toEqual(await readEmulatorFile(emulator));
+  });
+
+  test('an upgrade makes it another file', async () => {
+    const before = await readEmulatorFile(emulator);
+    await writeFile(`${emulator}.new`, 'two');
+    await rename(`${emulator}.new`, emulator);
+    const after = await readEmulatorFile(emulator);
+    expect(after?.dev).toBe(before?.dev);
+    expect(after?.ino).not.toBe(before?.ino);
+  });
+
+  test('another mode leaves it the same file', async () => {
+    const before = await readEmulatorFile(emulator);
+    await chmod(emulator, 0o700);
+    const after = await readEmulatorFile(emulator);
+    expect([after?.ino, after?.bornSeconds]).toEqual([before?.ino, before?.bornSeconds]);
+    expect(after?.changedSeconds).toBeGreaterThanOrEqual(before?.changedSeconds ?? Number.NaN);
+  });
+
+  test.each([['none'], ['qemu/inside'], ['nul\0byte'], ['']])('of %j nothing is known', async (name) => {
+    expect(await readEmulatorFile(name === '' ? '' : join(directory, name))).toBeUndefined();
+  });
+});

@@ -1,0 +1,169 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { copyFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { findQemuProcesses, type QemuProcess } from '../../../src/host/qemu-process.ts';
+import {
+  BOOT_SECONDS,
+  createFakeProc,
+  type FakeProc,
+  qemuCommandLine,
+  temporaryDirectory,
+} from './fake-proc.ts';
+
+const A = '1e78b922-af0e-4f1f-8331-2e49257760ae';
+const B = '5f0c6d1c-54cb-4b36-8f3c-2c1f0f7b8b11';
+
+let directory: string;
+let proc: FakeProc;
+
+beforeEach(async () => {
+  directory = await temporaryDirectory();
+  proc = await createFakeProc(join(directory, 'proc'));
+});
+
+afterEach(() => rm(directory, { recursive: true }));
+
+const found = async (): Promise<Record<string, QemuProcess>> =>
+  Object.fromEntries(await findQemuProcesses(proc.path));
+
+describe('findQemuProcesses', () => {
+  test('finds domains among all processes by the uuid on their command lines', async () => {
+    await proc.add({ pid: 1, commandLine: ['/sbin/init'], startTicks: 1 });
+    await proc.add({ pid: 2, commandLine: [], comm: 'kthreadd', startTicks: 1 });
+    await proc.add({ pid: 70, commandLine: qemuCommandLine(A), startTicks: 12_345 });
+    await proc.add({ pid: 71, commandLine: qemuCommandLine(B), startTicks: 100 });
+    expect(await found()).toEqual({
+      [A]: { pid: 70, startSeconds: BOOT_SECONDS + 123.45, binary: undefined },
+      [B]: { pid: 71, startSeconds: BOOT_SECONDS + 1, binary: undefined },
+    });
+  });
+
+  test('a uuid in capitals is the same uuid', async () => {
+    await proc.add({ pid: 70, commandLine: qemuCommandLine(A.toUpperCase()), startTicks: 0 });
+    expect(Object.keys(await found())).toEqual([A]);
+  });
+
+  test.each([
+    ['without a uuid', ['/usr/bin/qemu-system-x86_64', '-S']],
+    ['with the uuid inside another word', ['editor', `notes -uuid ${A}.txt`]],
+    ['with a longer option', ['qemu', '-uuid-like', A]],
+    ['that is the option alone', ['-uuid', A]],
+  ])('a command line %s is no domain', async (_case, commandLine) => {
+    await proc.add({ pid: 70, commandLine, startTicks: 1 });
+    expect(await found()).toEqual({});
+  });
+
+  test('a uuid that two processes claim is left out, the others stay', async () => {
+    await proc.add({ pid: 70, commandLine: qemuCommandLine(A), startTicks: 1 });
+    await proc.add({ pid: 71, commandLine: ['sleep', '-uuid', A.toUpperCase()], startTicks: 2 });
+    await proc.add({ pid: 72, commandLine: ['sleep', '-uuid', A], startTicks: 3 });
+    await proc.add({ pid: 73, commandLine: qemuCommandLine(B), startTicks: 4 });
+    expect(Object.keys(await found())).toEqual([B]);
+  });
+
+  test.each([
+    ['qemu-system-x86'],
+    ['a b c'],
+    ['brackets) S 1 2 3 (x'],
+    [')'],
+    ['('],
+    [') R 9 9 9 9 9 9 9 9 9 9 9 9 9 9 9 9 9 9 77 ('],
+    [''],
+    ['näme\nline'],
+  ])('a process called %j: its start time is read all the same', async (comm) => {
+    await proc.add({ pid: 70, commandLine: qemuCommandLine(A), comm, startTicks: 500 });
+    expect((await found())[A]?.startSeconds).toBe(BOOT_SECONDS + 5);
+  });
+
+  test.each([
+    ['cannot be read', undefined],
+    ['is empty', ''],
+    ['is cut', '70 (qemu) S 1 2 3'],
+    ['has words for numbers', `70 (qemu) S ${'x '.repeat(40)}`],
+  ])('a process whose stat %s is left out', async (_case, text) => {
+    await proc.add({ pid: 70, commandLine: qemuCommandLine(A) });
+    if (text !== undefined) await writeFile(join(proc.path, '70', 'stat'), text);
+    await proc.add({ pid: 71, commandLine: qemuCommandLine(B), startTicks: 1 });
+    expect(Object.keys(await found())).toEqual([B]);
+  });
+
+  test('processes that ended meanwhile, or may not be looked at, are left out', async () => {
+    await proc.add({ pid: 70 });
+    await symlink(join(directory, 'gone'), join(proc.path, '71'));
+    await writeFile(join(proc.path, '72'), 'not a directory');
+    await proc.add({ pid: 73, commandLine: qemuCommandLine(B), startTicks: 1 });
+    expect(Object.keys(await found())).toEqual([B]);
+  });
+
+  test('without a boot time nothing can be said', async () => {
+    const strange = await createFakeProc(join(directory, 'strange'), 'btime soon\n');
+    await strange.add({ pid: 70, commandLine: qemuCommandLine(A), startTicks: 1 });
+    expect((await findQemuProcesses(strange.path)).size).toBe(0);
+  });
+
+  test('without a /proc it rejects', async () => {
+    await expect(findQemuProcesses(join(directory, 'none'))).rejects.toThrow('ENOENT');
+  });
+
+  test('many processes at once', async () => {
+    const pids = Array.from({ length: 200 }, (_, index) => index + 1);
+    const uuid = (pid: number): string => A.replace(/.{4}$/, String(pid).padStart(4, '0'));
+    for (const pid of pids) await proc.add({ pid, commandLine: qemuCommandLine(uuid(pid)), startTicks: pid });
+    const processes = await findQemuProcesses(proc.path);
+    expect(pids.map((pid) => processes.get(uuid(pid))?.pid)).toEqual(pids);
+  });
+});
+
+describe('the binary that a process runs', () => {
+  test('is the file that its exe link leads to', async () => {
+    const exe = join(directory, 'qemu');
+    await writeFile(exe, '');
+    await proc.add({ pid: 70, commandLine: qemuCommandLine(A), startTicks: 1, exe });
+    const { dev, ino } = await stat(exe);
+    expect((await found())[A]?.binary).toEqual({ path: exe, dev, ino });
+  });
+
+  test('keeps the path it was started from when its name is gone', async () => {
+    const exe = join(directory, 'qemu (deleted)');
+    await writeFile(exe, '');
+    await proc.add({ pid: 70, commandLine: qemuCommandLine(A), startTicks: 1, exe });
+    const { dev, ino } = await stat(exe);
+    expect((await found())[A]?.binary).toEqual({ path: join(directory, 'qemu'), dev, ino });
+  });
+
+  test('is unknown when the link leads nowhere or is no link', async () => {
+    await proc.add({ pid: 70, commandLine: qemuCommandLine(A), startTicks: 1, exe: join(directory, 'none') });
+    await proc.add({ pid: 71, commandLine: qemuCommandLine(B), startTicks: 1 });
+    await writeFile(join(proc.path, '71', 'exe'), '');
+    const processes = await found();
+    expect([processes[A]?.binary, processes[B]?.binary]).toEqual([undefined, undefined]);
+    expect(processes[A]?.pid).toBe(70);
+  });
+
+  test('of a real process is another file after its package was upgraded', async () => {
+    const emulator = join(directory, 'qemu-system-x86_64');
+    await copyFile('/bin/sh', emulator);
+    const before = await stat(emulator);
+    const begun = Date.now() / 1000;
+    const child = spawn(emulator, ['-c', 'echo ready; read line', 'sh', '-uuid', A]);
+    try {
+      await once(child.stdout, 'data');
+      const running = (await findQemuProcesses('/proc')).get(A);
+      expect(running?.pid).toBe(child.pid);
+      expect(running?.binary).toEqual({ path: emulator, dev: before.dev, ino: before.ino });
+      expect(Math.abs((running?.startSeconds ?? 0) - begun)).toBeLessThan(2);
+
+      await copyFile('/bin/sh', `${emulator}.new`);
+      await rm(emulator);
+      const upgraded = (await findQemuProcesses('/proc')).get(A);
+      expect(upgraded?.binary).toEqual(running?.binary);
+      await copyFile(`${emulator}.new`, emulator);
+      expect((await stat(emulator)).ino === before.ino).toBe(false);
+    } finally {
+      child.stdin.end();
+      await once(child, 'exit');
+    }
+  });
+});

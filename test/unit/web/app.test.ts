@@ -1,0 +1,265 @@
+import type { Server } from 'node:http';
+import { connect } from 'node:net';
+import { afterEach, describe, expect, test } from '@jest/globals';
+import { pino } from 'pino';
+import { createApp, type WebOptions } from '../../../src/web/app.ts';
+import { closeServers, listenOn } from '../../../src/web/listen.ts';
+import { textBufferOf } from '../scrape/text.ts';
+
+interface Asked {
+  readonly timeoutMs: number;
+  readonly selected: readonly string[];
+}
+
+interface Started {
+  readonly url: string;
+  readonly port: number;
+  /** What the scrapes were asked for, in order. */
+  readonly asked: Asked[];
+  readonly log: Record<string, unknown>[];
+}
+
+const COLLECTORS = ['domain', 'machine-type', 'os'];
+const open: Server[] = [];
+
+afterEach(() => closeServers(open.splice(0)));
+
+async function start(changes: Partial<WebOptions> = {}): Promise<Started> {
+  const asked: Asked[] = [];
+  const log: Record<string, unknown>[] = [];
+  const app = createApp({
+    telemetryPath: '/metrics',
+    version: '1.2.3',
+    collectors: COLLECTORS,
+    isReady: () => true,
+    scrape: async (timeoutMs, selects) => {
+      asked.push({ timeoutMs, selected: COLLECTORS.filter(selects) });
+      return textBufferOf('a 1\n', 'b{c="é"} 2\n');
+    },
+    log: pino({ base: null }, { write: (line: string) => log.push(JSON.parse(line)) }),
+    ...changes,
+  });
+  const [server] = await listenOn([{ host: '127.0.0.1', port: 0 }], app);
+  const address = server?.address();
+  if (server === undefined || typeof address !== 'object' || address === null) throw new Error('not serving');
+  open.push(server);
+  return { url: `http://127.0.0.1:${address.port}`, port: address.port, asked, log };
+}
+
+/** Sends bytes as they are, where fetch would tidy them up; resolves with the status line. */
+function statusOfRaw(port: number, request: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(port, '127.0.0.1', () => socket.write(request));
+    socket.once('error', reject);
+    socket.once('data', (data) => {
+      socket.destroy();
+      resolve(data.toString().split('\r\n')[0] ?? '');
+    });
+  });
+}
+
+describe('the landing page', () => {
+  test('leads to everything there is', async () => {
+    const { url } = await start();
+    const response = await fetch(url);
+    expect(response.status).toBe(200);
+    expect(response.headers.get('content-type')).toBe('text/html; charset=utf-8');
+    const page = await response.text();
+    for (const part of ['href="/metrics"', 'href="/-/healthy"', 'href="/-/ready"', '1.2.3', ...COLLECTORS]) {
+      expect(page).toContain(part);
+    }
+  });
+
+  test('every link of it works', async () => {
+    const { url } = await start({ telemetryPath: '/custom/path' });
+    const page = await (await fetch(url)).text();
+    const links = [...page.matchAll(/href="([^"]+)"/g)].map(([, link]) => link);
+    expect(links).toEqual(['/custom/path', '/-/healthy', '/-/ready']);
+    for (const link of links) expect((await fetch(`${url}${link}`)).status).toBe(200);
+  });
+});
+
+describe('health and readiness', () => {
+  test('healthy without libvirt too', async () => {
+    const { url } = await start({ isReady: () => false });
+    const response = await fetch(`${url}/-/healthy`);
+    expect([response.status, await response.text()]).toEqual([200, 'ok\n']);
+  });
+
+  test('ready follows libvirt', async () => {
+    let ready = false;
+    const { url } = await start({ isReady: () => ready });
+    expect((await fetch(`${url}/-/ready`)).status).toBe(503);
+    ready = true;
+    expect((await fetch(`${url}/-/ready`)).status).toBe(200);
+    ready = false;
+    expect((await fetch(`${url}/-/ready`)).status).toBe(503);
+  });
+
+  test('neither scrapes', async () => {
+    const { url, asked } = await start();
+    await fetch(`${url}/-/healthy`);
+    await fetch(`${url}/-/ready`);
+    expect(asked).toEqual([]);
+  });
+});
+
+describe('the metrics', () => {
+  test('are what the scrape wrote, as the text format', async () => {
+    const { url } = await start();
+    const response = await fetch(`${url}/metrics`);
+    expect(response.status).toBe(200);
+    expect(response.headers.get('content-type')).toBe('text/plain; version=0.0.4; charset=utf-8');
+    expect(await response.text()).toBe('a 1\nb{c="é"} 2\n');
+  });
+
+  test('are whole however large they are', async () => {
+    const piece = `${'x'.repeat(99_999)}\n`;
+    const { url } = await start({
+      scrape: async () => textBufferOf(...Array.from({ length: 50 }, () => piece)),
+    });
+    expect(await (await fetch(`${url}/metrics`)).text()).toHaveLength(5_000_000);
+  });
+
+  test('tell nothing of the software that serves them', async () => {
+    const { url } = await start();
+    const { headers } = await fetch(`${url}/metrics`);
+    expect([headers.get('x-powered-by'), headers.get('etag')]).toEqual([null, null]);
+  });
+
+  test('move with --web.telemetry-path', async () => {
+    const { url } = await start({ telemetryPath: '/custom/path.txt' });
+    expect(await (await fetch(`${url}/custom/path.txt`)).text()).toContain('a 1\n');
+    const old = await fetch(`${url}/metrics`);
+    expect([old.status, await old.text()]).toEqual([404, 'not found; metrics are at /custom/path.txt\n']);
+    expect((await fetch(`${url}/custom/pathXtxt`)).status).toBe(404);
+  });
+
+  test.each<[string | undefined, number]>([
+    [undefined, 9_500],
+    ['3', 2_500],
+    ['0.2', 100],
+    ['1e999', 9_500],
+    ['-5', 9_500],
+    ['soon', 9_500],
+    ['NaN', 9_500],
+    ['99999999999', 119_500],
+  ])('a scrape that says it waits %j s has %d ms', async (header, timeoutMs) => {
+    const { url, asked } = await start();
+    const headers = header === undefined ? {} : { 'X-Prometheus-Scrape-Timeout-Seconds': header };
+    expect((await fetch(`${url}/metrics`, { headers })).status).toBe(200);
+    expect(asked).toEqual([{ timeoutMs, selected: COLLECTORS }]);
+  });
+
+  test.each([
+    ['?collect[]=os', ['os']],
+    ['?collect[]=os&collect[]=domain', ['domain', 'os']],
+    ['?exclude%5B%5D=machine-type', ['domain', 'os']],
+    ['?', COLLECTORS],
+    ['?x=%', COLLECTORS],
+  ])('%s runs %j', async (query, selected) => {
+    const { url, asked } = await start();
+    expect((await fetch(`${url}/metrics${query}`)).status).toBe(200);
+    expect(asked).toEqual([{ timeoutMs: 9_500, selected }]);
+  });
+
+  test.each([
+    ['?collect[]=os&exclude[]=domain', 'collect[] and exclude[] cannot be combined\n'],
+    ['?collect[]=nothing', 'no enabled collector is named "nothing"\n'],
+    ['?exclude[]=nothing', 'no enabled collector is named "nothing"\n'],
+    ['?collect[]=%3Cscript%3E', 'no enabled collector is named "<script>"\n'],
+  ])('%s is a bad request, as plain text and without a scrape or a log line', async (query, message) => {
+    const { url, asked, log } = await start();
+    const response = await fetch(`${url}/metrics${query}`);
+    expect(response.status).toBe(400);
+    expect(response.headers.get('content-type')).toBe('text/plain; charset=utf-8');
+    expect(await response.text()).toBe(message);
+    expect([asked, log]).toEqual([[], []]);
+  });
+
+  test('a scrape that throws: 500, the reason only in the log', async () => {
+    const { url, log } = await start({
+      scrape: () => Promise.reject(new Error('secret /run/path')),
+    });
+    const response = await fetch(`${url}/metrics`);
+    expect([response.status, await response.text()]).toEqual([500, 'internal error; see the log\n']);
+    expect(log).toEqual([
+      expect.objectContaining({
+        level: 50,
+        msg: 'request failed',
+        err: expect.objectContaining({ message: 'secret /run/path' }),
+      }),
+    ]);
+  });
+
+  test('after a scrape that threw the next one is served', async () => {
+    let failures = 1;
+    const { url } = await start({
+      scrape: async () => {
+        if (failures-- > 0) throw new Error('once');
+        return textBufferOf('a 1\n');
+      },
+    });
+    expect((await fetch(`${url}/metrics`)).status).toBe(500);
+    expect((await fetch(`${url}/metrics`)).status).toBe(200);
+  });
+
+  test('a client that goes away during its scrape harms nobody', async () => {
+    let arrived = (): void => undefined;
+    let finish = (): void => undefined;
+    const begun = new Promise<void>((resolve) => {
+      arrived = resolve;
+    });
+    const held = new Promise<void>((resolve) => {
+      finish = resolve;
+    });
+    const { url, log } = await start({
+      scrape: async () => {
+        arrived();
+        await held;
+        return textBufferOf('a 1\n');
+      },
+    });
+    const leaving = new AbortController();
+    const left = fetch(`${url}/metrics`, { signal: leaving.signal });
+    await begun;
+    leaving.abort();
+    await expect(left).rejects.toThrow();
+    finish();
+    expect(await (await fetch(`${url}/metrics`)).text()).toBe('a 1\n');
+    expect(log).toEqual([]);
+  });
+});
+
+describe('anything else', () => {
+  test.each([
+    ['GET', '/nothing'],
+    ['GET', '/metrics/more'],
+    ['GET', '/-/'],
+    ['GET', '/-/reload'],
+    ['POST', '/metrics'],
+    ['PUT', '/-/healthy'],
+    ['DELETE', '/'],
+  ])('%s %s is not found', async (method, path) => {
+    const { url, asked } = await start();
+    const response = await fetch(`${url}${path}`, { method });
+    expect(response.status).toBe(404);
+    expect(response.headers.get('content-type')).toBe('text/plain; charset=utf-8');
+    expect(await response.text()).toBe('not found; metrics are at /metrics\n');
+    expect(asked).toEqual([]);
+  });
+
+  test.each([
+    ['a target that is no path', 'GET /%zz HTTP/1.1\r\nHost: x\r\n\r\n', '404'],
+    ['two slashes', 'GET //metrics HTTP/1.1\r\nHost: x\r\n\r\n', '404'],
+    ['a target with dots', 'GET /../../etc/passwd HTTP/1.1\r\nHost: x\r\n\r\n', '404'],
+    ['a whole URL', 'GET http://x/metrics HTTP/1.1\r\nHost: x\r\n\r\n', '200'],
+    ['a URL without an end', 'GET http://[/metrics HTTP/1.1\r\nHost: x\r\n\r\n', '4'],
+    ['no HTTP at all', 'nonsense\r\n\r\n', '400'],
+    ['headers without an end', `GET / HTTP/1.1\r\nX: ${'x'.repeat(100_000)}\r\n\r\n`, '431'],
+  ])('%s', async (_case, request, status) => {
+    const { port, log } = await start();
+    expect(await statusOfRaw(port, request)).toMatch(new RegExp(`^HTTP/1\\.1 ${status}`));
+    expect(log).toEqual([]);
+  });
+});
