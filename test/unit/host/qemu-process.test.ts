@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { copyFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -143,21 +144,22 @@ describe('the binary that a process runs', () => {
   });
 
   test('of a real process is another file after its package was upgraded', async () => {
+    const uuid = randomUUID();
     const emulator = join(directory, 'qemu-system-x86_64');
     await copyFile('/bin/sh', emulator);
     const before = await stat(emulator);
     const begun = Date.now() / 1000;
-    const child = spawn(emulator, ['-c', 'echo ready; read line', 'sh', '-uuid', A]);
+    const child = spawn(emulator, ['-c', 'echo ready; read line', 'sh', '-uuid', uuid]);
     try {
       await once(child.stdout, 'data');
-      const running = (await findQemuProcesses('/proc')).get(A);
+      const running = (await findQemuProcesses('/proc')).get(uuid);
       expect(running?.pid).toBe(child.pid);
       expect(running?.binary).toEqual({ path: emulator, dev: before.dev, ino: before.ino });
       expect(Math.abs((running?.startSeconds ?? 0) - begun)).toBeLessThan(2);
 
       await copyFile('/bin/sh', `${emulator}.new`);
       await rm(emulator);
-      const upgraded = (await findQemuProcesses('/proc')).get(A);
+      const upgraded = (await findQemuProcesses('/proc')).get(uuid);
       expect(upgraded?.binary).toEqual(running?.binary);
       await copyFile(`${emulator}.new`, emulator);
       expect((await stat(emulator)).ino === before.ino).toBe(false);
