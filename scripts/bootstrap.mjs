@@ -10,9 +10,12 @@ const locked = `${root}package-lock.json`;
 const upToDate = existsSync(installed) && statSync(installed).mtimeMs >= statSync(locked).mtimeMs;
 if (!upToDate) {
   console.error('installing npm packages');
-  const npm = spawnSync('npm', ['ci', '--no-fund', '--no-audit'], { cwd: root, stdio: ['ignore', 2, 2] });
+  // Not `npm ci`: it refuses a lock that lacks binaries for other platforms, which a partial mirror of the
+  // registry leaves out. The locked versions and checksums hold either way.
+  const args = ['install', '--no-save', '--loglevel=error'];
+  const npm = spawnSync('npm', args, { cwd: root, stdio: ['ignore', 2, 2] });
   if (npm.status !== 0) {
-    console.error('npm packages are missing; install them with:\n  npm ci');
+    console.error(`npm packages are missing; install them with:\n  npm ${args.join(' ')}`);
     process.exit(1);
   }
 }
