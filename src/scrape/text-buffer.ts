@@ -49,6 +49,8 @@ export class TextBuffer {
       const whole = Buffer.from(chunk.buffer);
       if (whole.length === CHUNK_BYTES && this.#pool.length < MAX_POOLED_CHUNKS) this.#pool.push(whole);
     }
+    this.#chunk = Buffer.alloc(0);
+    this.#at = 0;
   }
 
   #take(): Buffer {
