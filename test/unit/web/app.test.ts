@@ -2,6 +2,7 @@ import type { Server } from 'node:http';
 import { connect } from 'node:net';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { pino } from 'pino';
+import { type ChunkPool, TextBuffer } from '../../../src/scrape/text-buffer.ts';
 import { createApp, type WebOptions } from '../../../src/web/app.ts';
 import { closeServers, listenOn } from '../../../src/web/listen.ts';
 import { textBufferOf } from '../scrape/text.ts';
@@ -202,6 +203,34 @@ describe('the metrics', () => {
     });
     expect((await fetch(`${url}/metrics`)).status).toBe(500);
     expect((await fetch(`${url}/metrics`)).status).toBe(200);
+  });
+
+  test('scrapes that hand on their memory never mix, though clients leave halfway', async () => {
+    const pool: ChunkPool = [];
+    let count = 0;
+    const { url } = await start({
+      scrape: async () => {
+        const letter = String.fromCharCode('a'.charCodeAt(0) + (count++ % 26));
+        const out = new TextBuffer(pool);
+        for (let index = 0; index < 1_000; index++) out.write(letter.repeat(1_000));
+        return out;
+      },
+    });
+    const read = async (): Promise<boolean> => {
+      const body = await (await fetch(`${url}/metrics`)).text();
+      return body === body.charAt(0).repeat(1_000_000);
+    };
+    const leave = async (): Promise<boolean> => {
+      const leaving = new AbortController();
+      await fetch(`${url}/metrics`, { signal: leaving.signal });
+      leaving.abort();
+      return true;
+    };
+    for (let round = 0; round < 4; round++) {
+      const clients = Array.from({ length: 12 }, (_, index) => (index % 3 === 0 ? leave() : read()));
+      expect(new Set(await Promise.all(clients))).toEqual(new Set([true]));
+    }
+    expect(pool.length).toBeGreaterThan(0);
   });
 
   test('a client that goes away during its scrape harms nobody', async () => {

@@ -1,0 +1,85 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { describe, expect, test } from '@jest/globals';
+import { pino } from 'pino';
+import { COLLECTORS } from '../../../src/collectors/all.ts';
+import { buildInfo } from '../../../src/collectors/build-info.ts';
+import { writeFamily } from '../../../src/scrape/exposition.ts';
+import type { ScrapeFacts } from '../../../src/scrape/facts.ts';
+import { Scraper } from '../../../src/scrape/scraper.ts';
+import { createSelfMetrics } from '../../../src/scrape/self-metrics.ts';
+import { TextBuffer } from '../../../src/scrape/text-buffer.ts';
+import { Exposition } from '../../support/exposition.ts';
+import { textOf } from '../scrape/text.ts';
+import { FIXED_INVENTORY } from './fixed-inventory.ts';
+import { promtoolCheckMetrics } from './promtool.ts';
+
+const GOLDEN = new URL('../../fixtures/exposition/fixed-inventory.prom', import.meta.url);
+
+function collected(facts: ScrapeFacts): string {
+  return textOf((out) => {
+    for (const family of COLLECTORS.flatMap((collector) => collector.collect(facts)))
+      writeFamily(out, family);
+  });
+}
+
+/** All that the exporter serves in one scrape. */
+async function served(gather: () => Promise<ScrapeFacts>): Promise<string> {
+  const out = new TextBuffer([]);
+  await new Scraper({ collectors: COLLECTORS, gather, log: pino({ enabled: false }) }).scrape(
+    out,
+    10_000,
+    () => true,
+  );
+  writeFamily(out, buildInfo({ version: '1.2.3', revision: '' }));
+  const self = createSelfMetrics();
+  self.countCall('CONNECT_GET_ALL_DOMAIN_STATS');
+  self.countDisconnect();
+  out.write(await self.registry.metrics());
+  return Buffer.concat(out.finish()).toString();
+}
+
+const text = collected(FIXED_INVENTORY);
+const exposition = new Exposition(text);
+
+describe('the fixed inventory', () => {
+  test('is served as the golden file has it', async () => {
+    if (process.env.UPDATE_GOLDEN === '1') await writeFile(GOLDEN, text);
+    expect(text).toBe(await readFile(GOLDEN, 'utf8'));
+  });
+
+  test('has no series twice', () => {
+    const series = text.split('\n').map((line) => line.replace(/ \S+$/, ''));
+    const twice = series.filter(
+      (line, index) => !line.startsWith('#') && line !== '' && series.indexOf(line) !== index,
+    );
+    expect(twice).toEqual([]);
+  });
+
+  test('has the domain label on every series of a domain, and the name unchanged', () => {
+    const names = new Set(FIXED_INVENTORY.domains.map(({ name }) => name));
+    const ofDomains = exposition.samples.filter(({ name }) => name.startsWith('libvirt_domain_'));
+    expect(ofDomains.length).toBeGreaterThan(100);
+    for (const { labels } of ofDomains) expect(names).toContain(labels.domain);
+  });
+
+  test('is the same, asked a second time', () => {
+    expect(collected(FIXED_INVENTORY)).toBe(text);
+  });
+});
+
+describe('promtool has no complaint about', () => {
+  test.each<[string, () => Promise<ScrapeFacts>]>([
+    ['the whole scrape', async () => FIXED_INVENTORY],
+    ['a host without domains', async () => ({ ...FIXED_INVENTORY, domains: [], stateCounts: new Map() })],
+    ['a host of which nothing is known', async () => ({ ...FIXED_INVENTORY, hypervisor: undefined })],
+    ['a scrape without libvirt', () => Promise.reject(new Error('no libvirt'))],
+  ])('%s', async (_case, gather) => {
+    expect(await promtoolCheckMetrics(await served(gather))).toBe('');
+  });
+
+  test('and would have one about a counter without _total', async () => {
+    const bad = '# HELP x_seen Seen.\n# TYPE x_seen counter\nx_seen 1\n';
+    expect(await promtoolCheckMetrics(bad)).toContain('_total');
+    expect(await promtoolCheckMetrics('no metrics')).not.toBe('');
+  });
+});

@@ -1,0 +1,211 @@
+import type { Capabilities, MachineRow } from '../../../src/inventory/capabilities.ts';
+import type { CpuConfig, DiskConfig, DomainConfig } from '../../../src/inventory/domain-config.ts';
+import { NO_EVENTS } from '../../../src/inventory/lifecycle-events.ts';
+import type { DomainFacts, ScrapeFacts } from '../../../src/scrape/facts.ts';
+
+const X86 = '/usr/bin/qemu-system-x86_64';
+const I386 = '/usr/bin/qemu-system-i386';
+const RUNNING = 1;
+const PAUSED = 3;
+const SHUT_OFF = 5;
+const BOOTED = 1_790_000_000;
+/** The installed emulator: made by an upgrade an hour after boot, relabelled a minute later. */
+const INSTALLED = { dev: 2049, ino: 900, bornSeconds: BOOTED + 3_600, changedSeconds: BOOTED + 3_660 };
+const REPLACED = { path: X86, dev: 2049, ino: 800 };
+const CURRENT = { path: X86, dev: 2049, ino: 900 };
+
+const machine = (name: string, changes: Partial<MachineRow> = {}): MachineRow => ({
+  name,
+  canonical: undefined,
+  deprecated: false,
+  ...changes,
+});
+
+const PC_MACHINES = [
+  machine('pc-i440fx-7.2'),
+  machine('pc', { canonical: 'pc-i440fx-7.2' }),
+  machine('pc-i440fx-2.11'),
+  machine('pc-i440fx-1.7', { deprecated: true }),
+  machine('pc-q35-7.2'),
+  machine('q35', { canonical: 'pc-q35-7.2' }),
+  machine('pc-q35-7.1'),
+  machine('pc-q35-3.1'),
+  machine('pc-q35-2.11'),
+  machine('microvm'),
+];
+
+const CAPABILITIES: Capabilities = {
+  hostArch: 'x86_64',
+  guests: [
+    ['i686', I386],
+    ['x86_64', X86],
+  ].map(([arch = '', emulator]) => ({
+    arch,
+    osType: 'hvm',
+    domains: ['qemu', 'kvm'].map((type) => ({ type, emulator, machines: PC_MACHINES })),
+  })),
+};
+
+const CPU: CpuConfig = {
+  mode: 'host-passthrough',
+  model: undefined,
+  vendor: undefined,
+  match: undefined,
+  topology: undefined,
+  maximum: 2,
+  current: 2,
+};
+
+const DISK: DiskConfig = {
+  target: 'vda',
+  device: 'disk',
+  type: 'file',
+  source: '/var/lib/libvirt/images/vm.img',
+  hosts: [],
+  bus: 'virtio',
+  cache: undefined,
+  io: undefined,
+  shareable: false,
+  optional: false,
+};
+
+function config(changes: Partial<DomainConfig> = {}): DomainConfig {
+  return {
+    type: 'kvm',
+    arch: 'x86_64',
+    osType: 'hvm',
+    machine: 'pc-q35-7.2',
+    emulator: X86,
+    declaredOs: undefined,
+    cpu: CPU,
+    memoryBytes: 2 ** 30,
+    memoryRoundingBytes: 2 ** 20,
+    disks: [DISK],
+    ...changes,
+  };
+}
+
+let domains = 0;
+
+/** A running, persistent domain without changes; its process is visible and runs the installed emulator. */
+function domain(name: string, changes: Partial<DomainFacts> = {}): DomainFacts {
+  const number = ++domains;
+  const current = 'current' in changes ? changes.current : config();
+  return {
+    uuid: `00000000-0000-4000-8000-${String(number).padStart(12, '0')}`,
+    name,
+    id: number,
+    state: RUNNING,
+    current,
+    persistent: current,
+    events: NO_EVENTS,
+    problem: undefined,
+    startedWithVersion: undefined,
+    startSeenSeconds: undefined,
+    process: { pid: 1_000 + number, startSeconds: BOOTED + 7_200 + number / 4, binary: CURRENT },
+    loggedVersion: '7.2.22',
+    emulatorFile: INSTALLED,
+    ...changes,
+  };
+}
+
+function shutOff(name: string, current: DomainConfig): DomainFacts {
+  const off = {
+    id: -1,
+    state: SHUT_OFF,
+    persistent: undefined,
+    process: undefined,
+    loggedVersion: undefined,
+  };
+  return domain(name, { ...off, current, process: undefined, loggedVersion: undefined });
+}
+
+const DOMAINS: readonly DomainFacts[] = [
+  domain('old-machine', {
+    current: config({ machine: 'pc-q35-3.1', declaredOs: 'http://ubuntu.com/ubuntu/18.04' }),
+  }),
+  domain('started-before-the-upgrade', {
+    current: config({ machine: 'pc-q35-7.1', declaredOs: 'http://debian.org/debian/12' }),
+    process: { pid: 7, startSeconds: BOOTED + 60.25, binary: REPLACED },
+    loggedVersion: '7.2.9',
+    events: { ...NO_EVENTS, rebooted: 2 },
+  }),
+  domain('security-update-only', { process: { pid: 8, startSeconds: BOOTED + 61, binary: REPLACED } }),
+  domain('unprivileged-view', {
+    process: { pid: 9, startSeconds: BOOTED + 62, binary: undefined },
+    loggedVersion: undefined,
+  }),
+  shutOff('shut-off', config({ machine: 'pc-i440fx-2.11', declaredOs: 'http://example.org/unheard-of/1' })),
+  shutOff('no-longer-offered', config({ machine: 'pc-i440fx-1.3' })),
+  domain('transient', { persistent: undefined, loggedVersion: undefined }),
+  domain('unreadable', {
+    current: undefined,
+    persistent: undefined,
+    problem: { code: 'ERR_XML_SYNTAX', message: 'not well-formed' },
+  }),
+  domain('unreadable-since-yesterday', {
+    problem: { code: 'ERR_LIBVIRT_TIMEOUT', message: 'no answer' },
+    events: { ...NO_EVENTS, crashed: 1, panicked: 1, migrated: 1 },
+  }),
+  domain('unknown-machine', { current: config({ machine: 'made-up-board' }) }),
+  domain('unknown-ubuntu-codename', { current: config({ machine: 'pc-q35-zzzebra' }) }),
+  domain('machine-of-a-newer-host', { current: config({ machine: 'pc-q35-11.0' }) }),
+  domain('unversioned-machine', { current: config({ machine: 'microvm' }) }),
+  domain('everything-pending', {
+    current: config({ machine: 'pc-q35-7.1', declaredOs: 'http://debian.org/debian/11' }),
+    persistent: config({
+      machine: 'q35',
+      emulator: '/opt/qemu/bin/qemu-system-x86_64',
+      declaredOs: 'http://debian.org/debian/12',
+      cpu: { ...CPU, maximum: 4, current: 4 },
+      memoryBytes: 2 ** 31,
+      disks: [{ ...DISK, cache: 'none' }],
+    }),
+  }),
+  domain('paused', {
+    state: PAUSED,
+    persistent: config({ machine: 'q35' }),
+    process: undefined,
+    loggedVersion: undefined,
+    startedWithVersion: '7.2.22',
+    startSeenSeconds: BOOTED + 9_000.5,
+    events: { ...NO_EVENTS, started: 1, suspended: 3, resumed: 2, stopped: 4 },
+  }),
+  domain('32-bit', {
+    current: config({ type: 'qemu', arch: 'i686', machine: 'pc-i440fx-1.7', emulator: I386 }),
+    process: { pid: 11, startSeconds: BOOTED + 7_100, binary: { ...CURRENT, path: I386 } },
+    loggedVersion: undefined,
+    startedWithVersion: '7.2.22',
+  }),
+  domain('own-emulator', {
+    current: config({ machine: 'pc-q35-2.11', emulator: '/opt/qemu/bin/qemu-system-x86_64' }),
+    process: {
+      pid: 10,
+      startSeconds: BOOTED + 7_000,
+      binary: { ...CURRENT, path: '/opt/qemu/bin/qemu-system-x86_64' },
+    },
+    loggedVersion: '9.2.0',
+  }),
+  domain('quotes "and" \\backslash', { current: config({ declaredOs: 'http://debian.org/debian/12' }) }),
+  domain('emoji 😀\nand a newline', {
+    current: config({ emulator: '/opt/"qemu"\n😀', declaredOs: 'say "\\n"\u0007' }),
+  }),
+];
+
+const END_OF_LIFE: Readonly<Record<string, number>> = {
+  'http://ubuntu.com/ubuntu/18.04': Date.UTC(2023, 4, 31) / 1000,
+  'http://debian.org/debian/12': Date.UTC(2028, 5, 30) / 1000,
+};
+
+/** A host with a domain of every kind that the collectors tell apart. */
+export const FIXED_INVENTORY: ScrapeFacts = {
+  hypervisor: { version: '7.2.22', libvirtVersion: '9.0.0', capabilities: CAPABILITIES, problems: [] },
+  // One more is shut off than is served.
+  stateCounts: new Map([
+    [RUNNING, 16],
+    [PAUSED, 1],
+    [SHUT_OFF, 3],
+  ]),
+  domains: DOMAINS,
+  endOfLife: (osId) => END_OF_LIFE[osId],
+};
