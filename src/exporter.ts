@@ -40,6 +40,7 @@ export async function startExporter(
   const target = resolveUri(config.libvirt.uri, { ...process.env, uid: process.getuid?.() ?? -1 });
   const self = createSelfMetrics();
   const inventory = new Inventory(log);
+  const runs = new DomainRuns(HOST_PATHS);
   const session = new LibvirtSession({
     target,
     timeoutMs: config.libvirt.timeoutMs,
@@ -47,6 +48,7 @@ export async function startExporter(
     onDomainEvent: (event) => inventory.handleEvent(event),
     onConnected: (client) => {
       log.info('connected to libvirt');
+      runs.forget();
       inventory.connected(client);
     },
     onDisconnected: (reason) => {
@@ -60,7 +62,7 @@ export async function startExporter(
   const gather = createGatherer({
     session,
     inventory,
-    runs: new DomainRuns(HOST_PATHS),
+    runs,
     endOfLife: createEndOfLifeLookup({ host: await readHostOsinfoDatabase(), shipped: SHIPPED_OSINFO }),
     serves: (name) => include.test(name) && exclude?.test(name) !== true,
   });
@@ -72,16 +74,18 @@ export async function startExporter(
     collectors: collectors.map(({ name }) => name),
     isReady: () => session.isConnected,
     log,
-    scrape: async (timeoutMs, selects) => {
+    scrape: async (request) => {
       const out = new TextBuffer(chunks);
-      await scraper.scrape(out, timeoutMs, selects);
+      await scraper.scrape(out, request);
       writeFamily(out, buildInfo(build));
       out.write(await self.registry.metrics());
       return out;
     },
   });
 
-  const servers = await listenOn(config.web.listenAddresses, app);
+  const servers = await listenOn(config.web.listenAddresses, app, (err) =>
+    log.error({ err }, 'web server failed'),
+  );
   session.start();
   const background = (work: Promise<void>): void => {
     work.catch((error: unknown) => log.debug({ err: error }, 'background reading was interrupted'));

@@ -1,4 +1,6 @@
 import { countOffered, indexOfferedMachines } from '../drift/machine-type-offer.ts';
+import { policyDeprecated } from '../drift/machine-type-policy.ts';
+import { parseQemuVersion } from '../drift/qemu-release.ts';
 import { emulatorsOf, machinesFor } from '../inventory/capabilities.ts';
 import type { HypervisorFacts } from '../inventory/hypervisor.ts';
 import type { Collector } from '../scrape/collector.ts';
@@ -34,12 +36,17 @@ function machineTypes(hypervisor: HypervisorFacts | undefined): MetricFamily {
     'Number of versioned machine types of a family that the installed emulator offers.',
   );
   const capabilities = hypervisor?.capabilities;
+  const installed = parseQemuVersion(hypervisor?.version ?? '');
   for (const arch of new Set(capabilities?.guests.map((guest) => guest.arch))) {
     if (capabilities === undefined) break;
     const [emulator] = emulatorsOf(capabilities, arch);
     const domainType = capabilities.guests.find((guest) => guest.arch === arch)?.domains[0]?.type ?? 'kvm';
     const rows = machinesFor(capabilities, { arch, domainType, emulator });
-    for (const { family: name, status, count } of countOffered(indexOfferedMachines(rows ?? []))) {
+    const offered = countOffered(indexOfferedMachines(rows ?? []), (type) =>
+      // The installed version is that of the host architecture's emulator.
+      Boolean(installed && arch === capabilities.hostArch && policyDeprecated(type, arch, installed)),
+    );
+    for (const { family: name, status, count } of offered) {
       family.samples.push({
         labels: { arch: labelText(arch), family: labelText(name), status },
         value: count,

@@ -31,7 +31,7 @@ export const qemuCollector: Collector = {
         // Events tell the version of the default emulator only.
         startedWithVersion: installed && domain.startedWithVersion,
         runsInstalledFile: runsInstalledFile(domain),
-        startSeconds: domain.process?.startSeconds,
+        startSeconds: domain.process?.startSeconds ?? domain.startSeenSeconds,
         fileBornSeconds: domain.emulatorFile?.bornSeconds,
         fileChangedSeconds: domain.emulatorFile?.changedSeconds,
       });

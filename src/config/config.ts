@@ -134,6 +134,7 @@ function duration(flag: FlagName, text: string): number {
 }
 
 function wholeMatch(flag: FlagName, source: string): RegExp {
+  if (source === '') throw new ConfigError(`--${flag}: an empty expression matches no name`);
   try {
     // By itself first: "a)|(b" would be good in brackets, and match parts of names.
     const { source: good } = new RegExp(source, 's');

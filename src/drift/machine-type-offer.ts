@@ -71,13 +71,19 @@ export function indexOfferedMachines(rows: Iterable<OfferedMachineRow>): Offered
   return { byName, canonicalOf, byFamily };
 }
 
-/** How many versioned types of each family are offered; aliases do not count. Both statuses of a family. */
-export function countOffered(offered: OfferedMachines): OfferedCount[] {
+/**
+ * How many versioned types of each family are offered, both statuses of each; aliases do not count. A type is
+ * deprecated by the emulator's own mark (which libvirt before 8.0 does not pass on) or by `isDeprecated`.
+ */
+export function countOffered(
+  offered: OfferedMachines,
+  isDeprecated: (type: MachineType) => boolean = () => false,
+): OfferedCount[] {
   const deprecated = new Map<string, number>();
   const current = new Map<string, number>();
   for (const { type, deprecated: marked } of offered.byName.values()) {
     if (type.vendor !== 'unversioned') {
-      const counts = marked ? deprecated : current;
+      const counts = marked || isDeprecated(type) ? deprecated : current;
       counts.set(type.family, (counts.get(type.family) ?? 0) + 1);
     }
   }

@@ -39,6 +39,11 @@ export class DomainRuns {
     this.#paths = paths;
   }
 
+  /** Forgets every run: a restarted daemon gives ids anew, so the same id no longer means the same run. */
+  forget(): void {
+    this.#runs.clear();
+  }
+
   /** What is known of each running domain, by uuid. Never throws: what cannot be seen is undefined. */
   async lookUp(running: readonly RunKey[]): Promise<ReadonlyMap<string, DomainRun>> {
     const isNew = ({ uuid, id }: RunKey): boolean => this.#runs.get(uuid)?.id !== id;

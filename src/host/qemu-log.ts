@@ -40,13 +40,13 @@ export async function readLastLoggedStart(directory: string, name: string): Prom
  * (libvirt: src/qemu/qemu_process.c, qemuProcessStartPrintLog).
  */
 export function parseLastStart(text: string): LoggedStart | undefined {
-  const line = text
-    .slice(Math.max(0, text.lastIndexOf(': starting up libvirt version: ') - 64))
-    .match(
-      /^(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d(?:\.\d+)?)([+-]\d\d)(\d\d): starting up libvirt version: .{0,512}?qemu version: (\d+\.\d+\.\d+)/m,
-    );
-  if (line === null) return undefined;
-  const [, day, time, zoneHours, zoneMinutes, version] = line;
+  // Anchored at the line's start: a domain's title may hold the same words, and is logged with its command line.
+  const starts = text.matchAll(
+    /^(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d(?:\.\d+)?)([+-]\d\d)(\d\d): starting up libvirt version: .{0,512}?qemu version: (\d+\.\d+\.\d+)/gm,
+  );
+  const last = [...starts].at(-1);
+  if (last === undefined) return undefined;
+  const [, day, time, zoneHours, zoneMinutes, version] = last;
   const startMs = Date.parse(`${day}T${time}${zoneHours}:${zoneMinutes}`);
   return version === undefined || Number.isNaN(startMs)
     ? undefined

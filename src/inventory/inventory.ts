@@ -52,7 +52,11 @@ export class Inventory {
   connected(client: LibvirtClient): void {
     this.#client = client;
     this.refreshHypervisor();
-    for (const { uuid, name, id } of this.#records.values()) this.#changed.set(uuid, { uuid, name, id });
+    for (const [uuid, record] of this.#records) {
+      // A restarted daemon gives ids anew, so the same id no longer means the same run.
+      this.#records.set(uuid, { ...record, startedWithVersion: undefined, startSeenSeconds: undefined });
+      this.#changed.set(uuid, record);
+    }
     this.#readChanged();
   }
 
@@ -132,9 +136,9 @@ export class Inventory {
     for (const { domain, state } of states) {
       const record = this.#records.get(domain.uuid);
       // A rename between two entries of the list could repeat a name, and a repeated series spoils the scrape.
-      if (record === undefined || names.has(domain.name)) continue;
-      names.add(domain.name);
-      views.push({ ...record, name: domain.name, id: domain.id, state });
+      if (record === undefined || names.has(record.name)) continue;
+      names.add(record.name);
+      views.push({ ...record, state });
     }
     return views;
   }
@@ -182,6 +186,8 @@ export class Inventory {
 
   async #read(client: LibvirtClient, domain: DomainRef, transient: ReadonlySet<string>): Promise<void> {
     const reading = await readDomain(client, domain, transient.has(domain.uuid));
+    // Another run began, or the domain was forgotten, while this was read: it is about what is no more.
+    if (this.#records.get(domain.uuid)?.id !== domain.id) return;
     if (reading.outcome === 'gone') {
       this.#forget(domain.uuid);
     } else if (reading.outcome === 'failed') {

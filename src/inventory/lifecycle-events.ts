@@ -26,9 +26,12 @@ export const NO_EVENTS: LifecycleEventCounts = {
   panicked: 0,
 };
 
+const CRASHED_DETAILS: readonly number[] = [LifecycleDetail.stoppedCrashed, LifecycleDetail.stoppedFailed];
+
 /**
  * Names the counted event, or undefined for one that is not counted. A migration arrives as "started" and
- * leaves as "stopped" with a detail of its own; a QEMU that dies is "stopped" with the detail "crashed".
+ * leaves as "stopped" with a detail of its own; a QEMU that is killed is "stopped" with the detail "failed" (seen
+ * on libvirt 7.0 to 12.8), as is one that fails while it restores a saved domain.
  */
 export function lifecycleEventName(event: DomainEvent): LifecycleEventName | undefined {
   if (event.kind === 'reboot') return 'rebooted';
@@ -38,7 +41,7 @@ export function lifecycleEventName(event: DomainEvent): LifecycleEventName | und
       return event.detail === LifecycleDetail.startedMigrated ? 'migrated' : 'started';
     case Lifecycle.stopped:
       if (event.detail === LifecycleDetail.stoppedMigrated) return 'migrated';
-      return event.detail === LifecycleDetail.stoppedCrashed ? 'crashed' : 'stopped';
+      return CRASHED_DETAILS.includes(event.detail) ? 'crashed' : 'stopped';
     case Lifecycle.suspended:
       return 'suspended';
     case Lifecycle.resumed:

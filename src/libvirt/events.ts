@@ -31,6 +31,7 @@ export const LifecycleDetail = {
   startedMigrated: 1,
   stoppedCrashed: 2,
   stoppedMigrated: 3,
+  stoppedFailed: 5,
   crashedPanicked: 0,
 } as const;
 

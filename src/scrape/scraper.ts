@@ -12,22 +12,38 @@ export interface ScraperOptions {
   readonly log: Logger;
 }
 
+/** What one client asks for. */
+export interface ScrapeRequest {
+  readonly timeoutMs: number;
+  /** Whether a collector of this name is wanted. */
+  readonly selects: (collector: string) => boolean;
+  /** Aborted when the client is gone; the scrape then stops early, and what it wrote is of no use. */
+  readonly signal: AbortSignal;
+}
+
+interface Gathering {
+  readonly facts: Promise<ScrapeFacts>;
+  /** performance.now() milliseconds. */
+  readonly deadline: number;
+}
+
 /** Runs scrapes: gathers facts once for all that arrive together, and lets each collector turn them into metrics. */
 export class Scraper {
   readonly #options: ScraperOptions;
   readonly #failing = new Map<string, string>();
-  #gathering: Promise<ScrapeFacts> | undefined;
+  #gathering: Gathering | undefined;
 
   constructor(options: ScraperOptions) {
     this.#options = options;
   }
 
   /**
-   * Writes the metrics of the enabled collectors that `selects` accepts, within `timeoutMs`. Never throws: when
+   * Writes the metrics of the collectors that the request selects, within its timeout. Never throws: when
    * libvirt does not answer in time, `libvirt_up` is 0 and no domain is served.
    */
-  async scrape(out: TextBuffer, timeoutMs: number, selects: (collector: string) => boolean): Promise<void> {
+  async scrape(out: TextBuffer, { timeoutMs, selects, signal }: ScrapeRequest): Promise<void> {
     const facts = await this.#gatherWithin(timeoutMs);
+    if (signal.aborted) return;
     const up = gauge('libvirt_up', 'Whether libvirt answered this scrape.');
     up.samples.push({ labels: {}, value: flag(facts !== undefined) });
     const success = gauge(
@@ -54,19 +70,34 @@ export class Scraper {
 
   async #gatherWithin(timeoutMs: number): Promise<ScrapeFacts | undefined> {
     const deadline = performance.now() + timeoutMs;
-    this.#gathering ??= this.#options.gather(deadline).finally(() => {
-      this.#gathering = undefined;
-    });
-    const gathering = this.#gathering.catch(() => undefined); // the session logs why libvirt is away
+    const joined = this.#gathering;
+    const facts = await this.#gatherOrLate(deadline);
+    // The scrape that began the gathering may have had less time than this one has.
+    const cutShort = facts === undefined && joined !== undefined && performance.now() >= joined.deadline;
+    return cutShort ? this.#gatherOrLate(deadline) : facts;
+  }
+
+  async #gatherOrLate(deadline: number): Promise<ScrapeFacts | undefined> {
+    const remainingMs = deadline - performance.now();
+    if (remainingMs <= 0) return undefined;
+    this.#gathering ??= this.#begin(deadline);
+    const gathering = this.#gathering.facts.catch(() => undefined); // the session logs why libvirt is away
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<undefined>((resolve) => {
-      timer = setTimeout(() => resolve(undefined), timeoutMs);
+      timer = setTimeout(() => resolve(undefined), remainingMs);
     });
     try {
       return await Promise.race([gathering, late]);
     } finally {
       clearTimeout(timer);
     }
+  }
+
+  #begin(deadline: number): Gathering {
+    const facts = this.#options.gather(deadline).finally(() => {
+      this.#gathering = undefined;
+    });
+    return { facts, deadline };
   }
 
   #run(collector: Collector, facts: ScrapeFacts): MetricFamily[] | undefined {

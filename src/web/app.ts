@@ -1,5 +1,6 @@
 import express, { type Express, type NextFunction, type Request, type Response } from 'express';
 import type { Logger } from 'pino';
+import type { ScrapeRequest } from '../scrape/scraper.ts';
 import type { TextBuffer } from '../scrape/text-buffer.ts';
 import { selectCollectors } from './collector-selection.ts';
 import { renderLandingPage } from './landing-page.ts';
@@ -10,8 +11,8 @@ export interface WebOptions {
   readonly version: string;
   /** Names of the enabled collectors. */
   readonly collectors: readonly string[];
-  /** Renders the metrics of one scrape within `timeoutMs`. */
-  readonly scrape: (timeoutMs: number, selects: (collector: string) => boolean) => Promise<TextBuffer>;
+  /** Renders the metrics of one scrape. */
+  readonly scrape: (request: ScrapeRequest) => Promise<TextBuffer>;
   /** Whether libvirt answers. */
   readonly isReady: () => boolean;
   readonly log: Logger;
@@ -42,8 +43,14 @@ export function createApp(options: WebOptions): Express {
     const query = new URL(request.originalUrl, 'http://exporter').searchParams;
     const selects = selectCollectors(query, options.collectors);
     const timeoutMs = scrapeTimeoutMs(request.get('X-Prometheus-Scrape-Timeout-Seconds'));
-    const text = await options.scrape(timeoutMs, selects);
-    response.once('close', () => text.release());
+    const gone = new AbortController();
+    response.once('close', () => gone.abort());
+    const text = await options.scrape({ timeoutMs, selects, signal: gone.signal });
+    if (gone.signal.aborted) {
+      text.release();
+      return;
+    }
+    gone.signal.addEventListener('abort', () => text.release(), { once: true });
     const chunks = text.finish();
     const bytes = chunks.reduce((sum, { length }) => sum + length, 0);
     response.set({ 'Content-Type': TEXT_FORMAT, 'Content-Length': String(bytes) });

@@ -6,12 +6,13 @@ const MAX_CONNECTIONS = 256;
 const HEADERS_TIMEOUT_MS = 10_000;
 
 /**
- * Serves on every address; resolves once all listen.
+ * Serves on every address; resolves once all listen. Errors that come later go to `onError`.
  * @throws the system error (EADDRINUSE, EACCES, …) of the first address that cannot be had
  */
 export async function listenOn(
   addresses: readonly ListenAddress[],
   handler: RequestListener,
+  onError: (error: Error) => void,
 ): Promise<readonly Server[]> {
   const servers: Server[] = [];
   try {
@@ -26,6 +27,7 @@ export async function listenOn(
         server.once('error', reject);
         server.listen({ port, ...(host === undefined ? {} : { host }) }, resolve);
       });
+      server.removeAllListeners('error').on('error', onError);
     }
     return servers;
   } catch (error) {

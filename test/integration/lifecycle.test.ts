@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { defineGuest, defineXml, destroyGuest, dumpXml, startGuest, undefineGuest } from '../rig/domains.ts';
 import { haltedGuest } from '../rig/halted-guest.ts';
@@ -131,6 +132,16 @@ describe('what virsh does shows in the very next scrape', () => {
       'block',
     ]);
     expect((await exporter.scrape()).value('libvirt_domain_config_pending', pending)).toBe(1);
+  });
+
+  test('a QEMU that is killed is counted as crashed', async () => {
+    const pidFile = `/run/libvirt/qemu/${OTHER}.pid`;
+    process.kill(Number(await readFile(pidFile, 'utf8')), 'SIGKILL');
+    const crashed = { domain: OTHER, event: 'crashed' };
+    const seen = await exporter.scrapeUntil(
+      (later) => later.value('libvirt_domain_events_total', crashed) === 1,
+    );
+    expect(seen.value('libvirt_domain_events_total', { domain: OTHER, event: 'stopped' })).toBe(0);
   });
 
   test('undefine of a running domain makes it transient: nothing can be pending any more', async () => {

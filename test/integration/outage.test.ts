@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { restartDaemon, startDaemon, stopLibvirtd } from '../rig/daemon.ts';
-import { destroyGuest, runGuest, undefineGuest } from '../rig/domains.ts';
+import { destroyGuest, runGuest, startGuest, undefineGuest } from '../rig/domains.ts';
 import { haltedGuest } from '../rig/halted-guest.ts';
 import { ownedPid } from '../rig/owned-process.ts';
+import { virsh } from '../rig/virsh.ts';
+import { waitFor } from '../rig/wait.ts';
 import { type ExporterProcess, startExporterProcess } from '../support/exporter-process.ts';
 import type { Exposition } from '../support/exposition.ts';
 
@@ -90,6 +92,30 @@ test('events arrive again after a restart of libvirtd', async () => {
   expect(seen.value('libvirt_domain_events_total', { domain: `${name}-new`, event: 'started' })).toBe(1);
   await destroyGuest(`${name}-new`);
   await undefineGuest(`${name}-new`);
+});
+
+test('a run is not taken for the one before it, though a restarted libvirtd gives the same id again', async () => {
+  const last = 'rig-test-outage-last';
+  try {
+    await restartDaemon(); // from here on the next id is the highest running one and one more
+    await runGuest(haltedGuest(last));
+    const started = (seen: Exposition) =>
+      seen.value('libvirt_domain_start_time_seconds', { domain: last }) ?? 0;
+    const before = await exporter.scrape();
+    const idBefore = await virsh(['domid', last]);
+    await waitFor(async () => (Date.now() / 1000 > started(before) + 3 ? true : undefined), {
+      what: 'a start time that differs',
+      timeoutMs: 10_000,
+    });
+    await destroyGuest(last);
+    await restartDaemon();
+    await startGuest(last);
+    expect(await virsh(['domid', last])).toBe(idBefore);
+    expect(started(await exporter.scrape())).toBeGreaterThan(started(before) + 2);
+  } finally {
+    await destroyGuest(last);
+    await undefineGuest(last);
+  }
 });
 
 test('a libvirtd that hangs costs a scrape no more than its own timeout', async () => {

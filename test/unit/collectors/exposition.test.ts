@@ -25,11 +25,11 @@ function collected(facts: ScrapeFacts): string {
 /** All that the exporter serves in one scrape. */
 async function served(gather: () => Promise<ScrapeFacts>): Promise<string> {
   const out = new TextBuffer([]);
-  await new Scraper({ collectors: COLLECTORS, gather, log: pino({ enabled: false }) }).scrape(
-    out,
-    10_000,
-    () => true,
-  );
+  await new Scraper({ collectors: COLLECTORS, gather, log: pino({ enabled: false }) }).scrape(out, {
+    timeoutMs: 10_000,
+    selects: () => true,
+    signal: new AbortController().signal,
+  });
   writeFamily(out, buildInfo({ version: '1.2.3', revision: '' }));
   const self = createSelfMetrics();
   self.countCall('CONNECT_GET_ALL_DOMAIN_STATS');

@@ -240,6 +240,7 @@ describe('lifecycle events', () => {
       [Lifecycle.crashed, 0],
       [Lifecycle.stopped, 3],
       [Lifecycle.stopped, 1],
+      [Lifecycle.stopped, 5],
     ] as const) {
       daemon.send(lifecycleEvent(one, event, detail));
     }
@@ -247,7 +248,7 @@ describe('lifecycle events', () => {
     expect(counted?.events).toMatchObject({
       suspended: 1,
       resumed: 1,
-      crashed: 1,
+      crashed: 2,
       panicked: 1,
       migrated: 1,
       stopped: 1,
@@ -271,6 +272,46 @@ describe('lifecycle events', () => {
       startedWithVersion: undefined,
       startSeenSeconds: undefined,
     });
+  });
+});
+
+test('a start that is announced while the domain is read for its former run is not lost', async () => {
+  const one = domain(1, { id: 3 });
+  let restart: (() => void) | undefined;
+  const { daemon, snapshot } = await setUp(() => [
+    {
+      ...one,
+      xml: (flags) => {
+        restart?.();
+        return domainXmlOf(flags === 2 ? 'pc-q35-7.2' : 'pc-q35-3.1');
+      },
+    },
+  ]);
+  await snapshot();
+  restart = () => {
+    restart = undefined;
+    Object.assign(one, { id: 4 });
+    daemon.send(lifecycleEvent(one, Lifecycle.started));
+  };
+  daemon.send(lifecycleEvent(one, Lifecycle.defined, 1));
+  expect((await snapshot()).domains[0]).toMatchObject({
+    id: 4,
+    startedWithVersion: '7.2.22',
+    startSeenSeconds: expect.any(Number),
+    current: { machine: 'pc-q35-3.1' },
+  });
+});
+
+test('after a new connection an id may mean another run: what was seen of a start is forgotten', async () => {
+  const one = domain(1);
+  const { client, daemon, inventory, snapshot } = await setUp([one]);
+  daemon.send(lifecycleEvent(one, Lifecycle.started));
+  expect((await snapshot()).domains[0]?.startedWithVersion).toBe('7.2.22');
+  inventory.connected(client);
+  expect((await snapshot()).domains[0]).toMatchObject({
+    startedWithVersion: undefined,
+    startSeenSeconds: undefined,
+    current: { machine: 'pc-q35-7.2' },
   });
 });
 

@@ -51,7 +51,7 @@ function setUp(
   });
   const scrape = async (timeoutMs = AMPLE_MS, selects = (_name: string) => true): Promise<Exposition> => {
     const out = new TextBuffer([]);
-    await scraper.scrape(out, timeoutMs, selects);
+    await scraper.scrape(out, { timeoutMs, selects, signal: new AbortController().signal });
     return new Exposition(Buffer.concat(out.finish()).toString());
   };
   return { scrape, log };
@@ -266,4 +266,38 @@ describe('a collector that throws', () => {
     expect(success(await scrape())).toEqual({ a: 0, b: 1 });
     expect(log).toEqual([expect.objectContaining({ collector: 'a', err: 'a word' })]);
   });
+});
+
+test('a scrape that joined a gathering with less time than its own tries again by itself', async () => {
+  let gatherings = 0;
+  const { scrape } = setUp(async (deadline) => {
+    gatherings += 1;
+    if (gatherings > 1) return FACTS;
+    // As libvirt's client does: it gives up when the deadline that it was handed has passed.
+    await new Promise((resolve) => setTimeout(resolve, Math.ceil(deadline - performance.now()) + 1));
+    throw new Error('no answer in time');
+  });
+  const [first, joiner] = await Promise.all([scrape(20), scrape()]);
+  expect(first.value('libvirt_up')).toBe(0);
+  expect(joiner.value('libvirt_up')).toBe(1);
+  expect(gatherings).toBe(2);
+});
+
+test('a scrape whose client is gone runs no collector', async () => {
+  let ran = false;
+  const spy = () => {
+    ran = true;
+    return [];
+  };
+  const scraper = new Scraper({
+    collectors: [{ ...collector('a'), collect: spy }],
+    gather: async () => FACTS,
+    log: pino({ enabled: false }),
+  });
+  await scraper.scrape(new TextBuffer([]), {
+    timeoutMs: 1_000,
+    selects: () => true,
+    signal: AbortSignal.abort(),
+  });
+  expect(ran).toBe(false);
 });

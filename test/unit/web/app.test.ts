@@ -33,14 +33,14 @@ async function start(changes: Partial<WebOptions> = {}): Promise<Started> {
     version: '1.2.3',
     collectors: COLLECTORS,
     isReady: () => true,
-    scrape: async (timeoutMs, selects) => {
+    scrape: async ({ timeoutMs, selects }) => {
       asked.push({ timeoutMs, selected: COLLECTORS.filter(selects) });
       return textBufferOf('a 1\n', 'b{c="é"} 2\n');
     },
     log: pino({ base: null }, { write: (line: string) => log.push(JSON.parse(line)) }),
     ...changes,
   });
-  const [server] = await listenOn([{ host: '127.0.0.1', port: 0 }], app);
+  const [server] = await listenOn([{ host: '127.0.0.1', port: 0 }], app, () => undefined);
   const address = server?.address();
   if (server === undefined || typeof address !== 'object' || address === null) throw new Error('not serving');
   open.push(server);

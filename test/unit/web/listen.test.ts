@@ -8,13 +8,15 @@ const answer: RequestListener = (_request, response) => response.end('here');
 
 const open: Server[] = [];
 
+const ignore = (): void => undefined;
+
 afterEach(() => closeServers(open.splice(0)));
 
 async function listen(
   addresses: Parameters<typeof listenOn>[0],
   handler: RequestListener = answer,
 ): Promise<readonly Server[]> {
-  const servers = await listenOn(addresses, handler);
+  const servers = await listenOn(addresses, handler, ignore);
   open.push(...servers);
   return servers;
 }
@@ -31,7 +33,7 @@ function portOf(server: Server | undefined): number {
 
 /** A port that was free a moment ago. */
 async function freePort(): Promise<number> {
-  const [server] = await listenOn([LOCAL], answer);
+  const [server] = await listenOn([LOCAL], answer, ignore);
   const port = portOf(server);
   await closeServers(server === undefined ? [] : [server]);
   return port;
@@ -56,10 +58,12 @@ describe('listenOn', () => {
     const [occupant] = await listen([LOCAL]);
     const first = await freePort();
     const taken = { host: '127.0.0.1', port: portOf(occupant) };
-    await expect(listenOn([{ host: '127.0.0.1', port: first }, taken], answer)).rejects.toMatchObject({
-      code: 'EADDRINUSE',
-      port: taken.port,
-    });
+    await expect(listenOn([{ host: '127.0.0.1', port: first }, taken], answer, ignore)).rejects.toMatchObject(
+      {
+        code: 'EADDRINUSE',
+        port: taken.port,
+      },
+    );
     const again = createServer(answer);
     open.push(again);
     await new Promise<void>((resolve, reject) => {
@@ -71,13 +75,13 @@ describe('listenOn', () => {
   });
 
   test('an address that is not ours: rejects', async () => {
-    await expect(listenOn([{ host: '192.0.2.1', port: 0 }], answer)).rejects.toMatchObject({
+    await expect(listenOn([{ host: '192.0.2.1', port: 0 }], answer, ignore)).rejects.toMatchObject({
       code: 'EADDRNOTAVAIL',
     });
   });
 
   test('no address: no server', async () => {
-    expect(await listenOn([], answer)).toEqual([]);
+    expect(await listenOn([], answer, ignore)).toEqual([]);
   });
 });
 
