@@ -1,6 +1,7 @@
-import { RpcConnection } from './connection.ts';
-import { LibvirtServerError, LibvirtTransportError } from './errors.ts';
+import type { RpcConnection } from './connection.ts';
+import { LibvirtServerError, type LibvirtTransportError } from './errors.ts';
 import { type DomainEvent, decodeEvent, EVENT_KINDS } from './events.ts';
+import { closeConnection, openConnection } from './open.ts';
 import type { Procedure } from './procedure.ts';
 import * as procedures from './procedures.ts';
 import type { LibvirtTarget } from './uri.ts';
@@ -10,13 +11,8 @@ import type { Integer64 } from './xdr.ts';
 /** virConnectListAllDomainsFlags and virDomainXMLFlags that the exporter uses. */
 const LIST_TRANSIENT = 8;
 const XML_INACTIVE = 2;
-const CONNECT_READ_ONLY = 1;
 /** virDomainStatsTypes: the group that costs libvirtd no word with QEMU. */
 const STATS_STATE = 1;
-
-const AuthType = { none: 0, sasl: 1, polkit: 2 } as const;
-/** VIR_DRV_FEATURE_PROGRAM_KEEPALIVE: asking for it makes the daemon send pings. */
-const FEATURE_KEEPALIVE = 10;
 
 export interface LibvirtClientOptions {
   readonly target: LibvirtTarget;
@@ -56,15 +52,20 @@ export class LibvirtClient {
    * @throws LibvirtTransportError naming every socket tried and why it did not serve
    */
   static async connect(options: LibvirtClientOptions): Promise<LibvirtClient> {
-    const connection = await openFirst(options);
+    const { target, timeoutMs, onDomainEvent } = options;
+    const connection = await openConnection({
+      socketPaths: target.readOnlySockets,
+      connectName: target.connectName,
+      readOnly: true,
+      timeoutMs,
+      onClose: options.onClose,
+      onCallSent: options.onCallSent,
+      onEvent: (procedure, payload) => {
+        const event = decodeEvent(procedure, payload);
+        if (event !== undefined) onDomainEvent(event);
+      },
+    });
     try {
-      await authenticate(connection, options.timeoutMs);
-      await connection.call(procedures.connectSupportsFeature, FEATURE_KEEPALIVE, options.timeoutMs);
-      await connection.call(
-        procedures.connectOpen,
-        { name: options.target.connectName, flags: CONNECT_READ_ONLY },
-        options.timeoutMs,
-      );
       await subscribe(connection, options.timeoutMs);
       return new LibvirtClient(connection, options.timeoutMs);
     } catch (error) {
@@ -119,60 +120,12 @@ export class LibvirtClient {
   }
 
   /** Takes leave of the daemon, which would otherwise log a lost client, then closes the socket. */
-  async close(): Promise<void> {
-    const briefMs = 500;
-    await this.#connection.call(procedures.connectClose, undefined, briefMs).catch(() => undefined);
-    this.#connection.close();
+  close(): Promise<void> {
+    return closeConnection(this.#connection);
   }
 
   #call<Args, Reply>(procedure: Procedure<Args, Reply>, args: Args): Promise<Reply> {
     return this.#connection.call(procedure, args, this.#timeoutMs);
-  }
-}
-
-async function openFirst({ target, timeoutMs, ...callbacks }: LibvirtClientOptions): Promise<RpcConnection> {
-  const failures: Error[] = [];
-  for (const path of target.socketPaths) {
-    try {
-      return await RpcConnection.open(path, timeoutMs, {
-        onCallSent: callbacks.onCallSent,
-        onClose: callbacks.onClose,
-        onEvent: (procedure, payload) => {
-          const event = decodeEvent(procedure, payload);
-          if (event !== undefined) callbacks.onDomainEvent(event);
-        },
-      });
-    } catch (error) {
-      failures.push(error instanceof Error ? error : new Error(String(error)));
-    }
-  }
-  const message = failures.map((failure) => failure.message).join('; ');
-  throw new LibvirtTransportError('ERR_LIBVIRT_CONNECT', `no libvirt socket answers: ${message}`, {
-    cause: failures[0],
-  });
-}
-
-async function authenticate(connection: RpcConnection, timeoutMs: number): Promise<void> {
-  // Any other call before AUTH_LIST is refused with "authentication required".
-  const offered = await connection.call(procedures.authList, undefined, timeoutMs);
-  if (offered.length === 0 || offered.includes(AuthType.none)) return;
-  if (!offered.includes(AuthType.polkit)) {
-    const kind = offered.includes(AuthType.sasl) ? 'SASL' : `type ${offered.join(', ')}`;
-    throw new LibvirtTransportError(
-      'ERR_LIBVIRT_AUTH_UNSUPPORTED',
-      `libvirt asks for ${kind} authentication on this socket, which the exporter does not speak; ` +
-        'use a socket with auth_unix_ro = "none" or "polkit"',
-    );
-  }
-  try {
-    await connection.call(procedures.authPolkit, undefined, timeoutMs);
-  } catch (cause) {
-    if (!(cause instanceof LibvirtServerError)) throw cause;
-    throw new LibvirtTransportError(
-      'ERR_LIBVIRT_AUTH_DENIED',
-      `polkit does not let this user in (${cause.message}); allow org.libvirt.unix.monitor for it`,
-      { cause },
-    );
   }
 }
 

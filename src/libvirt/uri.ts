@@ -5,7 +5,9 @@ import { LibvirtUriError } from './errors.ts';
 /** Where a libvirt URI leads on this host. */
 export interface LibvirtTarget {
   /** Sockets to try, in this order: the modular daemon's before the monolithic one's. */
-  readonly socketPaths: readonly string[];
+  readonly readOnlySockets: readonly string[];
+  /** The same daemons' sockets for connections that may write: for guest agents only. */
+  readonly readWriteSockets: readonly string[];
   /** The URI to open once connected, without the parameters that only concern the way there. */
   readonly connectName: string;
 }
@@ -17,10 +19,11 @@ export interface UriEnvironment {
 }
 
 const SYSTEM_RUN_DIR = '/run/libvirt';
+const DAEMON_SOCKETS = ['virtqemud-sock', 'libvirt-sock'];
 const ACCEPTED = 'qemu:///system, qemu:///session and qemu+unix:///system?socket=/path are understood';
 
 /**
- * Resolves `qemu:///system`, `qemu:///session` or `qemu+unix:///…?socket=/path` to read-only sockets.
+ * Resolves `qemu:///system`, `qemu:///session` or `qemu+unix:///…?socket=/path` to sockets on this host.
  * @throws LibvirtUriError for anything else: remote transports are not what runs on every hypervisor
  */
 export function resolveUri(uri: string, environment: UriEnvironment): LibvirtTarget {
@@ -40,27 +43,21 @@ export function resolveUri(uri: string, environment: UriEnvironment): LibvirtTar
   if (socket !== null) {
     if (!socket.startsWith('/'))
       throw new LibvirtUriError(`${uri}: socket must be an absolute path; ${ACCEPTED}`);
-    return { socketPaths: [socket], connectName };
+    // libvirt names the pair of sockets alike, the read-only one with -ro at its end.
+    return { readOnlySockets: [socket], readWriteSockets: [socket.replace(/-ro$/, '')], connectName };
   }
   // For root, libvirt's own clients take qemu:///session to the system daemon as well.
   if (url.pathname === '/system' || environment.uid === 0) {
-    return {
-      socketPaths: ['virtqemud-sock-ro', 'libvirt-sock-ro'].map((name) => join(SYSTEM_RUN_DIR, name)),
-      connectName,
-    };
+    const readWriteSockets = DAEMON_SOCKETS.map((name) => join(SYSTEM_RUN_DIR, name));
+    return { readOnlySockets: readWriteSockets.map((path) => `${path}-ro`), readWriteSockets, connectName };
   }
   // A session daemon has no read-only socket; the connection asks for read-only access instead.
   const directories = [
     environment.XDG_RUNTIME_DIR === undefined ? undefined : join(environment.XDG_RUNTIME_DIR, 'libvirt'),
     join(environment.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'libvirt'),
   ].filter((directory) => directory !== undefined);
-  return {
-    socketPaths: directories.flatMap((directory) => [
-      join(directory, 'virtqemud-sock'),
-      join(directory, 'libvirt-sock'),
-    ]),
-    connectName,
-  };
+  const sockets = directories.flatMap((directory) => DAEMON_SOCKETS.map((name) => join(directory, name)));
+  return { readOnlySockets: sockets, readWriteSockets: sockets, connectName };
 }
 
 function parse(uri: string): URL {

@@ -3,6 +3,7 @@ import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { encodeFrame, type Frame, FrameReader, MessageType, Program } from '../../src/libvirt/frame.ts';
+import type { LibvirtTarget } from '../../src/libvirt/uri.ts';
 import { XdrWriter } from '../../src/libvirt/xdr.ts';
 
 /** What a fake daemon can do with one call. Calls arrive in order; answering is up to the handler. */
@@ -125,4 +126,9 @@ export function eventFrame(procedure: number, payload: Buffer): Buffer {
     status: 0,
   };
   return encodeFrame(header, payload);
+}
+
+/** A target that leads to these sockets, for reading as for writing. */
+export function targetOf(...sockets: readonly string[]): LibvirtTarget {
+  return { readOnlySockets: sockets, readWriteSockets: sockets, connectName: 'qemu:///system' };
 }

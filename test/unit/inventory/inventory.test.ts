@@ -11,7 +11,7 @@ import {
   fakeUuid,
   lifecycleEvent,
 } from '../../support/fake-hypervisor.ts';
-import { type FakeLibvirtd, startFakeLibvirtd } from '../../support/fake-libvirtd.ts';
+import { type FakeLibvirtd, startFakeLibvirtd, targetOf } from '../../support/fake-libvirtd.ts';
 
 interface Setup {
   readonly inventory: Inventory;
@@ -43,7 +43,7 @@ async function setUp(
   );
   const inventory = new Inventory(log);
   const client = await LibvirtClient.connect({
-    target: { socketPaths: [daemon.path], connectName: 'qemu:///system' },
+    target: targetOf(daemon.path),
     timeoutMs,
     onCallSent: () => undefined,
     onClose: () => undefined,

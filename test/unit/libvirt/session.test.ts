@@ -9,6 +9,7 @@ import {
   type CallHandler,
   type FakeLibvirtd,
   startFakeLibvirtd,
+  targetOf,
 } from '../../support/fake-libvirtd.ts';
 
 const LONG_MS = 30_000;
@@ -29,7 +30,7 @@ function options(
   more: Partial<LibvirtClientOptions> = {},
 ): LibvirtClientOptions {
   return {
-    target: { socketPaths, connectName: 'qemu:///system' },
+    target: targetOf(...socketPaths),
     timeoutMs: LONG_MS,
     onCallSent: () => undefined,
     onClose: () => undefined,
@@ -149,7 +150,7 @@ describe('a session', () => {
       waiters[what].clear();
     };
     const session = new LibvirtSession({
-      target: { socketPaths: paths, connectName: 'qemu:///system' },
+      target: targetOf(...paths),
       timeoutMs: LONG_MS,
       onCallSent: () => undefined,
       onDomainEvent: () => undefined,

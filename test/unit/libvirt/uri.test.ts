@@ -21,8 +21,16 @@ test.each([
     ],
     'qemu:///session',
   ],
-])('%s', (uri, environment, socketPaths, connectName) => {
-  expect(resolveUri(uri, environment)).toEqual({ socketPaths, connectName });
+])('%s', (uri, environment, readOnlySockets, connectName) => {
+  expect(resolveUri(uri, environment)).toMatchObject({ readOnlySockets, connectName });
+});
+
+test.each([
+  ['qemu:///system', user, ['/run/libvirt/virtqemud-sock', '/run/libvirt/libvirt-sock']],
+  ['qemu+unix:///system?socket=/srv/libvirt-sock-ro', user, ['/srv/libvirt-sock']],
+  ['qemu+unix:///system?socket=/srv/libvirt-sock', user, ['/srv/libvirt-sock']],
+])('%s, to write', (uri, environment, readWriteSockets) => {
+  expect(resolveUri(uri, environment)).toMatchObject({ readWriteSockets });
 });
 
 test.each([
