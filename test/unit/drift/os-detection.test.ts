@@ -1,0 +1,204 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { OSINFO_BASES, OSINFO_ROLLING } from '../../../src/drift/os-bases.ts';
+import { detectOs } from '../../../src/drift/os-detection.ts';
+import type { GuestOs } from '../../../src/guest/reading.ts';
+import { isKnownOsId } from '../../../src/osinfo/end-of-life.ts';
+import { SHIPPED_OSINFO } from '../../../src/osinfo/table.generated.ts';
+
+/** One line of test/fixtures/os-release: fields of a guest's answer, and the id without `http://`. */
+interface Sample extends Partial<GuestOs> {
+  readonly expect: string | null;
+}
+
+const NOTHING: GuestOs = {
+  id: undefined,
+  name: undefined,
+  prettyName: undefined,
+  version: undefined,
+  versionId: undefined,
+  variant: undefined,
+  variantId: undefined,
+  kernelRelease: undefined,
+  kernelVersion: undefined,
+  machine: undefined,
+};
+
+const isKnown = (id: string): boolean => isKnownOsId(id, { host: undefined, shipped: SHIPPED_OSINFO });
+
+function samples(file: string): readonly Sample[] {
+  return JSON.parse(readFileSync(`test/fixtures/os-release/${file}`, 'utf8')) as Sample[];
+}
+
+function detect(os: Partial<GuestOs>): string | null {
+  return detectOs({ ...NOTHING, ...os }, isKnown)?.replace('http://', '') ?? null;
+}
+
+describe('os-release of real systems', () => {
+  const all = samples('samples.json');
+
+  test.each(all.map((sample) => [`${sample.id} ${sample.prettyName} ${sample.versionId}`, sample] as const))(
+    '%s',
+    (_, sample) => {
+      expect(detect(sample)).toBe(sample.expect);
+    },
+  );
+
+  test('are many', () => {
+    expect(all.length).toBeGreaterThan(100);
+  });
+
+  test('ids are read whatever their case, and between spaces', () => {
+    expect(detect({ id: ' Ubuntu ', versionId: '22.04' })).toBe('ubuntu.com/ubuntu/22.04');
+  });
+});
+
+describe('the agent for Windows', () => {
+  const windows = { id: 'mswindows', name: 'Microsoft Windows' };
+
+  test.each(
+    samples('windows.json').map((s) => [`${s.prettyName} ${s.kernelRelease} "${s.versionId}"`, s] as const),
+  )('%s', (_, sample) => {
+    expect(detect({ ...windows, ...sample })).toBe(sample.expect);
+  });
+
+  test.each([
+    [
+      'a preview of Server 2016',
+      { variantId: 'server', kernelVersion: '10.0', kernelRelease: '10586' },
+      null,
+    ],
+    ['it with a version-id', { variantId: 'server', kernelRelease: '10586', versionId: '2016' }, '2k16'],
+    ['a build alone', { kernelRelease: '19045' }, '10'],
+    ['a variant alone', { variant: 'server', kernelRelease: '20348' }, '2k22'],
+    ['a product name alone', { prettyName: 'Windows Server 2019', kernelRelease: '17763' }, '2k19'],
+    ['a version-id alone', { variantId: 'server', versionId: '2008R2' }, '2k8r2'],
+    ['an unheard-of NT', { kernelVersion: '4.0', kernelRelease: '1381', versionId: 'N/A' }, null],
+    ['no number', { kernelVersion: 'ten', kernelRelease: '9e99' }, null],
+    ['nothing', {}, null],
+  ])('%s', (_, os, version) => {
+    expect(detect({ ...windows, ...os })).toBe(version === null ? null : `microsoft.com/win/${version}`);
+  });
+});
+
+describe('releases that the database does not have', () => {
+  test.each([
+    ['rhel', '9.99', 'redhat.com/rhel/9-unknown'],
+    ['rhel', '12.0', 'redhat.com/rhel/unknown'],
+    ['rhel', undefined, 'redhat.com/rhel/unknown'],
+    ['rocky', '8.7', 'rockylinux.org/rocky/8'],
+    ['rocky', '8.5', 'rockylinux.org/rocky/8.5'],
+    ['sles', '16.7', 'suse.com/sles/16-unknown'],
+    ['sles', '15.9', 'suse.com/sle/15'],
+    ['sles', undefined, null],
+    ['sled', '12.5', 'suse.com/sled/12.5'],
+    ['fedora', '99', 'fedoraproject.org/fedora/unknown'],
+    ['ubuntu', '99.04', null],
+    ['ubuntu', undefined, null],
+    ['debian', '99', null],
+    // Not 13.0, whose end of life is another.
+    ['freebsd', '13.9', null],
+    ['opensuse', '20160917', 'opensuse.org/opensuse/unknown'],
+    ['eln', '11', 'fedoraproject.org/fedora/eln'],
+  ])('%s %s', (id, versionId, expected) => {
+    expect(detect({ id, versionId })).toBe(expected);
+  });
+
+  test.each([
+    ['coreos', '42.20250410.1.0 (CoreOS)', 'fedoraproject.org/coreos/next'],
+    ['coreos', '42.20250410.2.0 (CoreOS)', 'fedoraproject.org/coreos/testing'],
+    ['eln', '42', 'fedoraproject.org/fedora/eln'],
+    ['silverblue', '45 (Rawhide Prerelease)', 'fedoraproject.org/silverblue/rawhide'],
+    ['server', '42 (Server Edition)', 'fedoraproject.org/fedora/42'],
+  ])('fedora %s %s', (variantId, version, expected) => {
+    expect(detect({ id: 'fedora', versionId: '42', variantId, version })).toBe(expected);
+  });
+
+  test('openSUSE Tumbleweed before it had an ID of its own', () => {
+    expect(detect({ id: 'opensuse', name: 'openSUSE Tumbleweed', versionId: '20160917' })).toBe(
+      'opensuse.org/opensuse/tumbleweed',
+    );
+  });
+
+  test('a system without os-release, such as CentOS 6, sends its kernel only', () => {
+    expect(detect({ kernelRelease: '2.6.32-754.el6.x86_64', machine: 'x86_64' })).toBeNull();
+  });
+
+  test('Server for SAP is SUSE Linux Enterprise Server', () => {
+    expect(detect({ id: 'sles_sap', versionId: '15.6' })).toBe('suse.com/sle/15.6');
+  });
+});
+
+test('every base has entries in the database', () => {
+  const ids = [...SHIPPED_OSINFO.eolById.keys()];
+  const lost = [...OSINFO_BASES.values()].filter((b) => !ids.some((id) => id.startsWith(`http://${b}/`)));
+  expect(lost).toEqual([]);
+  expect([...OSINFO_ROLLING.values()].filter((path) => !isKnown(`http://${path}`))).toEqual([]);
+});
+
+describe('a hostile guest', () => {
+  const ids = [...OSINFO_BASES.keys(), ...OSINFO_ROLLING.keys()].concat(
+    ['mswindows', 'centos', 'almalinux', 'fedora', 'eln', 'sles', 'sled', 'sles_sap', 'sle_hpc'],
+    ['__proto__', 'constructor', 'toString', 'x'.repeat(129)],
+  );
+  const versionish = fc
+    .array(
+      fc.oneof(fc.nat({ max: 99_999 }).map(String), fc.constantFrom('.', '..', '-', '_', '/', 'unknown')),
+    )
+    .map((parts) => parts.join('.'));
+  const text = fc.option(fc.oneof(fc.string({ maxLength: 300 }), versionish, fc.constantFrom(...ids)), {
+    nil: undefined,
+  });
+  const guestOs = fc.record<GuestOs>({
+    id: fc.oneof(fc.constantFrom(...ids), text),
+    name: text,
+    prettyName: text,
+    version: text,
+    versionId: fc.oneof(versionish, text),
+    variant: text,
+    variantId: fc.oneof(fc.constantFrom('coreos', 'silverblue', 'eln', 'server', 'atomic.host'), text),
+    kernelRelease: text,
+    kernelVersion: text,
+    machine: text,
+  });
+
+  test('gets an id that is known, or none', () => {
+    fc.assert(
+      fc.property(guestOs, (os) => {
+        const id = detectOs(os, isKnown);
+        expect(id === undefined || isKnown(id)).toBe(true);
+      }),
+      { numRuns: 3000 },
+    );
+  });
+
+  test('gets the same ids however few are known, and few questions are asked', () => {
+    fc.assert(
+      fc.property(guestOs, (os) => {
+        let asked = 0;
+        const none = detectOs(os, (id) => {
+          asked += 1;
+          expect(id.length).toBeLessThan(128);
+          return false;
+        });
+        expect(none).toBeUndefined();
+        expect(asked).toBeLessThan(48);
+      }),
+    );
+  });
+
+  test('cannot spend our time', () => {
+    const long = '1.'.repeat(2_000_000);
+    const started = performance.now();
+    for (const id of ['rhel', 'fedora', 'mswindows', long]) {
+      expect(
+        detectOs(
+          { ...NOTHING, id, versionId: long, version: long, prettyName: long, kernelVersion: long },
+          isKnown,
+        ) ?? 'none',
+      ).toMatch(/unknown$|^none$/);
+    }
+    expect(performance.now() - started).toBeLessThan(1000);
+  });
+});
