@@ -1,0 +1,180 @@
+/**
+ * Keeps what a guest counts from going backwards between two readings, unless the guest was started anew. A counter
+ * that falls makes Prometheus add its whole value again, which for years of CPU time drowns every rate.
+ */
+
+import {
+  CPU_MODES,
+  type CpuMode,
+  type GuestCpu,
+  type GuestPressure,
+  PRESSURE_RESOURCES,
+  type PressureResource,
+  type PressureTotals,
+} from './reading.ts';
+
+/** Counters of one guest, as one probe read them. */
+export interface CounterReading {
+  /** Names the run of the domain; another one than before means that every counter starts anew. */
+  readonly runKey: string;
+  /** Unix time in seconds; undefined when it cannot be read. */
+  readonly bootTimeSeconds: number | undefined;
+  readonly cpu: GuestCpu | undefined;
+  readonly pressure: GuestPressure | undefined;
+}
+
+export type CounterName = `cpu.${CpuMode}` | `pressure.${PressureResource}.${'waiting' | 'stalled'}`;
+
+type Totals = ReadonlyMap<CounterName, number>;
+
+/** What is kept of a guest between its probes; bounded, as there are only 14 counters. */
+export interface MonotonicState {
+  readonly runKey: string;
+  readonly bootTimeSeconds: number | undefined;
+  /** The highest total of each counter since the guest's start, in seconds. */
+  readonly totals: Totals;
+  /** How many readings in a row had a counter below its total. */
+  readonly readingsRegressed: number;
+}
+
+export interface Advance {
+  /** To be passed in with the next reading. */
+  readonly state: MonotonicState;
+  /** Fit to be served: the reading's, without the regressed counters, and with iowait held at its highest. */
+  readonly cpu: GuestCpu | undefined;
+  /** A resource whose waiting time regressed is left out as a whole. */
+  readonly pressure: GuestPressure | undefined;
+  /** Counters that fell without a restart of the guest; each is an error to count. */
+  readonly regressed: readonly CounterName[];
+}
+
+/**
+ * A guest's boot time is its clock less its uptime: it wavers with rounding, and follows the clock's adjustment
+ * (at most 0.5 ms a second). No two boots that were both probed are this close.
+ */
+const BOOT_TIME_TOLERANCE_SECONDS = 5;
+
+/**
+ * A counter may fall for good without a reboot: a CPU was unplugged (guest-get-cpustats tells those online only), or
+ * the guest went back to a snapshot. After this many readings in a row the lower value is believed. At the default
+ * interval its series was then absent for 5.5 minutes, so a rate over 5 minutes never sees the fall.
+ */
+export const READINGS_UNTIL_BELIEVED = 12;
+
+/** Linux documents that iowait may decrease (Documentation/filesystems/proc.rst, on /proc/stat). */
+const MAY_DECREASE: CounterName = 'cpu.iowait';
+
+/**
+ * The reading with its counters made monotonic. They start anew, with `state` made of this reading alone, when
+ *
+ * - the run is another one;
+ * - the boot time moved and a counter fell (one that moves alone is a step of the guest's clock, or a boot so
+ *   long ago that all has grown past its old total; either way there is nothing to accept);
+ * - the boot time is unknown, before or now, and more than half of the counters above zero fell, which no
+ *   running guest's do;
+ * - counters stayed below their totals for {@link READINGS_UNTIL_BELIEVED} readings.
+ *
+ * Otherwise iowait is held at its highest, and any other counter that fell is dropped until it has reached its
+ * total again. A guest that makes up another boot time for each probe gets resets and no errors: its own rates are
+ * wrong, and nothing grows.
+ */
+export function advance(previous: MonotonicState | undefined, next: CounterReading): Advance {
+  const counters = countersOf(next);
+  if (previous === undefined || previous.runKey !== next.runKey) return restart(next, counters);
+  const fallen = fallenSince(previous.totals, counters);
+  if (fallen.length > 0 && wasRestarted(previous, next, counters)) return restart(next, counters);
+  const readingsRegressed = fallen.length > 0 ? previous.readingsRegressed + 1 : 0;
+  if (readingsRegressed >= READINGS_UNTIL_BELIEVED) return restart(next, counters);
+  const totals = bootTimeMoved(previous, next)
+    ? highest(presentIn(counters, previous.totals), counters)
+    : highest(previous.totals, counters);
+  const bootTimeSeconds = next.bootTimeSeconds ?? previous.bootTimeSeconds;
+  return {
+    state: { runKey: next.runKey, bootTimeSeconds, totals, readingsRegressed },
+    cpu: next.cpu === undefined ? undefined : servedCpu(next.cpu, totals, fallen),
+    pressure: next.pressure === undefined ? undefined : servedPressure(next.pressure, fallen),
+    regressed: fallen,
+  };
+}
+
+function restart(next: CounterReading, totals: Totals): Advance {
+  const { runKey, bootTimeSeconds, cpu, pressure } = next;
+  return {
+    state: { runKey, bootTimeSeconds, totals, readingsRegressed: 0 },
+    cpu,
+    pressure,
+    regressed: [],
+  };
+}
+
+/** Whether the guest booted between the readings. For a reading with a counter that fell. */
+function wasRestarted(previous: MonotonicState, next: CounterReading, counters: Totals): boolean {
+  return bootTimeMoved(previous, next) ?? mostFell(previous.totals, counters);
+}
+
+function mostFell(totals: Totals, counters: Totals): boolean {
+  const known = [...totals].filter(([name, total]) => total > 0 && counters.has(name));
+  const fell = known.filter(([name, total]) => (counters.get(name) ?? total) < total);
+  return fell.length > known.length / 2;
+}
+
+/** Undefined when the boot time is unknown before or now. */
+function bootTimeMoved(previous: MonotonicState, next: CounterReading): boolean | undefined {
+  if (previous.bootTimeSeconds === undefined || next.bootTimeSeconds === undefined) return undefined;
+  return Math.abs(next.bootTimeSeconds - previous.bootTimeSeconds) > BOOT_TIME_TOLERANCE_SECONDS;
+}
+
+function countersOf({ cpu, pressure }: CounterReading): Totals {
+  const counters = new Map<CounterName, number>();
+  const add = (name: CounterName, value: number | undefined): void => {
+    if (value !== undefined) counters.set(name, value);
+  };
+  for (const mode of CPU_MODES) add(`cpu.${mode}`, cpu?.[mode]);
+  for (const resource of PRESSURE_RESOURCES) {
+    add(`pressure.${resource}.waiting`, pressure?.[resource]?.waitingSeconds);
+    add(`pressure.${resource}.stalled`, pressure?.[resource]?.stalledSeconds);
+  }
+  return counters;
+}
+
+function fallenSince(totals: Totals, counters: Totals): readonly CounterName[] {
+  return [...counters]
+    .filter(([name, value]) => name !== MAY_DECREASE && value < (totals.get(name) ?? value))
+    .map(([name]) => name);
+}
+
+/** Of a guest that may have booted since, the totals that a reading without the counter cannot confirm are void. */
+function presentIn(counters: Totals, totals: Totals): Totals {
+  return new Map([...totals].filter(([name]) => counters.has(name)));
+}
+
+/** A counter that this reading lacks keeps its total, so that it cannot come back lower. */
+function highest(totals: Totals, counters: Totals): Totals {
+  const merged = new Map(totals);
+  for (const [name, value] of counters) merged.set(name, Math.max(value, totals.get(name) ?? value));
+  return merged;
+}
+
+function servedCpu(cpu: GuestCpu, totals: Totals, fallen: readonly CounterName[]): GuestCpu {
+  const served = (mode: CpuMode): number | undefined => {
+    if (cpu[mode] === undefined || fallen.includes(`cpu.${mode}`)) return undefined;
+    // Equal to the reading for all but iowait.
+    return totals.get(`cpu.${mode}`);
+  };
+  return Object.fromEntries(CPU_MODES.map((mode) => [mode, served(mode)])) as Record<
+    CpuMode,
+    number | undefined
+  >;
+}
+
+function servedPressure(pressure: GuestPressure, fallen: readonly CounterName[]): GuestPressure {
+  const served: Partial<Record<PressureResource, PressureTotals>> = {};
+  for (const resource of PRESSURE_RESOURCES) {
+    const totals = pressure[resource];
+    if (totals === undefined || fallen.includes(`pressure.${resource}.waiting`)) continue;
+    served[resource] = fallen.includes(`pressure.${resource}.stalled`)
+      ? { ...totals, stalledSeconds: undefined }
+      : totals;
+  }
+  return served;
+}

@@ -1,0 +1,60 @@
+/** What one probe learnt of a guest. A part that could not be had is undefined; why is told apart from it. */
+export interface GuestReading {
+  /** Version of the guest agent, "7.2.22". */
+  readonly agentVersion: string | undefined;
+  readonly os: GuestOs | undefined;
+  readonly cpu: GuestCpu | undefined;
+  readonly memory: GuestMemory | undefined;
+  readonly pressure: GuestPressure | undefined;
+  readonly load: GuestLoad | undefined;
+  /** Unix time in seconds at which the guest's kernel booted. */
+  readonly bootTimeSeconds: number | undefined;
+  /** Whether a kubelet configuration exists; undefined when files cannot be read. */
+  readonly kubernetesNode: boolean | undefined;
+}
+
+/** guest-get-osinfo, validated; strings are bounded and free of control characters. */
+export interface GuestOs {
+  readonly id: string | undefined;
+  readonly name: string | undefined;
+  readonly prettyName: string | undefined;
+  readonly version: string | undefined;
+  readonly versionId: string | undefined;
+  readonly variant: string | undefined;
+  readonly variantId: string | undefined;
+  readonly kernelRelease: string | undefined;
+  readonly kernelVersion: string | undefined;
+  readonly machine: string | undefined;
+}
+
+export const CPU_MODES = ['user', 'nice', 'system', 'idle', 'iowait', 'irq', 'softirq', 'steal'] as const;
+export type CpuMode = (typeof CPU_MODES)[number];
+
+/** Seconds since the guest's boot, summed over its CPUs; a mode that the guest does not tell is undefined. */
+export type GuestCpu = Readonly<Record<CpuMode, number | undefined>>;
+
+/** Bytes. */
+export interface GuestMemory {
+  readonly totalBytes: number;
+  readonly availableBytes: number | undefined;
+  readonly swapTotalBytes: number;
+  readonly swapUsedBytes: number;
+}
+
+export const PRESSURE_RESOURCES = ['io', 'memory', 'cpu'] as const;
+export type PressureResource = (typeof PRESSURE_RESOURCES)[number];
+
+/** Seconds since the guest's boot during which some, or all, tasks waited for the resource. */
+export interface PressureTotals {
+  readonly waitingSeconds: number;
+  /** cpu has none on older kernels. */
+  readonly stalledSeconds: number | undefined;
+}
+
+export type GuestPressure = Readonly<Partial<Record<PressureResource, PressureTotals>>>;
+
+export interface GuestLoad {
+  readonly load1: number;
+  readonly load5: number;
+  readonly load15: number;
+}

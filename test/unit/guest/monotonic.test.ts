@@ -1,0 +1,269 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import {
+  type Advance,
+  advance,
+  type CounterReading,
+  type MonotonicState,
+  READINGS_UNTIL_BELIEVED,
+} from '../../../src/guest/monotonic.ts';
+import { CPU_MODES, type GuestCpu, PRESSURE_RESOURCES } from '../../../src/guest/reading.ts';
+
+const BOOT = 1_795_392_912;
+const CPU: GuestCpu = {
+  user: 100,
+  nice: 10,
+  system: 50,
+  idle: 1000,
+  iowait: 30,
+  irq: 0,
+  softirq: 5,
+  steal: 2,
+};
+const READING: CounterReading = {
+  runKey: 'run-1',
+  bootTimeSeconds: BOOT,
+  cpu: CPU,
+  pressure: {
+    io: { waitingSeconds: 20, stalledSeconds: 10 },
+    cpu: { waitingSeconds: 3, stalledSeconds: undefined },
+  },
+};
+
+const reading = (cpu: Partial<GuestCpu>, more: Partial<CounterReading> = {}): CounterReading => ({
+  ...READING,
+  ...more,
+  cpu: { ...CPU, ...cpu },
+});
+
+/** The readings one after the other; the last result. */
+function run(...readings: readonly CounterReading[]): Advance {
+  return readings.reduce<Advance>((last, next) => advance(last.state, next), advance(undefined, READING));
+}
+
+const HALF: GuestCpu = {
+  user: 50,
+  nice: 5,
+  system: 25,
+  idle: 500,
+  iowait: 15,
+  irq: 0,
+  softirq: 2,
+  steal: 1,
+};
+
+describe('advance', () => {
+  test('the first reading is served as it is', () => {
+    expect(run()).toMatchObject({ cpu: CPU, pressure: READING.pressure, regressed: [] });
+  });
+
+  test('counters that rise or stand still are served as they are', () => {
+    const next = reading({ user: 110, idle: 1020, iowait: 31 });
+    expect(run(next)).toMatchObject({ cpu: next.cpu, pressure: READING.pressure, regressed: [] });
+    expect(run(READING)).toMatchObject({ cpu: CPU, regressed: [] });
+  });
+
+  test('iowait that goes backwards is held until it is passed, and is no error', () => {
+    expect(run(reading({ iowait: 29.5, idle: 1010 }))).toMatchObject({
+      cpu: { iowait: 30, idle: 1010 },
+      regressed: [],
+    });
+    expect(run(reading({ iowait: 29.5 }), reading({ iowait: 29.9 })).cpu?.iowait).toBe(30);
+    expect(run(reading({ iowait: 29.5 }), reading({ iowait: 30.1 })).cpu?.iowait).toBe(30.1);
+  });
+
+  test('iowait stays held for as long as a guest does no I/O', () => {
+    const idle = Array.from({ length: 100 }, (_, index) => reading({ iowait: 29, idle: 1010 + index }));
+    expect(run(...idle)).toMatchObject({ cpu: { iowait: 30 }, regressed: [] });
+  });
+
+  test('another counter that falls is dropped and named, until it is back', () => {
+    const fallen = run(reading({ user: 99, idle: 1010 }));
+    expect(fallen.cpu).toEqual({ ...CPU, user: undefined, idle: 1010 });
+    expect(fallen.regressed).toEqual(['cpu.user']);
+    const still = advance(fallen.state, reading({ user: 99.9, idle: 1020 }));
+    expect(still.regressed).toEqual(['cpu.user']);
+    const back = advance(still.state, reading({ user: 100, idle: 1030 }));
+    expect(back).toMatchObject({ cpu: { user: 100 }, regressed: [] });
+  });
+
+  test('pressure that falls: stalled alone, or the resource', () => {
+    const pressure = (waitingSeconds: number, stalledSeconds: number) =>
+      run({ ...READING, pressure: { ...READING.pressure, io: { waitingSeconds, stalledSeconds } } });
+    expect(pressure(21, 9)).toMatchObject({
+      pressure: { io: { waitingSeconds: 21, stalledSeconds: undefined }, cpu: { waitingSeconds: 3 } },
+      regressed: ['pressure.io.stalled'],
+    });
+    const fallen = pressure(19, 11);
+    expect(fallen.regressed).toEqual(['pressure.io.waiting']);
+    expect(Object.keys(fallen.pressure ?? {})).toEqual(['cpu']);
+  });
+
+  test('what a reading lacks is lacking, and cannot come back lower', () => {
+    const without = run({ ...READING, cpu: undefined, pressure: undefined });
+    expect(without).toMatchObject({ cpu: undefined, pressure: undefined, regressed: [] });
+    expect(advance(without.state, reading({ user: 99 })).regressed).toEqual(['cpu.user']);
+  });
+});
+
+describe('a guest that was started anew', () => {
+  test.each([
+    ['boot time moved forwards', { bootTimeSeconds: BOOT + 600 }],
+    ['boot time moved backwards: its clock is wrong after the reboot', { bootTimeSeconds: 0 }],
+    ['another run', { runKey: 'run-2' }],
+    ['another run without a boot time', { runKey: 'run-2', bootTimeSeconds: undefined }],
+    ['boot time not told any more, and everything fell', { bootTimeSeconds: undefined, pressure: undefined }],
+  ])('%s', (_, more) => {
+    const next: CounterReading = { ...READING, cpu: HALF, ...more };
+    expect(run(next)).toMatchObject({ cpu: HALF, pressure: next.pressure, regressed: [] });
+    expect(run(next, { ...next, cpu: { ...HALF, user: 49 } }).cpu?.user).toBeUndefined();
+  });
+
+  test('boot time that was never told, and everything fell', () => {
+    const first = advance(undefined, { ...READING, bootTimeSeconds: undefined });
+    const next = { ...READING, bootTimeSeconds: undefined, cpu: HALF };
+    expect(advance(first.state, next)).toMatchObject({ cpu: HALF, regressed: [] });
+  });
+
+  test('iowait starts anew with the others', () => {
+    expect(run(reading({ user: 1, iowait: 1 }, { bootTimeSeconds: BOOT + 60 })).cpu?.iowait).toBe(1);
+  });
+
+  test('a reboot that a reading without counters saw is not forgotten', () => {
+    const rebooted = { bootTimeSeconds: BOOT + 600 };
+    const next = { ...READING, ...rebooted, cpu: HALF };
+    expect(run({ ...READING, ...rebooted, cpu: undefined }, next)).toMatchObject({
+      cpu: HALF,
+      regressed: [],
+    });
+  });
+});
+
+describe('no restart', () => {
+  test.each([-5, -2, -1, 1, 2, 5])('boot time that wavers by %d s excuses nothing', (seconds) => {
+    expect(run(reading({ user: 99 }, { bootTimeSeconds: BOOT + seconds })).regressed).toEqual(['cpu.user']);
+  });
+
+  test('boot time that drifts slowly excuses nothing, however far it gets', () => {
+    const drift = Array.from({ length: 20 }, (_, index) =>
+      reading({}, { bootTimeSeconds: BOOT + 5 * index }),
+    );
+    const next = reading({ user: 99 }, { bootTimeSeconds: BOOT + 100 });
+    expect(run(...drift, next).regressed).toEqual(['cpu.user']);
+  });
+
+  test('a step of the clock while iowait falls holds iowait all the same', () => {
+    const stepped = reading({ user: 101, iowait: 29 }, { bootTimeSeconds: BOOT + 3600 });
+    expect(run(stepped)).toMatchObject({ cpu: { user: 101, iowait: 30 }, regressed: [] });
+    expect(run(stepped, reading({ user: 100 }, { bootTimeSeconds: BOOT + 3600 })).regressed).toEqual([
+      'cpu.user',
+    ]);
+  });
+
+  test('everything falls at one and the same boot time', () => {
+    const { cpu, regressed } = run({ ...READING, cpu: HALF });
+    expect(regressed).toEqual(['cpu.user', 'cpu.nice', 'cpu.system', 'cpu.idle', 'cpu.softirq', 'cpu.steal']);
+    expect(cpu).toEqual({
+      ...HALF,
+      ...Object.fromEntries(CPU_MODES.map((mode) => [mode, undefined])),
+      irq: 0,
+      iowait: 30,
+    });
+  });
+
+  test('without a boot time one counter falls while others rise', () => {
+    expect(run(reading({ user: 99, idle: 1010 }, { bootTimeSeconds: undefined })).regressed).toEqual([
+      'cpu.user',
+    ]);
+  });
+});
+
+describe('counters that fell for good', () => {
+  const fallenFor = (count: number) =>
+    run(...Array.from({ length: count }, () => ({ ...READING, cpu: HALF })));
+
+  test('are dropped for a while, then believed', () => {
+    expect(fallenFor(READINGS_UNTIL_BELIEVED - 1).cpu?.user).toBeUndefined();
+    expect(fallenFor(READINGS_UNTIL_BELIEVED)).toMatchObject({ cpu: HALF, regressed: [] });
+    expect(fallenFor(READINGS_UNTIL_BELIEVED + 1)).toMatchObject({ cpu: HALF, regressed: [] });
+  });
+
+  test('are not believed when they were back in between', () => {
+    const nearly = fallenFor(READINGS_UNTIL_BELIEVED - 1);
+    const back = advance(nearly.state, READING);
+    expect(advance(back.state, { ...READING, cpu: HALF }).cpu?.user).toBeUndefined();
+  });
+});
+
+describe('a hostile guest', () => {
+  test('that makes up a boot time for each reading gets resets, no errors', () => {
+    const flips = Array.from({ length: 50 }, (_, index) =>
+      reading(index % 2 === 0 ? HALF : {}, { bootTimeSeconds: index % 2 === 0 ? 0 : BOOT }),
+    );
+    let state: MonotonicState | undefined;
+    for (const next of flips) {
+      const result = advance(state, next);
+      expect(result).toMatchObject({ cpu: next.cpu, regressed: [] });
+      state = result.state;
+    }
+  });
+
+  const seconds = fc.option(fc.oneof(fc.nat({ max: 5 }), fc.double({ min: 0, max: 2 ** 53, noNaN: true })), {
+    nil: undefined,
+  });
+  const totals = fc.record({ waitingSeconds: seconds.map((value) => value ?? 0), stalledSeconds: seconds });
+  const anyReading: fc.Arbitrary<CounterReading> = fc.record({
+    runKey: fc.constantFrom('a', 'a', 'a', 'a', 'b'),
+    bootTimeSeconds: fc.option(fc.constantFrom(BOOT, BOOT, BOOT, BOOT + 3, BOOT + 60, 0), { nil: undefined }),
+    cpu: fc.option(
+      fc
+        .tuple(...CPU_MODES.map(() => seconds))
+        .map(
+          (values) => Object.fromEntries(CPU_MODES.map((mode, index) => [mode, values[index]])) as GuestCpu,
+        ),
+      { nil: undefined },
+    ),
+    pressure: fc.option(
+      fc.record(Object.fromEntries(PRESSURE_RESOURCES.map((name) => [name, totals])), { requiredKeys: [] }),
+      { nil: undefined },
+    ),
+  });
+
+  test('never makes a served counter fall, but by a restart of them all; what is kept stays bounded', () => {
+    fc.assert(
+      fc.property(fc.array(anyReading, { maxLength: 40 }), (readings) => {
+        let state: MonotonicState | undefined;
+        let highest = new Map<string, number>();
+        for (const next of readings) {
+          const result = advance(state, next);
+          const sameLife = state !== undefined && keepsTotals(state, result.state, next);
+          if (!sameLife) highest = new Map();
+          for (const [name, value] of served(result)) {
+            expect(value).toBeGreaterThanOrEqual(highest.get(name) ?? 0);
+            highest.set(name, value);
+          }
+          if (!sameLife) expect(result.regressed).toEqual([]);
+          expect(result.state.totals.size).toBeLessThanOrEqual(14);
+          expect(result.regressed.length).toBeLessThanOrEqual(13);
+          state = result.state;
+        }
+      }),
+      { numRuns: 300 },
+    );
+  });
+});
+
+/** Whether nothing that the reading tells fell in the state: a restart is seen in totals that are lower than before. */
+function keepsTotals(before: MonotonicState, after: MonotonicState, next: CounterReading): boolean {
+  if (before.runKey !== next.runKey) return false;
+  return [...before.totals].every(([name, value]) => (after.totals.get(name) ?? -1) >= value);
+}
+
+function served({ cpu, pressure }: Advance): [string, number][] {
+  const told: [string, number | undefined][] = CPU_MODES.map((mode) => [mode, cpu?.[mode]]);
+  for (const resource of PRESSURE_RESOURCES) {
+    told.push([`${resource} waiting`, pressure?.[resource]?.waitingSeconds]);
+    told.push([`${resource} stalled`, pressure?.[resource]?.stalledSeconds]);
+  }
+  return told.filter((entry): entry is [string, number] => entry[1] !== undefined);
+}
