@@ -61,6 +61,27 @@ export async function guestShell(name: string, script: string): Promise<void> {
   await agentCommand(name, 'guest-exec', { path: '/bin/sh', arg: ['-c', script] });
 }
 
+/** A request as it reached the guest, in the order of arrival. */
+export interface AgentRequest {
+  /** What is under `execute`; empty for what is no request. */
+  readonly command: string;
+  readonly json: string;
+}
+
+/**
+ * Everything that was sent to the guest's agent since it started, libvirt's own guest-sync included. The guest
+ * writes it to its console: the agents `silent` and `hostile` always, the real one with `logAgentRequests`
+ * and except while its file systems are frozen.
+ */
+export async function agentRequests(name: string): Promise<AgentRequest[]> {
+  const text = await readFile(consolePath(name), 'utf8').catch(() => '');
+  // The last line can still be on its way.
+  return [...text.matchAll(/rig: agent got ([^\r\n]*)\r?\n/g)].map(([, json = '']) => ({
+    command: /"execute"\s*:\s*"([^"]*)"/.exec(json)?.[1] ?? '',
+    json,
+  }));
+}
+
 /** The last lines of the guest's serial console. */
 export async function consoleTail(name: string): Promise<string> {
   const text = await readFile(consolePath(name), 'utf8').catch(() => '');

@@ -2,12 +2,14 @@ import { forEachLimited } from '../../src/concurrency.ts';
 import { rigDomainNames } from './clean-up.ts';
 import { RIG_PREFIX } from './domain-xml.ts';
 import { defineGuest, startGuest } from './domains.ts';
-import { haltedGuest } from './halted-guest.ts';
+import { haltedGuest, silentGuest } from './halted-guest.ts';
 
 export interface FleetOptions {
   /** Names are this and a number of four digits. */
   readonly prefix?: string;
   readonly machine?: string;
+  /** With `silent` each has an agent that is connected and never answers; on machines of the `pc` family. */
+  readonly agent?: 'silent';
   /** libvirtd works on five calls at a time; more than the processors gain nothing. */
   readonly parallel?: number;
   readonly onStarted?: (name: string, started: number) => void;
@@ -30,6 +32,7 @@ export async function startFleet(count: number, options: FleetOptions = {}): Pro
     rigDomainNames(prefix, '--all'),
   ]);
   const missing = names.filter((name) => !running.includes(name));
+  const guest = options.agent === 'silent' ? silentGuest : haltedGuest;
   const changes = options.machine === undefined ? {} : { machine: options.machine };
   let started = 0;
   const failures: unknown[] = [];
@@ -38,7 +41,7 @@ export async function startFleet(count: number, options: FleetOptions = {}): Pro
     // caller's back, who may want to clean up.
     if (failures.length > 0) return;
     try {
-      if (!defined.includes(name)) await defineGuest(haltedGuest(name, changes));
+      if (!defined.includes(name)) await defineGuest(guest(name, changes));
       await startGuest(name);
       started += 1;
       options.onStarted?.(name, started);

@@ -8,6 +8,8 @@ const WANTED: readonly string[] = [
   'virtio_blk',
   'virtio_balloon',
   'virtio_net',
+  // For a file system that can be frozen; Debian's cloud kernel has it built in.
+  'ext4',
 ];
 
 /** How to unpack a kernel module, by the end of its name; Debian 13 and newer compress theirs. */

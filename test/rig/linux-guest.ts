@@ -15,12 +15,37 @@ export type GuestOs =
 /**
  * - `qemu-ga`: the real agent, nothing blocked
  * - `none`: the channel is there, nobody opens it
- * - `silent`: opens the channel and never answers
+ * - `silent`: opens the channel and never answers; for many of them see `silentGuest`
  * - `filtered`: the real agent with file and exec commands blocked, as Red Hat's distributions have it
- * - `old`: the real agent without guest-get-cpustats
- * - `hostile`: speaks the protocol and lies
+ * - `old`: the real agent without guest-get-cpustats and guest-get-load
+ * - `hostile`: speaks the protocol and lies, see HostileMode
  */
 export type AgentMode = 'qemu-ga' | 'none' | 'silent' | 'filtered' | 'old' | 'hostile';
+
+/**
+ * - `wrong-shapes`: arrays for objects, text for numbers, no keys, numbers below 0 and beyond 2^63
+ * - `huge`: 100,000 processors in 3.7 MB, names of a million characters, files of millions of bytes
+ * - `oversized`: guest-get-cpustats answers with more than libvirt passes on to its clients
+ * - `overflow`: and with more than libvirt reads from an agent
+ * - `labels`: text that breaks out of labels, and another one at each call
+ * - `endless-file`: every file can be opened and none ever ends
+ * - `frozen`: answers as during a backup, until guest-fsfreeze-thaw
+ * - `flapping`: well-formed, but counters go back and the boot time, swap, processors and OS change at each call
+ * - `broken-json`: guest-get-osinfo answers with a line that is no JSON
+ * - `late`: guest-file-read takes 15 seconds, and nothing else is answered meanwhile
+ */
+export type HostileMode =
+  | 'wrong-shapes'
+  | 'huge'
+  | 'oversized'
+  | 'overflow'
+  | 'labels'
+  | 'endless-file'
+  | 'frozen'
+  | 'flapping'
+  | 'broken-json'
+  | 'late';
+
 export type SwapMode = 'none' | 'idle' | 'thrash';
 
 export interface LinuxGuestOptions {
@@ -33,10 +58,16 @@ export interface LinuxGuestOptions {
   readonly memoryMiB?: number;
   readonly vcpus?: number;
   readonly agent?: AgentMode;
+  /** The lie of a hostile agent; `wrong-shapes` when left out. */
+  readonly hostile?: HostileMode;
+  /** Keeps the real agent's requests for `agentRequests`; those of `silent` and `hostile` always are. */
+  readonly logAgentRequests?: boolean;
   /** Whether the domain has the agent's channel at all. */
   readonly agentChannel?: boolean;
   readonly swap?: SwapMode;
   readonly swapMiB?: number;
+  /** A file system on the disk, mounted on /data, which can be frozen. The disk holds this or swap. */
+  readonly dataDisk?: boolean;
   /** Throttles the disk. */
   readonly diskBytesPerSec?: number;
   readonly balloonPeriodSeconds?: number;
@@ -48,8 +79,11 @@ export interface LinuxGuestOptions {
 
 /** A guest with a real kernel, a real agent and real counters; builds the guest image when needed. */
 export async function linuxGuest(options: LinuxGuestOptions): Promise<GuestSpec> {
-  const image = await buildGuestImage();
   const swap = options.swap ?? 'none';
+  if (options.dataDisk === true && swap !== 'none') {
+    throw new Error(`${options.name}: there is one disk, for swap or for a file system`);
+  }
+  const image = await buildGuestImage();
   return {
     name: options.name,
     machine: options.machine ?? 'q35',
@@ -79,6 +113,9 @@ function commandLine(options: LinuxGuestOptions): string {
     `rig.hostname=${options.name}`,
     `rig.swap=${options.swap ?? 'none'}`,
     `rig.agent=${options.agent ?? 'qemu-ga'}`,
+    ...(options.agent === 'hostile' ? [`rig.hostile=${options.hostile ?? 'wrong-shapes'}`] : []),
+    `rig.agent-log=${options.logAgentRequests === true ? 1 : 0}`,
+    `rig.data=${options.dataDisk === true ? 1 : 0}`,
     `rig.kubelet=${options.kubelet === true ? 1 : 0}`,
   ].join(' ');
 }

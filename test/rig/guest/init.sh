@@ -4,6 +4,9 @@
 #   rig.hostname=NAME
 #   rig.swap=none|idle|thrash    swap on the first virtio disk, and whether it is worked hard
 #   rig.agent=qemu-ga|none|silent|filtered|old|hostile
+#   rig.hostile=NAME             the lie that a hostile agent tells, see agents/hostile
+#   rig.agent-log=1              the real agent's requests go to the console; the scripts' always do
+#   rig.data=1                   a file system on the first virtio disk, instead of swap
 #   rig.kubelet=1                carries a kubelet's configuration
 
 /bin/busybox mkdir -p /proc /sys /dev /run /tmp /var /etc /sbin /usr/bin /usr/sbin
@@ -15,13 +18,16 @@
 /bin/busybox --install -s /bin
 export PATH=/bin:/sbin:/usr/bin:/usr/sbin
 
-os=debian-12 hostname=rig swap=none agent=qemu-ga kubelet=0
+os=debian-12 hostname=rig swap=none agent=qemu-ga hostile='' agent_log=0 data=0 kubelet=0
 for word in $(cat /proc/cmdline); do
   case $word in
     rig.os=*) os=${word#*=} ;;
     rig.hostname=*) hostname=${word#*=} ;;
     rig.swap=*) swap=${word#*=} ;;
     rig.agent=*) agent=${word#*=} ;;
+    rig.hostile=*) hostile=${word#*=} ;;
+    rig.agent-log=*) agent_log=${word#*=} ;;
+    rig.data=*) data=${word#*=} ;;
     rig.kubelet=*) kubelet=${word#*=} ;;
   esac
 done
@@ -76,15 +82,14 @@ start_agent() {
   # Whoever serves the port starts anew when it ends, as under an init system.
   case $agent in
     none) ;;
-    qemu-ga) respawn qemu-ga -m virtio-serial -p "$port" ;;
+    qemu-ga) respawn real_agent ;;
     # What Red Hat's distributions block by default.
-    filtered) respawn qemu-ga -m virtio-serial -p "$port" --block-rpcs="$file_commands" ;;
-    # Answers like an agent from before guest-get-cpustats (QEMU 7.1).
-    old) respawn qemu-ga -m virtio-serial -p "$port" \
-      --block-rpcs=guest-get-cpustats,guest-get-diskstats ;;
+    filtered) respawn real_agent --block-rpcs="$file_commands" ;;
+    # Answers like an agent from before guest-get-cpustats (QEMU 7.1) and guest-get-load (10.0).
+    old) respawn real_agent --block-rpcs=guest-get-cpustats,guest-get-diskstats,guest-get-load ;;
     # The others are scripts: silent, hostile.
     *) if [ -x "/rig/agents/$agent" ]; then
-      respawn "/rig/agents/$agent" "$port"
+      respawn "/rig/agents/$agent" "$port" "$hostile"
     else
       say "no agent called $agent"
     fi ;;
@@ -92,6 +97,16 @@ start_agent() {
 }
 file_commands=guest-file-open,guest-file-close,guest-file-read,guest-file-write,guest-file-seek
 file_commands=$file_commands,guest-file-flush,guest-exec,guest-exec-status
+
+real_agent() {
+  if [ "$agent_log" = 1 ]; then
+    # It logs what it reads, but nothing while the file systems are frozen.
+    qemu-ga -v -m virtio-serial -p "$port" "$@" 2>&1 |
+      awk 'sub(/^.*read data, count: [0-9]+, data: /, "") { print "rig: agent got " $0; fflush() }' >/dev/console
+  else
+    qemu-ga -m virtio-serial -p "$port" "$@"
+  fi
+}
 
 respawn() {
   (
@@ -109,6 +124,13 @@ swap_on() {
   mkswap /dev/vda >/dev/null && swapon /dev/vda && say 'swap is on'
 }
 
+# A file system on a disk: what guest-get-fsinfo lists, and what can be frozen as backups do it.
+data_on() {
+  await 'data disk' '[ -b /dev/vda ]' || return
+  mkdir -p /data
+  mke2fs /dev/vda >/dev/null && mount -t ext4 /dev/vda /data && say 'data is on'
+}
+
 # Writes and rereads more than the memory holds, for ever.
 thrash() {
   mkdir -p /thrash
@@ -119,6 +141,7 @@ thrash() {
   done
 }
 
+[ "$data" = 1 ] && data_on
 start_agent
 case $swap in
   none) ;;
@@ -126,7 +149,7 @@ case $swap in
   thrash) swap_on && { thrash & } ;;
   *) say "no such swap: $swap" ;;
 esac
-say "up after $(cut -d' ' -f1 /proc/uptime) s: os=$os swap=$swap agent=$agent"
+say "up after $(cut -d' ' -f1 /proc/uptime) s: os=$os swap=$swap agent=$agent${hostile:+ hostile=$hostile}"
 
 # The first process must not end; it also buries what nobody waits for.
 while :; do
