@@ -13,6 +13,10 @@ const LIST_TRANSIENT = 8;
 const XML_INACTIVE = 2;
 /** virDomainStatsTypes: the group that costs libvirtd no word with QEMU. */
 const STATS_STATE = 1;
+const STATS_BALLOON = 4;
+/** virConnectGetAllDomainStatsFlags. */
+const STATS_ACTIVE = 1;
+const STATS_NOWAIT = 1 << 29;
 
 export interface LibvirtClientOptions {
   readonly target: LibvirtTarget;
@@ -102,6 +106,15 @@ export class LibvirtClient {
       state: Number(params.get('state.state') ?? 0),
       reason: Number(params.get('state.reason') ?? 0),
     }));
+  }
+
+  /**
+   * What the balloon driver of each running domain said. libvirt asks each QEMU; NOWAIT keeps a domain that is busy
+   * from being waited for, but not one whose QEMU does not answer its monitor.
+   */
+  balloonStats(): Promise<procedures.DomainStatsRecord[]> {
+    const args = { domains: [], stats: STATS_BALLOON, flags: STATS_ACTIVE | STATS_NOWAIT };
+    return this.#call(procedures.connectGetAllDomainStats, args);
   }
 
   /** Domains that exist only while they run. */

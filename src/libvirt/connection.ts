@@ -17,6 +17,7 @@ import { XdrReader, XdrWriter } from './xdr.ts';
 export const MAX_IN_FLIGHT = 4;
 /** Calls that wait for a free place; more than this means nobody reads the answers. */
 const MAX_QUEUED = 4096;
+const MAX_ERROR_CHARACTERS = 1024;
 
 const Keepalive = { ping: 1, pong: 2 } as const;
 
@@ -235,7 +236,9 @@ function decodeReply(procedure: Procedure<never, unknown>, frame: Frame): unknow
   const reader = new XdrReader(frame.payload);
   if (frame.status === MessageStatus.error) {
     const { number, domain, message } = readError(reader);
-    return new LibvirtServerError(number, domain, message ?? `libvirt error ${number} without a message`);
+    // A message can carry what a guest's agent wrote, of any length.
+    const text = message?.slice(0, MAX_ERROR_CHARACTERS) ?? `libvirt error ${number} without a message`;
+    return new LibvirtServerError(number, domain, text);
   }
   if (frame.status !== MessageStatus.ok) throw new Error(`reply status ${frame.status}`);
   const reply = procedure.decode(reader);

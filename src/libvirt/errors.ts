@@ -26,12 +26,16 @@ export class LibvirtTransportError extends Error {
 
 /** virErrorNumber values the exporter branches on (libvirt: include/libvirt/virterror.h). */
 export const ServerErrorNumber = {
+  internalError: 1,
   operationDenied: 29,
   noDomain: 42,
-  authFailed: 45,
   operationInvalid: 55,
   operationTimeout: 68,
+  argumentUnsupported: 74,
+  agentUnresponsive: 86,
   accessDenied: 88,
+  agentCommandTimeout: 112,
+  agentCommandFailed: 113,
 } as const;
 
 /** libvirt answered the call with an error. `number` is its virErrorNumber, `domain` its virErrorDomain. */

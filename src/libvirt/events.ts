@@ -11,7 +11,8 @@ export type DomainEvent =
     }
   | { readonly kind: 'reboot'; readonly domain: DomainRef }
   | { readonly kind: 'device'; readonly domain: DomainRef }
-  | { readonly kind: 'metadata'; readonly domain: DomainRef };
+  | { readonly kind: 'metadata'; readonly domain: DomainRef }
+  | { readonly kind: 'agent'; readonly domain: DomainRef };
 
 /** virDomainEventType. */
 export const Lifecycle = {
@@ -64,6 +65,16 @@ export const EVENT_KINDS: readonly EventKind[] = [
   { eventId: 1, procedure: 319, decode: (message) => ({ kind: 'reboot', domain: readDomain(message) }) },
   { eventId: 15, procedure: 333, decode: deviceEvent },
   { eventId: 19, procedure: 354, decode: deviceEvent },
+  {
+    eventId: 18,
+    procedure: 348,
+    decode: (message) => {
+      const domain = readDomain(message);
+      message.int(); // connected or disconnected: the domain's XML tells it as well
+      message.int(); // reason
+      return { kind: 'agent', domain };
+    },
+  },
   {
     eventId: 23,
     procedure: 379,

@@ -13,7 +13,7 @@ import {
 import type { Integer64, XdrReader, XdrWriter } from './xdr.ts';
 
 /**
- * The procedures this exporter calls (libvirt: src/remote/remote_protocol.x). All of them are open to
+ * The procedures this exporter calls (libvirt: src/remote/remote_protocol.x). All but the last are open to
  * read-only connections. Numbers are append-only in practice, see docs/decisions/0001.
  */
 
@@ -134,3 +134,22 @@ export const connectDomainEventCallbackRegisterAny = remote<{ eventId: number },
   },
   (reply) => reply.int(),
 );
+
+/**
+ * Hands a command to the guest's agent and returns its reply, both JSON (libvirt: src/remote/qemu_protocol.x).
+ * Needs the read-write socket. `timeoutSeconds` bounds the agent's answer; libvirt may wait 30 s for the
+ * domain's agent lock and 5 s to find the agent in step before that.
+ */
+export const qemuDomainAgentCommand: Procedure<
+  { domain: DomainRef; command: string; timeoutSeconds: number },
+  string | undefined
+> = {
+  program: Program.qemu,
+  number: 3,
+  name: 'QEMU_DOMAIN_AGENT_COMMAND',
+  encode: (out, { domain, command, timeoutSeconds }) => {
+    writeDomain(out, domain);
+    out.string(command).int(timeoutSeconds).uint(0);
+  },
+  decode: (reply) => reply.optional(() => readString(reply)),
+};

@@ -40,7 +40,12 @@ export class LibvirtSession {
   }
 
   get isConnected(): boolean {
-    return this.#client?.isOpen === true;
+    return this.current !== undefined;
+  }
+
+  /** The client, if there is one just now; asks for none. */
+  get current(): LibvirtClient | undefined {
+    return this.#client?.isOpen === true ? this.#client : undefined;
   }
 
   /**

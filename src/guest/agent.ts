@@ -1,0 +1,77 @@
+import { encodeGuestCommand, type GuestCommand, type GuestFile } from './commands.ts';
+import { parseFileOpen, parseFileRead } from './replies.ts';
+
+/** Sends one encoded command to one guest and returns the reply as the guest wrote it. */
+export type SendCommand = (command: string) => Promise<string>;
+
+/** Small enough that its reply stays far below libvirt's limits, large enough for any file but /proc/stat. */
+const CHUNK_BYTES = 32 * 1024;
+const MAX_FILE_BYTES = 256 * 1024;
+/** An agent that fails to close handles is asked again; what it cannot be asked is given up. */
+const MAX_UNCLOSED = 64;
+
+/** One guest's agent, with the file handles it still has open for us. */
+export class GuestAgent {
+  readonly #send: SendCommand;
+  readonly #unclosed: Set<number>;
+
+  /** `unclosed` outlives the agent object: handles that a former probe could not close. */
+  constructor(send: SendCommand, unclosed: Set<number>) {
+    this.#send = send;
+    this.#unclosed = unclosed;
+  }
+
+  ask(command: GuestCommand): Promise<string> {
+    return this.#send(encodeGuestCommand(command));
+  }
+
+  /** Closes what an earlier probe had to leave open. */
+  async closeLeftOpen(): Promise<void> {
+    for (const handle of [...this.#unclosed]) await this.#close(handle);
+  }
+
+  /** Whether a file can be opened; it is closed again unread. */
+  async exists(path: GuestFile): Promise<boolean> {
+    await this.#close(await this.#open(path));
+    return true;
+  }
+
+  /** The file's beginning, at most 256 KiB, however endless the guest says it is. */
+  async readFile(path: GuestFile): Promise<string> {
+    const handle = await this.#open(path);
+    try {
+      const chunks: Buffer[] = [];
+      let total = 0;
+      while (total < MAX_FILE_BYTES) {
+        const command = { execute: 'guest-file-read', arguments: { handle, count: CHUNK_BYTES } } as const;
+        const { bytes, count, eof } = parseFileRead(await this.ask(command), CHUNK_BYTES);
+        chunks.push(bytes);
+        total += count;
+        if (eof || count === 0) break;
+      }
+      return Buffer.concat(chunks).toString('utf8');
+    } finally {
+      await this.#close(handle);
+    }
+  }
+
+  async #open(path: GuestFile): Promise<number> {
+    const handle = parseFileOpen(
+      await this.ask({ execute: 'guest-file-open', arguments: { path, mode: 'r' } }),
+    );
+    if (this.#unclosed.size < MAX_UNCLOSED) this.#unclosed.add(handle);
+    return handle;
+  }
+
+  /** Never throws: the reading itself decides what a probe is worth. A handle that stays open is kept in mind. */
+  async #close(handle: number): Promise<void> {
+    try {
+      await this.ask({ execute: 'guest-file-close', arguments: { handle } });
+      this.#unclosed.delete(handle);
+    } catch (error) {
+      // Not this guest's any more (its agent restarted): nothing is left to close.
+      if (error instanceof Error && /has not been found|not found/.test(error.message))
+        this.#unclosed.delete(handle);
+    }
+  }
+}

@@ -1,0 +1,70 @@
+import type { DomainRef } from '../libvirt/wire-types.ts';
+import { GUEST_FAMILIES, type GuestFamily, type MissingReason, type ProbeError } from './missing.ts';
+import type { MonotonicState } from './monotonic.ts';
+import type { LastingFacts } from './probe.ts';
+import type { GuestReading } from './reading.ts';
+import type { GuestFilesystem } from './replies.ts';
+
+/** A running domain that may be asked. */
+export interface GuestTarget extends DomainRef {
+  /** State of the agent's channel; undefined when none is configured. */
+  readonly agentChannel: 'connected' | 'disconnected' | undefined;
+  /** Its owner does not want it to be asked. */
+  readonly optedOut: boolean;
+}
+
+/** What is served of a guest. */
+export interface GuestView {
+  /** Whether the last probe got answers; undefined when no channel is configured or none was made yet. */
+  readonly agentUp: boolean | undefined;
+  readonly reading: GuestReading | undefined;
+  readonly filesystems: readonly GuestFilesystem[];
+  readonly missing: ReadonlyMap<GuestFamily, MissingReason>;
+  /** The last probe that ended, with or without answers. */
+  readonly lastProbe: { readonly completedSeconds: number; readonly durationSeconds: number } | undefined;
+  readonly errors: ReadonlyMap<ProbeError, number>;
+}
+
+/** What is remembered of a guest between its probes. */
+export interface GuestState {
+  target: GuestTarget;
+  view: GuestView;
+  lasting: LastingFacts | undefined;
+  /** Probes since `lasting` was read. */
+  lastingAge: number;
+  counters: MonotonicState | undefined;
+  /** File handles that the agent may still have open for us. */
+  readonly unclosed: Set<number>;
+  /** Failed probes in a row. */
+  failures: number;
+  /** performance.now() milliseconds at which the next probe is due. */
+  dueAt: number;
+  /** performance.now() milliseconds of the last reading. */
+  readAt: number;
+  probing: boolean;
+  /** Why the last probe was put off, when a backup was at work. */
+  putOff: MissingReason | undefined;
+}
+
+export const NO_GUEST_VIEW: GuestView = {
+  agentUp: undefined,
+  reading: undefined,
+  filesystems: [],
+  missing: new Map(),
+  lastProbe: undefined,
+  errors: new Map(),
+};
+
+export function allMissing(reason: MissingReason): ReadonlyMap<GuestFamily, MissingReason> {
+  return new Map(GUEST_FAMILIES.map((family) => [family, reason]));
+}
+
+/** Adds one to each of the errors. */
+export function countErrors(
+  counts: ReadonlyMap<ProbeError, number>,
+  errors: Iterable<ProbeError>,
+): ReadonlyMap<ProbeError, number> {
+  const sums = new Map(counts);
+  for (const error of errors) sums.set(error, (sums.get(error) ?? 0) + 1);
+  return sums;
+}
