@@ -3,13 +3,17 @@ import type { Logger } from 'pino';
 import { COLLECTORS } from './collectors/all.ts';
 import { type BuildInfo, buildInfo } from './collectors/build-info.ts';
 import type { ExporterConfig } from './config/config.ts';
+import { GuestSession } from './guest/guest-session.ts';
+import type { GuestTarget } from './guest/guest-state.ts';
+import { GuestProber } from './guest/prober.ts';
 import { DomainRuns, HOST_PATHS } from './host/domain-runs.ts';
 import { Inventory } from './inventory/inventory.ts';
 import { LibvirtSession } from './libvirt/session.ts';
-import { resolveUri } from './libvirt/uri.ts';
-import { createEndOfLifeLookup } from './osinfo/end-of-life.ts';
+import { type LibvirtTarget, resolveUri } from './libvirt/uri.ts';
+import { createEndOfLifeLookup, isKnownOsId } from './osinfo/end-of-life.ts';
 import { readHostOsinfoDatabase } from './osinfo/host-database.ts';
 import { SHIPPED_OSINFO } from './osinfo/table.generated.ts';
+import { BalloonCache } from './scrape/balloon-cache.ts';
 import { writeFamily } from './scrape/exposition.ts';
 import { createGatherer } from './scrape/gather.ts';
 import { Scraper } from './scrape/scraper.ts';
@@ -45,11 +49,15 @@ export async function startExporter(
     target,
     timeoutMs: config.libvirt.timeoutMs,
     onCallSent: self.countCall,
-    onDomainEvent: (event) => inventory.handleEvent(event),
+    onDomainEvent: (event) => {
+      inventory.handleEvent(event);
+      if (event.kind === 'agent') guests.prober.kick(event.domain.uuid);
+    },
     onConnected: (client) => {
       log.info('connected to libvirt');
       runs.forget();
       inventory.connected(client);
+      if (config.collectors.has('balloon')) queueMicrotask(() => balloon.refresh());
     },
     onDisconnected: (reason) => {
       self.countDisconnect();
@@ -57,14 +65,22 @@ export async function startExporter(
     },
   });
 
+  const balloon = new BalloonCache({ client: () => session.current, log });
+
   const { include, exclude } = config.domains;
+  const serves = (name: string): boolean => include.test(name) && exclude?.test(name) !== true;
   const collectors = COLLECTORS.filter(({ name }) => config.collectors.has(name));
+  const osinfo = { host: await readHostOsinfoDatabase(), shipped: SHIPPED_OSINFO };
+  const guests = createGuests(config, target, inventory, serves, self.countCall, log);
   const gather = createGatherer({
     session,
     inventory,
     runs,
-    endOfLife: createEndOfLifeLookup({ host: await readHostOsinfoDatabase(), shipped: SHIPPED_OSINFO }),
-    serves: (name) => include.test(name) && exclude?.test(name) !== true,
+    endOfLife: createEndOfLifeLookup(osinfo),
+    isKnownOs: (osId) => isKnownOsId(osId, osinfo),
+    serves,
+    guest: (uuid) => guests.prober.view(uuid),
+    balloon: (run) => balloon.statsOf(run),
   });
   const scraper = new Scraper({ collectors, gather, log });
   const chunks: ChunkPool = [];
@@ -87,6 +103,8 @@ export async function startExporter(
     log.error({ err }, 'web server failed'),
   );
   session.start();
+  if (guests.wanted) guests.prober.start();
+  if (config.collectors.has('balloon')) balloon.start();
   const background = (work: Promise<void>): void => {
     work.catch((error: unknown) => log.debug({ err: error }, 'background reading was interrupted'));
   };
@@ -98,7 +116,47 @@ export async function startExporter(
     servers,
     stop: async () => {
       for (const timer of timers) clearInterval(timer);
-      await Promise.all([closeServers(servers), session.stop()]);
+      guests.prober.stop();
+      balloon.stop();
+      await Promise.all([closeServers(servers), session.stop(), guests.session.stop()]);
     },
   };
+}
+
+interface Guests {
+  /** Whether any collector shows what guests say. */
+  readonly wanted: boolean;
+  readonly prober: GuestProber;
+  readonly session: GuestSession;
+}
+
+function createGuests(
+  config: ExporterConfig,
+  target: LibvirtTarget,
+  inventory: Inventory,
+  serves: (name: string) => boolean,
+  onCallSent: (procedure: string) => void,
+  log: Logger,
+): Guests {
+  const session = new GuestSession({ target, timeoutMs: config.libvirt.timeoutMs, onCallSent }, log);
+  const prober = new GuestProber({
+    ...config.guest,
+    filesystems: config.collectors.has('guest-filesystem'),
+    targets: () => guestTargets(inventory, serves),
+    send: (domain) => async (command) => {
+      const client = await session.connected();
+      return client.command(domain, command, config.guest.timeoutSeconds);
+    },
+    isRefused: () => session.isRefused,
+    log,
+  });
+  const wanted = ['os', ...COLLECTORS.map(({ name }) => name).filter((name) => name.startsWith('guest-'))];
+  return { wanted: wanted.some((name) => config.collectors.has(name)), prober, session };
+}
+
+function* guestTargets(inventory: Inventory, serves: (name: string) => boolean): Generator<GuestTarget> {
+  for (const { uuid, name, id, current } of inventory.running()) {
+    if (current === undefined || !serves(name)) continue;
+    yield { uuid, name, id, agentChannel: current.agentChannel, optedOut: current.guestProbeOff };
+  }
 }

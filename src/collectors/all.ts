@@ -1,7 +1,14 @@
 import type { Collector } from '../scrape/collector.ts';
+import { balloonCollector } from './balloon.ts';
 import { configPendingCollector } from './config-pending.ts';
 import { domainCollector } from './domain.ts';
 import { eventsCollector } from './events.ts';
+import { guestAgentCollector } from './guest-agent.ts';
+import { guestCpuCollector } from './guest-cpu.ts';
+import { guestFilesystemCollector } from './guest-filesystem.ts';
+import { guestLoadCollector } from './guest-load.ts';
+import { guestMemoryCollector } from './guest-memory.ts';
+import { guestPressureCollector } from './guest-pressure.ts';
 import { hypervisorCollector } from './hypervisor.ts';
 import { machineTypeCollector } from './machine-type.ts';
 import { osCollector } from './os.ts';
@@ -16,4 +23,11 @@ export const COLLECTORS: readonly Collector[] = [
   qemuCollector,
   configPendingCollector,
   osCollector,
+  balloonCollector,
+  guestAgentCollector,
+  guestCpuCollector,
+  guestMemoryCollector,
+  guestPressureCollector,
+  guestLoadCollector,
+  guestFilesystemCollector,
 ];

@@ -1,31 +1,62 @@
+import { detectOs } from '../drift/os-detection.ts';
+import { type DetectedOs, judgeOsDrift, OS_DRIFT_STATES } from '../drift/os-drift.ts';
 import type { Collector } from '../scrape/collector.ts';
-import { gauge, labelText } from '../scrape/metric-family.ts';
+import type { DomainFacts } from '../scrape/facts.ts';
+import { flag, gauge, labelText } from '../scrape/metric-family.ts';
 
 export const osCollector: Collector = {
   name: 'os',
-  help: "each domain's declared OS and its end of life",
+  help: "each domain's declared OS against the one that runs, and its end of life",
   enabledByDefault: true,
-  collect: ({ domains, endOfLife }) => {
+  collect: ({ domains, endOfLife, isKnownOs }) => {
     const info = gauge(
       'libvirt_domain_os_info',
       'Operating system that the configuration declares (osinfo id) and the one found running; empty where ' +
         'unknown; always 1.',
     );
+    const drift = gauge(
+      'libvirt_domain_os_drift',
+      'Declared operating system against the running one: 1 for the state that holds.',
+    );
     const eol = gauge(
       'libvirt_domain_os_eol_timestamp_seconds',
-      'End of life of the operating system, Unix time; absent where osinfo-db has no date.',
+      'End of life of the operating system found running, else of the declared one, Unix time; absent where ' +
+        'osinfo-db has no date.',
     );
-    for (const { name, current } of domains) {
+    for (const domain of domains) {
+      const { name, current } = domain;
       if (current === undefined) continue;
-      const declared = labelText(current.declaredOs);
+      const detected = detect(domain, isKnownOs);
+      const detectedId = detected.kind === 'id' ? detected.id : undefined;
+      const os = domain.guest?.reading?.os;
       info.samples.push({
-        labels: { domain: name, declared, detected: '', name: '', version_id: '', kernel: '' },
+        labels: {
+          domain: name,
+          declared: labelText(current.declaredOs),
+          detected: labelText(detectedId),
+          name: labelText(os?.prettyName ?? os?.name),
+          version_id: labelText(os?.versionId),
+          kernel: labelText(os?.kernelRelease),
+        },
         value: 1,
       });
-      const eolSeconds = current.declaredOs === undefined ? undefined : endOfLife(current.declaredOs);
-      if (eolSeconds !== undefined)
-        eol.samples.push({ labels: { domain: name, os: declared }, value: eolSeconds });
+      const state = judgeOsDrift({ declared: current.declaredOs, detected });
+      for (const each of OS_DRIFT_STATES) {
+        drift.samples.push({ labels: { domain: name, state: each }, value: flag(each === state) });
+      }
+      const osId = detectedId ?? current.declaredOs;
+      const eolSeconds = osId === undefined ? undefined : endOfLife(osId);
+      if (eolSeconds !== undefined) {
+        eol.samples.push({ labels: { domain: name, os: labelText(osId) }, value: eolSeconds });
+      }
     }
-    return [info, eol];
+    return [info, drift, eol];
   },
 };
+
+function detect({ guest }: DomainFacts, isKnownOs: (osId: string) => boolean): DetectedOs {
+  const os = guest?.reading?.os;
+  if (os === undefined) return { kind: 'unavailable' };
+  const id = detectOs(os, isKnownOs);
+  return id === undefined ? { kind: 'unmappable' } : { kind: 'id', id };
+}

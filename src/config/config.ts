@@ -12,6 +12,11 @@ export interface ExporterConfig {
   /** Names of the enabled collectors. */
   readonly collectors: ReadonlySet<string>;
   readonly domains: { readonly include: RegExp; readonly exclude: RegExp | undefined };
+  readonly guest: {
+    readonly intervalMs: number;
+    readonly timeoutSeconds: number;
+    readonly concurrency: number;
+  };
   readonly log: {
     readonly level: (typeof LOG_LEVELS)[number];
     readonly format: (typeof LOG_FORMATS)[number];
@@ -59,6 +64,11 @@ export function parseCommandLine(args: readonly string[], collectors: readonly C
         include: wholeMatch('domain.include', text('domain.include')),
         exclude:
           text('domain.exclude') === '' ? undefined : wholeMatch('domain.exclude', text('domain.exclude')),
+      },
+      guest: {
+        intervalMs: duration('guest.interval', text('guest.interval')),
+        timeoutSeconds: Math.ceil(duration('guest.timeout', text('guest.timeout')) / 1000),
+        concurrency: concurrency(text('guest.concurrency')),
       },
       log: {
         level: oneOf('log.level', text('log.level'), LOG_LEVELS),
@@ -131,6 +141,11 @@ function duration(flag: FlagName, text: string): number {
     throw new ConfigError(`--${flag}=${text}: want a duration such as 500ms, 5s or 1m, at most a day`);
   }
   return milliseconds;
+}
+
+function concurrency(text: string): number {
+  if (!/^[1-4]$/.test(text)) throw new ConfigError(`--guest.concurrency=${text}: want a number from 1 to 4`);
+  return Number(text);
 }
 
 function wholeMatch(flag: FlagName, source: string): RegExp {

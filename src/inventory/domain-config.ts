@@ -18,6 +18,12 @@ export interface DomainConfig {
   /** How much more libvirt may make of it by rounding at start, in bytes, exclusive. */
   readonly memoryRoundingBytes: number;
   readonly disks: readonly DiskConfig[];
+  /** State of the guest agent's channel; undefined when none is configured. */
+  readonly agentChannel: 'connected' | 'disconnected' | undefined;
+  /** The owner wrote into the metadata that the guest is not to be asked. */
+  readonly guestProbeOff: boolean;
+  /** Seconds between the balloon driver's statistics; 0 when they are off, undefined without a balloon. */
+  readonly balloonPeriodSeconds: number | undefined;
 }
 
 export interface CpuConfig {

@@ -4,6 +4,10 @@ import { attribute, child, children, parseXml, type XmlElement, XmlError } from 
 
 const LIBOSINFO_NAMESPACE = 'http://libosinfo.org/xmlns/libvirt/domain/1.0';
 
+/** The exporter's own, for what a domain's owner has to say to it: see the README. */
+export const OWN_NAMESPACE = 'https://github.com/libvirt-drift-exporter/ns/domain/1.0';
+const AGENT_CHANNEL = 'org.qemu.guest_agent.0';
+
 /** As long as a path can be (PATH_MAX); longer strings are cut, which is enough to compare them. */
 const MAX_STRING = 4096;
 
@@ -34,7 +38,28 @@ export function parseDomainXml(text: string): DomainConfig {
     memoryBytes: memoryBytes(child(domain, 'memory')),
     memoryRoundingBytes: memoryRoundingBytes(domain, arch),
     disks: children(devices, 'disk').flatMap((disk) => parseDisk(disk, bounded) ?? []),
+    agentChannel: agentChannel(devices),
+    guestProbeOff: guestProbeOff(child(domain, 'metadata')),
+    balloonPeriodSeconds: balloonPeriod(devices),
   };
+}
+
+/** Only live XML has a state; without one nobody is connected. */
+function agentChannel(devices: XmlElement | undefined): DomainConfig['agentChannel'] {
+  const targets = children(devices, 'channel').map((channel) => child(channel, 'target'));
+  const agent = targets.find((target) => attribute(target, 'name') === AGENT_CHANNEL);
+  if (agent === undefined) return undefined;
+  return attribute(agent, 'state') === 'connected' ? 'connected' : 'disconnected';
+}
+
+function guestProbeOff(metadata: XmlElement | undefined): boolean {
+  return children(metadata, 'guest', OWN_NAMESPACE).some((guest) => attribute(guest, 'probe') === 'off');
+}
+
+function balloonPeriod(devices: XmlElement | undefined): number | undefined {
+  const balloon = child(devices, 'memballoon');
+  if (balloon === undefined || attribute(balloon, 'model') === 'none') return undefined;
+  return count(attribute(child(balloon, 'stats'), 'period')) ?? 0;
 }
 
 function declaredOs(metadata: XmlElement | undefined): string | undefined {

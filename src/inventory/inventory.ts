@@ -58,6 +58,11 @@ export class Inventory {
       this.#changed.set(uuid, record);
     }
     this.#readChanged();
+    // Guests are probed whether somebody scrapes or not, so what runs is listed now.
+    client.domainStates().then(
+      (states) => this.#reconcile(states),
+      (error: unknown) => this.#log.debug({ err: error }, 'listing domains was interrupted'),
+    );
   }
 
   handleEvent(event: DomainEvent): void {
@@ -75,6 +80,13 @@ export class Inventory {
       if (!changesConfiguration) return;
     }
     this.#markChanged(domain);
+  }
+
+  /** The domains that run, as far as they have been read. */
+  *running(): Generator<DomainRecord> {
+    for (const record of this.#records.values()) {
+      if (record.id >= 0 && record.current !== undefined) yield record;
+    }
   }
 
   /** Reads the emulator's version and offers again, in the background. */

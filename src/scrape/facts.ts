@@ -1,7 +1,9 @@
+import type { GuestView } from '../guest/guest-state.ts';
 import type { EmulatorFile } from '../host/emulator-file.ts';
 import type { QemuProcess } from '../host/qemu-process.ts';
 import type { HypervisorFacts } from '../inventory/hypervisor.ts';
 import type { DomainView } from '../inventory/inventory.ts';
+import type { TypedValue } from '../libvirt/wire-types.ts';
 
 /** A domain with what the host tells of its current run. */
 export interface DomainFacts extends DomainView {
@@ -11,7 +13,13 @@ export interface DomainFacts extends DomainView {
   readonly loggedVersion: string | undefined;
   /** The emulator binary as it is installed now; undefined when it cannot be seen. */
   readonly emulatorFile: EmulatorFile | undefined;
+  /** What the guest said last; undefined when it does not run or guests are not asked. */
+  readonly guest: GuestView | undefined;
+  /** The balloon's statistics by libvirt's names (`balloon.current`, …); undefined when they were not had. */
+  readonly balloon: BalloonStats | undefined;
 }
+
+export type BalloonStats = ReadonlyMap<string, TypedValue>;
 
 /** Everything one scrape knows, gathered before any collector runs. */
 export interface ScrapeFacts {
@@ -22,4 +30,6 @@ export interface ScrapeFacts {
   readonly domains: readonly DomainFacts[];
   /** End of life of an osinfo id, Unix time in seconds. */
   readonly endOfLife: (osId: string) => number | undefined;
+  /** Whether osinfo-db has this id. */
+  readonly isKnownOs: (osId: string) => boolean;
 }

@@ -1,16 +1,22 @@
-import type { DomainRuns } from '../host/domain-runs.ts';
+import type { GuestView } from '../guest/guest-state.ts';
+import type { DomainRuns, RunKey } from '../host/domain-runs.ts';
 import { type EmulatorFile, readEmulatorFile } from '../host/emulator-file.ts';
 import type { DomainView, Inventory } from '../inventory/inventory.ts';
 import type { LibvirtSession } from '../libvirt/session.ts';
-import type { DomainFacts, ScrapeFacts } from './facts.ts';
+import type { BalloonStats, DomainFacts, ScrapeFacts } from './facts.ts';
 
 export interface FactSources {
   readonly session: LibvirtSession;
   readonly inventory: Inventory;
   readonly runs: DomainRuns;
   readonly endOfLife: ScrapeFacts['endOfLife'];
+  readonly isKnownOs: ScrapeFacts['isKnownOs'];
   /** Whether a domain of this name is served. */
   readonly serves: (name: string) => boolean;
+  /** What a guest said last, by the domain's uuid. */
+  readonly guest: (uuid: string) => GuestView | undefined;
+  /** The balloon's statistics of this run of a domain, as far as they are wanted and known. */
+  readonly balloon: (run: RunKey) => BalloonStats | undefined;
 }
 
 /**
@@ -19,7 +25,7 @@ export interface FactSources {
  * answer until `deadline` (performance.now() milliseconds).
  */
 export function createGatherer(sources: FactSources): (deadline: number) => Promise<ScrapeFacts> {
-  const { session, inventory, runs, endOfLife, serves } = sources;
+  const { session, inventory, runs, endOfLife, isKnownOs, serves, guest, balloon } = sources;
   let emulators: string | undefined;
 
   /** libvirt announces no upgrade of QEMU: that its file is another one is what tells. */
@@ -49,9 +55,11 @@ export function createGatherer(sources: FactSources): (deadline: number) => Prom
         process: run?.process,
         loggedVersion: run?.loggedVersion,
         emulatorFile: path === undefined ? undefined : files.get(path),
+        guest: domain.id < 0 ? undefined : guest(domain.uuid),
+        balloon: domain.id < 0 ? undefined : balloon(domain),
       };
     });
-    return { hypervisor, stateCounts, domains: facts, endOfLife };
+    return { hypervisor, stateCounts, domains: facts, endOfLife, isKnownOs };
   };
 }
 

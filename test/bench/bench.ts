@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { LibvirtClient } from '../../src/libvirt/client.ts';
 import { resolveUri } from '../../src/libvirt/uri.ts';
 import { cleanUp } from '../rig/clean-up.ts';
@@ -8,6 +8,8 @@ import { startFleet } from '../rig/fleet.ts';
 import { ensureDebianPackages, HYPERVISOR_PACKAGES, MissingPackagesError } from '../rig/packages.ts';
 import { type ExporterProcess, startExporterProcess } from '../support/exporter-process.ts';
 import { Exposition } from '../support/exposition.ts';
+import { measureProbing } from './guest-bench.ts';
+import { cpuSeconds, residentMb } from './process-usage.ts';
 
 /**
  * `npm run bench [-- COUNT]`: what a scrape costs on a fleet of halted domains, beside the bare call to
@@ -27,6 +29,8 @@ interface Result {
   readonly residentMb: number;
   readonly rpcCallsPerScrape: number;
   readonly floorMedianMs: number;
+  readonly probingCpuPercent: number;
+  readonly probingCommandsPerSecond: number;
 }
 
 function quantile(values: readonly number[], q: number): number {
@@ -44,25 +48,13 @@ async function timed(times: number, work: () => Promise<unknown>): Promise<numbe
   return durations;
 }
 
-/** CPU seconds of a process, user and system (proc(5), fields 14 and 15 in ticks of 10 ms). */
-async function cpuSeconds(pid: number): Promise<number> {
-  const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return (Number(fields[11]) + Number(fields[12])) / 100;
-}
-
-async function residentMb(pid: number): Promise<number> {
-  const match = /^VmRSS:\s+(\d+) kB$/m.exec(await readFile(`/proc/${pid}/status`, 'utf8'));
-  return (Number(match?.[1]) * 1024) / 1e6;
-}
-
 const rpcCalls = (text: string): number =>
   new Exposition(text).all('libvirt_exporter_rpc_calls_total').reduce((sum, { value }) => sum + value, 0);
 
 async function measureExporter(
   exporter: ExporterProcess,
   pid: number,
-): Promise<Omit<Result, 'domains' | 'floorMedianMs'>> {
+): Promise<Omit<Result, 'domains' | 'floorMedianMs' | 'probingCpuPercent' | 'probingCommandsPerSecond'>> {
   await timed(WARM_UP, exporter.scrapeText);
   const before = rpcCalls(await exporter.scrapeText());
   const cpuBefore = await cpuSeconds(pid);
@@ -107,6 +99,8 @@ function report(result: Result): void {
     ['calls to libvirt per scrape', result.rpcCallsPerScrape.toFixed(2)],
     ['bare call of the states, median', `${result.floorMedianMs.toFixed(1)} ms`],
     ['scrape / bare call', (result.scrapeMedianMs / result.floorMedianMs).toFixed(1)],
+    [`probing ${result.domains} guests, of one core`, `${result.probingCpuPercent.toFixed(1)} %`],
+    ['agent commands per second', result.probingCommandsPerSecond.toFixed(0)],
   ];
   for (const [what, value] of rows) console.log(`${what.padEnd(34)}${value.padStart(12)}`);
 }
@@ -126,7 +120,16 @@ async function main(): Promise<void> {
       const pid = exporter.child.pid;
       if (pid === undefined) throw new Error('the exporter has no process');
       const measured = await measureExporter(exporter, pid);
-      const result = { domains: count, ...measured, floorMedianMs: await measureFloor() };
+      const floorMedianMs = await measureFloor();
+      console.error(`probing ${count} guests of a fake daemon for a minute`);
+      const probing = await measureProbing(count);
+      const result = {
+        domains: count,
+        ...measured,
+        floorMedianMs,
+        probingCpuPercent: probing.cpuPercent,
+        probingCommandsPerSecond: probing.commandsPerSecond,
+      };
       report(result);
       await writeFile(`bench-${count}.json`, `${JSON.stringify(result, null, 2)}\n`);
     } finally {

@@ -1,9 +1,9 @@
-import { execFile } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { RIG_NAMESPACE } from '../rig/domain-xml.ts';
 import { defineGuest, defineXml, destroyGuest, undefineGuest } from '../rig/domains.ts';
 import { haltedGuest } from '../rig/halted-guest.ts';
 import { type ExporterProcess, startExporterProcess } from '../support/exporter-process.ts';
+import { promtoolCheckMetrics } from '../support/promtool.ts';
 
 /** What libvirt itself allows in names: all but a slash and, since 2.0, a newline. */
 const NAMES = [
@@ -28,17 +28,6 @@ afterAll(async () => {
     await undefineGuest(name);
   }
 });
-
-function promtoolCheck(exposition: string): Promise<{ code: number; output: string }> {
-  return new Promise((resolve, reject) => {
-    const child = execFile('promtool', ['check', 'metrics'], (error, stdout, stderr) => {
-      const code = error === null ? 0 : Number(error.code);
-      if (Number.isNaN(code)) reject(new Error('promtool does not run; it is in the package "prometheus"'));
-      else resolve({ code, output: stdout + stderr });
-    });
-    child.stdin?.end(exposition);
-  });
-}
 
 test.each(NAMES)('a domain named %s has its series', async (name) => {
   const seen = await exporter.scrape();
@@ -76,7 +65,7 @@ describe('machine types and metadata of any kind', () => {
 });
 
 test('everything served passes promtool without a word, and nothing was logged as wrong', async () => {
-  expect(await promtoolCheck(await exporter.scrapeText())).toEqual({ code: 0, output: '' });
+  expect(await promtoolCheckMetrics(await exporter.scrapeText())).toBe('');
   expect(exporter.log.filter(({ level }) => level !== 'info')).toEqual([]);
 });
 

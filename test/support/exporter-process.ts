@@ -1,8 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
+import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Exposition } from './exposition.ts';
 
+/** Scraping without a pause would take the processor from the guests that are waited for. */
+const POLL_MS = 50;
 const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 
 export interface LogLine {
@@ -83,6 +86,7 @@ export async function startProgram(
         const seen = await scrape();
         if (condition(seen)) return seen;
         if (performance.now() > deadline) throw new Error(`not seen within ${timeoutMs} ms: ${condition}`);
+        await setTimeout(POLL_MS);
       }
     },
     stop: async () => {

@@ -9,9 +9,9 @@ import { Scraper } from '../../../src/scrape/scraper.ts';
 import { createSelfMetrics } from '../../../src/scrape/self-metrics.ts';
 import { TextBuffer } from '../../../src/scrape/text-buffer.ts';
 import { Exposition } from '../../support/exposition.ts';
+import { promtoolCheckMetrics } from '../../support/promtool.ts';
 import { textOf } from '../scrape/text.ts';
 import { FIXED_INVENTORY } from './fixed-inventory.ts';
-import { promtoolCheckMetrics } from './promtool.ts';
 
 const GOLDEN = new URL('../../fixtures/exposition/fixed-inventory.prom', import.meta.url);
 

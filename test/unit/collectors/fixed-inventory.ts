@@ -1,6 +1,9 @@
+import { allMissing, type GuestView, NO_GUEST_VIEW } from '../../../src/guest/guest-state.ts';
 import type { Capabilities, MachineRow } from '../../../src/inventory/capabilities.ts';
 import type { CpuConfig, DiskConfig, DomainConfig } from '../../../src/inventory/domain-config.ts';
 import { NO_EVENTS } from '../../../src/inventory/lifecycle-events.ts';
+import type { TypedValue } from '../../../src/libvirt/wire-types.ts';
+import { SHIPPED_OSINFO } from '../../../src/osinfo/table.generated.ts';
 import type { DomainFacts, ScrapeFacts } from '../../../src/scrape/facts.ts';
 
 const X86 = '/usr/bin/qemu-system-x86_64';
@@ -81,6 +84,9 @@ function config(changes: Partial<DomainConfig> = {}): DomainConfig {
     memoryBytes: 2 ** 30,
     memoryRoundingBytes: 2 ** 20,
     disks: [DISK],
+    agentChannel: undefined,
+    guestProbeOff: false,
+    balloonPeriodSeconds: 10,
     ...changes,
   };
 }
@@ -105,6 +111,8 @@ function domain(name: string, changes: Partial<DomainFacts> = {}): DomainFacts {
     process: { pid: 1_000 + number, startSeconds: BOOTED + 7_200 + number / 4, binary: CURRENT },
     loggedVersion: '7.2.22',
     emulatorFile: INSTALLED,
+    guest: undefined,
+    balloon: undefined,
     ...changes,
   };
 }
@@ -120,7 +128,115 @@ function shutOff(name: string, current: DomainConfig): DomainFacts {
   return domain(name, { ...off, current, process: undefined, loggedVersion: undefined });
 }
 
+/** A guest that swaps itself slow, as its agent and its balloon tell it. */
+const THRASHING: GuestView = {
+  agentUp: true,
+  reading: {
+    agentVersion: '7.2.22',
+    os: {
+      id: 'ubuntu',
+      name: 'Ubuntu',
+      prettyName: 'Ubuntu 20.04.6 LTS',
+      version: '20.04.6 LTS (Focal Fossa)',
+      versionId: '20.04',
+      variant: undefined,
+      variantId: undefined,
+      kernelRelease: '5.4.0-126-generic',
+      kernelVersion: '#142-Ubuntu SMP',
+      machine: 'x86_64',
+    },
+    cpu: {
+      user: 12.5,
+      nice: 0,
+      system: 30.25,
+      idle: 100,
+      iowait: 400.5,
+      irq: 0,
+      softirq: 1,
+      steal: undefined,
+    },
+    memory: {
+      totalBytes: 180_000_000,
+      availableBytes: 9_000_000,
+      swapTotalBytes: 268_431_360,
+      swapUsedBytes: 120_000_512,
+    },
+    pressure: {
+      io: { waitingSeconds: 300.5, stalledSeconds: 280 },
+      cpu: { waitingSeconds: 4, stalledSeconds: undefined },
+    },
+    load: { load1: 2.5, load5: 1.25, load15: 0.5 },
+    bootTimeSeconds: BOOTED + 7_300,
+    kubernetesNode: true,
+  },
+  filesystems: [{ mountpoint: '/srv/"data"', fstype: 'ext4', totalBytes: 1_000, usedBytes: 10 }],
+  missing: new Map(),
+  lastProbe: { completedSeconds: BOOTED + 9_000.5, durationSeconds: 0.125 },
+  errors: new Map([['busy', 2]]),
+};
+
+const FILES_FORBIDDEN: GuestView = {
+  ...THRASHING,
+  reading: THRASHING.reading && {
+    ...THRASHING.reading,
+    memory: undefined,
+    pressure: undefined,
+    load: undefined,
+    bootTimeSeconds: undefined,
+    kubernetesNode: undefined,
+  },
+  missing: new Map([
+    ['memory', 'command_disabled'],
+    ['swap', 'command_disabled'],
+    ['pressure', 'command_disabled'],
+    ['load', 'unsupported'],
+  ]),
+  errors: new Map([['command_disabled', 7]]),
+};
+
+const SILENT: GuestView = {
+  ...NO_GUEST_VIEW,
+  agentUp: false,
+  missing: allMissing('agent_silent'),
+  lastProbe: { completedSeconds: BOOTED + 9_000.5, durationSeconds: 5 },
+  errors: new Map([['agent_silent', 3]]),
+};
+
 const DOMAINS: readonly DomainFacts[] = [
+  domain('thrashing', {
+    current: config({ declaredOs: 'http://ubuntu.com/ubuntu/18.04', agentChannel: 'connected' }),
+    guest: THRASHING,
+    balloon: new Map<string, TypedValue>([
+      ['balloon.current', 184_320],
+      ['balloon.maximum', 184_320],
+      ['balloon.swap_in', 4_096],
+      ['balloon.swap_out', 8_192],
+      ['balloon.major_fault', 12],
+      ['balloon.minor_fault', 3_400],
+      ['balloon.unused', 100],
+      ['balloon.available', 175_000],
+      ['balloon.usable', 2n ** 60n],
+      ['balloon.last-update', BOOTED + 9_001],
+      ['balloon.rss', 250_000],
+    ]),
+  }),
+  domain('agent-without-files', {
+    current: config({
+      declaredOs: 'http://ubuntu.com/ubuntu/20.04',
+      agentChannel: 'connected',
+      balloonPeriodSeconds: 0,
+    }),
+    guest: FILES_FORBIDDEN,
+    balloon: new Map<string, TypedValue>([['balloon.current', 1_024]]),
+  }),
+  domain('agent-silent', {
+    current: config({ agentChannel: 'connected', balloonPeriodSeconds: undefined }),
+    guest: SILENT,
+  }),
+  domain('guest-opted-out', {
+    current: config({ agentChannel: 'connected', guestProbeOff: true }),
+    guest: { ...NO_GUEST_VIEW, missing: allMissing('opted_out') },
+  }),
   domain('old-machine', {
     current: config({ machine: 'pc-q35-3.1', declaredOs: 'http://ubuntu.com/ubuntu/18.04' }),
   }),
@@ -208,4 +324,5 @@ export const FIXED_INVENTORY: ScrapeFacts = {
   ]),
   domains: DOMAINS,
   endOfLife: (osId) => END_OF_LIFE[osId],
+  isKnownOs: (osId) => SHIPPED_OSINFO.eolById.has(osId),
 };

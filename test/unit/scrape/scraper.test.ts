@@ -12,6 +12,7 @@ const FACTS: ScrapeFacts = {
   stateCounts: new Map([[1, 3]]),
   domains: [],
   endOfLife: () => undefined,
+  isKnownOs: () => false,
 };
 const AMPLE_MS = 30_000;
 

@@ -1,0 +1,61 @@
+import { PROBE_ERRORS } from '../guest/missing.ts';
+import type { Collector } from '../scrape/collector.ts';
+import type { DomainFacts } from '../scrape/facts.ts';
+import { counter, flag, gauge, labelText } from '../scrape/metric-family.ts';
+
+export const guestAgentCollector: Collector = {
+  name: 'guest-agent',
+  help: "each guest agent's health, and why values from inside a guest are missing",
+  enabledByDefault: true,
+  collect: ({ domains }) => {
+    const up = gauge(
+      'libvirt_domain_guest_agent_up',
+      'Whether the last probe of the guest agent got answers; absent when no agent channel is configured.',
+    );
+    const info = gauge('libvirt_domain_guest_agent_info', 'Version of the guest agent; always 1.');
+    const timestamp = gauge(
+      'libvirt_domain_guest_probe_timestamp_seconds',
+      'When the last probe of the guest ended, Unix time; guest metrics are as old as this.',
+    );
+    const duration = gauge('libvirt_domain_guest_probe_duration_seconds', 'How long the last probe took.');
+    const errors = counter(
+      'libvirt_domain_guest_probe_errors_total',
+      'Probes of the guest that did not get all they asked for, by reason.',
+    );
+    const missing = gauge(
+      'libvirt_domain_guest_missing',
+      'Why a family of values from inside the guest has no current data; 1 for each such family.',
+    );
+    for (const domain of domains) {
+      const { name, guest } = domain;
+      for (const [family, reason] of missingFamilies(domain)) {
+        missing.samples.push({ labels: { domain: name, family, reason }, value: 1 });
+      }
+      if (guest === undefined) continue;
+      if (guest.agentUp !== undefined)
+        up.samples.push({ labels: { domain: name }, value: flag(guest.agentUp) });
+      const version = guest.reading?.agentVersion;
+      if (version !== undefined)
+        info.samples.push({ labels: { domain: name, version: labelText(version) }, value: 1 });
+      if (guest.lastProbe !== undefined) {
+        timestamp.samples.push({ labels: { domain: name }, value: guest.lastProbe.completedSeconds });
+        duration.samples.push({ labels: { domain: name }, value: guest.lastProbe.durationSeconds });
+      }
+      for (const reason of PROBE_ERRORS) {
+        const count = guest.errors.get(reason);
+        if (count !== undefined) errors.samples.push({ labels: { domain: name, reason }, value: count });
+      }
+    }
+    return [up, info, timestamp, duration, errors, missing];
+  },
+};
+
+function missingFamilies({ guest, current, id, balloon }: DomainFacts): [string, string][] {
+  if (id < 0) return [];
+  const families: [string, string][] = [...(guest?.missing ?? [])];
+  if (current?.balloonPeriodSeconds === undefined) families.push(['balloon', 'unsupported']);
+  else if (current.balloonPeriodSeconds === 0) families.push(['balloon', 'balloon_period_off']);
+  else if (balloon !== undefined && !balloon.has('balloon.last-update'))
+    families.push(['balloon', 'unsupported']);
+  return families;
+}

@@ -1,0 +1,24 @@
+import { CPU_MODES } from '../guest/reading.ts';
+import type { Collector } from '../scrape/collector.ts';
+import { counter } from '../scrape/metric-family.ts';
+
+export const guestCpuCollector: Collector = {
+  name: 'guest-cpu',
+  help: 'CPU time inside each guest by mode, iowait among them',
+  enabledByDefault: true,
+  collect: ({ domains }) => {
+    const seconds = counter(
+      'libvirt_domain_guest_cpu_seconds_total',
+      'CPU time as the guest counts it, summed over its CPUs, from the last probe.',
+    );
+    for (const { name, guest } of domains) {
+      const cpu = guest?.reading?.cpu;
+      if (cpu === undefined) continue;
+      for (const mode of CPU_MODES) {
+        const value = cpu[mode];
+        if (value !== undefined) seconds.samples.push({ labels: { domain: name, mode }, value });
+      }
+    }
+    return [seconds];
+  },
+};

@@ -1,0 +1,320 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { agentCommand, agentRequests, readGuestFile, waitForAgent } from '../rig/agent.ts';
+import { destroyGuest, runGuest, undefineGuest } from '../rig/domains.ts';
+import { linuxGuest } from '../rig/linux-guest.ts';
+import { virsh } from '../rig/virsh.ts';
+import { type ExporterProcess, startExporterProcess } from '../support/exporter-process.ts';
+import type { Exposition } from '../support/exposition.ts';
+import { promtoolCheckMetrics } from '../support/promtool.ts';
+
+const THRASHING = 'rig-test-guest-thrashing';
+const CALM = 'rig-test-guest-calm';
+const FILTERED = 'rig-test-guest-filtered';
+const OLD = 'rig-test-guest-old';
+const SILENT = 'rig-test-guest-silent';
+const FIRST = [THRASHING, CALM];
+const SECOND = [FILTERED, OLD, SILENT];
+const MODES = ['user', 'nice', 'system', 'idle', 'iowait', 'irq', 'softirq', 'steal'] as const;
+const BOOT_MS = 120_000;
+
+let exporter: ExporterProcess;
+
+beforeAll(async () => {
+  await Promise.all([
+    linuxGuest({
+      name: THRASHING,
+      os: 'ubuntu-20.04',
+      declaredOs: 'http://ubuntu.com/ubuntu/18.04',
+      machine: 'pc-q35-3.1',
+      memoryMiB: 176,
+      vcpus: 2,
+      swap: 'thrash',
+      swapMiB: 256,
+      diskBytesPerSec: 4_000_000,
+      balloonPeriodSeconds: 2,
+      kubelet: true,
+    }).then(runGuest),
+    linuxGuest({
+      name: CALM,
+      os: 'ubuntu-20.04',
+      declaredOs: 'http://ubuntu.com/ubuntu/20.04',
+      machine: 'q35',
+      memoryMiB: 160,
+      dataDisk: true,
+    }).then(runGuest),
+  ]);
+  await Promise.all(FIRST.map((name) => waitForAgent(name, BOOT_MS)));
+  exporter = await startExporterProcess('--guest.interval=3s', '--guest.timeout=5s');
+}, BOOT_MS);
+
+afterAll(async () => {
+  await exporter?.stop();
+  for (const name of [...FIRST, ...SECOND]) {
+    await destroyGuest(name);
+    await undefineGuest(name);
+  }
+}, BOOT_MS);
+
+const read = (seen: Exposition, name: string, domain: string) =>
+  seen.value(`libvirt_domain_guest_${name}`, { domain });
+const answered = (domain: string) => (seen: Exposition) => read(seen, 'agent_up', domain) === 1;
+const cpu = (seen: Exposition, domain: string, mode: string) =>
+  seen.value('libvirt_domain_guest_cpu_seconds_total', { domain, mode }) ?? Number.NaN;
+const missing = (seen: Exposition, domain: string): Record<string, string | undefined> =>
+  Object.fromEntries(
+    seen.all('libvirt_domain_guest_missing', { domain }).map(({ labels }) => [labels.family, labels.reason]),
+  );
+const driftOf = (seen: Exposition, domain: string) =>
+  seen.all('libvirt_domain_os_drift', { domain }).find(({ value }) => value === 1)?.labels.state;
+
+async function directCpuSeconds(domain: string): Promise<Record<string, number>> {
+  const reply = (await agentCommand(domain, 'guest-get-cpustats')) as Record<string, number>[];
+  return Object.fromEntries(
+    MODES.map((mode) => [mode, reply.reduce((sum, of) => sum + (of[mode] ?? 0), 0) / 1000]),
+  );
+}
+
+async function directMeminfo(domain: string, key: string): Promise<number> {
+  const text = await readGuestFile(domain, '/proc/meminfo');
+  return Number(new RegExp(`^${key}: +(\\d+) kB$`, 'm').exec(text)?.[1]) * 1024;
+}
+
+/** A scrape whose data of this guest was probed after the call. */
+async function freshlyProbed(domain: string): Promise<Exposition> {
+  const asked = Date.now() / 1000;
+  return exporter.scrapeUntil((seen) => {
+    const ended = read(seen, 'probe_timestamp_seconds', domain) ?? 0;
+    const took = read(seen, 'probe_duration_seconds', domain) ?? 0;
+    return ended - took >= asked && read(seen, 'agent_up', domain) === 1;
+  }, BOOT_MS);
+}
+
+describe('a guest that swaps itself slow', () => {
+  test('is found out: the declaration is a major release off, swap is in use, it is a Kubernetes node', async () => {
+    const seen = await exporter.scrapeUntil(answered(THRASHING), BOOT_MS);
+    expect(driftOf(seen, THRASHING)).toBe('major_differs');
+    expect(seen.labels('libvirt_domain_os_info', { domain: THRASHING })).toMatchObject({
+      declared: 'http://ubuntu.com/ubuntu/18.04',
+      detected: 'http://ubuntu.com/ubuntu/20.04',
+      version_id: '20.04',
+    });
+    expect(read(seen, 'kubernetes_node', THRASHING)).toBe(1);
+    expect(missing(seen, THRASHING)).toEqual({});
+  });
+
+  test('CPU modes and swap are what the agent says when asked directly', async () => {
+    const before = await directCpuSeconds(THRASHING);
+    const seen = await freshlyProbed(THRASHING);
+    const swapUsed =
+      (await directMeminfo(THRASHING, 'SwapTotal')) - (await directMeminfo(THRASHING, 'SwapFree'));
+    const after = await directCpuSeconds(THRASHING);
+    for (const mode of MODES) {
+      expect([mode, cpu(seen, THRASHING, mode) >= (before[mode] ?? 0)]).toEqual([mode, true]);
+      expect([mode, cpu(seen, THRASHING, mode) <= (after[mode] ?? 0)]).toEqual([mode, true]);
+    }
+    expect(read(seen, 'swap_total_bytes', THRASHING)).toBe(await directMeminfo(THRASHING, 'SwapTotal'));
+    // It changes as we look, by no more than its disk lets through between two looks.
+    expect(Math.abs((read(seen, 'swap_used_bytes', THRASHING) ?? 0) - swapUsed)).toBeLessThan(32 * 2 ** 20);
+  });
+
+  test(
+    'its iowait is above 0.2 of its CPU time over 20 s',
+    async () => {
+      const first = await freshlyProbed(THRASHING);
+      const begun = read(first, 'probe_timestamp_seconds', THRASHING) ?? 0;
+      const last = await exporter.scrapeUntil(
+        (seen) => (read(seen, 'probe_timestamp_seconds', THRASHING) ?? 0) >= begun + 20,
+        BOOT_MS,
+      );
+      const grown = (mode: string) => cpu(last, THRASHING, mode) - cpu(first, THRASHING, mode);
+      const total = MODES.reduce((sum, mode) => sum + grown(mode), 0);
+      expect(grown('iowait') / total).toBeGreaterThan(0.2);
+    },
+    BOOT_MS,
+  );
+
+  test('its balloon tells swap activity without an agent', async () => {
+    const seen = await exporter.scrapeUntil(
+      (later) => (later.value('libvirt_domain_balloon_swap_out_bytes_total', { domain: THRASHING }) ?? 0) > 0,
+    );
+    expect(
+      seen.value('libvirt_domain_balloon_last_update_timestamp_seconds', { domain: THRASHING }),
+    ).toBeGreaterThan(Date.now() / 1000 - 60);
+  });
+});
+
+describe('a guest that is well', () => {
+  test('has no swap, no drift and nothing missing but the balloon, whose period nobody set', async () => {
+    const seen = await exporter.scrapeUntil(answered(CALM), BOOT_MS);
+    expect(read(seen, 'swap_total_bytes', CALM)).toBe(0);
+    expect(read(seen, 'swap_used_bytes', CALM)).toBe(0);
+    expect(driftOf(seen, CALM)).toBe('match');
+    expect(read(seen, 'kubernetes_node', CALM)).toBe(0);
+    expect(missing(seen, CALM)).toEqual({ balloon: 'balloon_period_off' });
+    const uptime = Date.now() / 1000 - (read(seen, 'boot_time_seconds', CALM) ?? 0);
+    expect(uptime).toBeGreaterThan(0);
+    expect(uptime).toBeLessThan(600);
+  });
+
+  test('a backup that freezes it is no failure: what it said stays, and it is probed again after the thaw', async () => {
+    await freshlyProbed(CALM);
+    await virsh(['domfsfreeze', CALM]);
+    const frozen = { domain: CALM, reason: 'frozen' };
+    const seen = await exporter.scrapeUntil(
+      (later) => (later.value('libvirt_domain_guest_probe_errors_total', frozen) ?? 0) > 0,
+    );
+    expect(read(seen, 'agent_up', CALM)).toBe(1);
+    expect(read(seen, 'swap_total_bytes', CALM)).toBe(0);
+    await virsh(['domfsthaw', CALM]);
+    await exporter.scrapeUntil((later) => missing(later, CALM).cpu === undefined && answered(CALM)(later));
+  });
+
+  test('its owner can have it left alone, and asked again', async () => {
+    const uri = 'https://github.com/libvirt-drift-exporter/ns/domain/1.0';
+    await virsh([
+      'metadata',
+      CALM,
+      '--uri',
+      uri,
+      '--key',
+      'drift',
+      '--set',
+      '<guest probe="off"/>',
+      '--live',
+    ]);
+    const off = await exporter.scrapeUntil((seen) => missing(seen, CALM).cpu === 'opted_out');
+    expect(off.all('libvirt_domain_guest_cpu_seconds_total', { domain: CALM })).toEqual([]);
+    expect(off.all('libvirt_domain_guest_agent_up', { domain: CALM })).toEqual([]);
+    await virsh(['metadata', CALM, '--uri', uri, '--remove', '--live']);
+    await exporter.scrapeUntil(answered(CALM));
+  });
+});
+
+describe('guests that answer in part or not at all', () => {
+  beforeAll(async () => {
+    await destroyGuest(THRASHING);
+    await Promise.all([
+      linuxGuest({ name: FILTERED, os: 'rocky-9.4', memoryMiB: 128, agent: 'filtered' }).then(runGuest),
+      linuxGuest({ name: OLD, os: 'debian-11', memoryMiB: 128, agent: 'old' }).then(runGuest),
+      linuxGuest({ name: SILENT, os: 'debian-12', memoryMiB: 128, agent: 'silent' }).then(runGuest),
+    ]);
+    await Promise.all(SECOND.map((name) => waitForAgent(name, BOOT_MS)));
+  }, BOOT_MS);
+
+  test(
+    'files forbidden: what cannot be known is absent, and says why',
+    async () => {
+      const seen = await exporter.scrapeUntil(answered(FILTERED), BOOT_MS);
+      expect(seen.labels('libvirt_domain_os_info', { domain: FILTERED })?.detected).toBe(
+        'http://rockylinux.org/rocky/9',
+      );
+      expect(cpu(seen, FILTERED, 'idle')).toBeGreaterThan(0);
+      expect(read(seen, 'swap_total_bytes', FILTERED)).toBeUndefined();
+      expect(read(seen, 'kubernetes_node', FILTERED)).toBeUndefined();
+      expect(missing(seen, FILTERED)).toMatchObject({ swap: 'command_disabled', memory: 'command_disabled' });
+      const refused = { domain: FILTERED, reason: 'command_disabled' };
+      expect(seen.value('libvirt_domain_guest_probe_errors_total', refused)).toBeGreaterThan(0);
+    },
+    BOOT_MS,
+  );
+
+  test(
+    'an old agent without cpustats: CPU time is read from /proc/stat',
+    async () => {
+      const seen = await exporter.scrapeUntil(answered(OLD), BOOT_MS);
+      expect(seen.labels('libvirt_domain_os_info', { domain: OLD })?.detected).toBe(
+        'http://debian.org/debian/11',
+      );
+      expect(cpu(seen, OLD, 'idle')).toBeGreaterThan(0);
+      expect(read(seen, 'load1', OLD)).toBeGreaterThanOrEqual(0);
+    },
+    BOOT_MS,
+  );
+
+  test(
+    'a silent agent is down, and keeps neither scrapes nor the others waiting',
+    async () => {
+      const silent = (seen: Exposition) =>
+        read(seen, 'agent_up', SILENT) === 0 && missing(seen, SILENT).cpu === 'agent_silent';
+      await exporter.scrapeUntil(silent, BOOT_MS);
+      const begun = performance.now();
+      const seen = await exporter.scrape();
+      expect(performance.now() - begun).toBeLessThan(1_000);
+      const age = Date.now() / 1000 - (read(seen, 'probe_timestamp_seconds', CALM) ?? 0);
+      expect(age).toBeLessThan(2 * 3 + 5);
+    },
+    BOOT_MS,
+  );
+});
+
+describe('hostile guests', () => {
+  const HOSTILE = (['labels', 'huge', 'endless-file'] as const).map((mode) => ({
+    mode,
+    name: `rig-test-guest-hostile-${mode}`,
+  }));
+
+  beforeAll(async () => {
+    for (const name of SECOND) await destroyGuest(name);
+    await Promise.all(
+      HOSTILE.map(({ name, mode }) =>
+        linuxGuest({ name, os: 'debian-12', memoryMiB: 128, agent: 'hostile', hostile: mode }).then(runGuest),
+      ),
+    );
+    await Promise.all(HOSTILE.map(({ name }) => waitForAgent(name, BOOT_MS)));
+  }, BOOT_MS);
+
+  afterAll(async () => {
+    for (const { name } of HOSTILE) {
+      await destroyGuest(name);
+      await undefineGuest(name);
+    }
+  }, BOOT_MS);
+
+  test(
+    'leave /metrics valid, quick and bounded, and the other guests fresh',
+    async () => {
+      const probed = (seen: Exposition) =>
+        HOSTILE.every(({ name }) => read(seen, 'probe_timestamp_seconds', name) !== undefined);
+      await exporter.scrapeUntil(probed, BOOT_MS);
+      for (let scrape = 0; scrape < 5; scrape++) {
+        const asked = performance.now();
+        const text = await exporter.scrapeText();
+        expect(performance.now() - asked).toBeLessThan(200);
+        expect(await promtoolCheckMetrics(text)).toBe('');
+        const seen = await freshlyProbed(CALM);
+        for (const { name } of HOSTILE) {
+          const series = seen.samples.filter(({ labels }) => labels.domain === name);
+          expect(series.length).toBeLessThan(120);
+          expect(seen.all('libvirt_domain_os_info', { domain: name })).toHaveLength(1);
+          for (const { labels, value } of series) {
+            expect(Number.isFinite(value) && value >= 0).toBe(true);
+            for (const text of Object.values(labels)) expect([...text].length).toBeLessThanOrEqual(256);
+          }
+        }
+      }
+      expect(exporter.child.exitCode).toBeNull();
+    },
+    BOOT_MS,
+  );
+
+  test('were sent nothing but the commands on the list', async () => {
+    const allowed = [
+      'guest-sync',
+      'guest-sync-delimited',
+      'guest-info',
+      'guest-get-osinfo',
+      'guest-get-cpustats',
+      'guest-get-load',
+      'guest-file-open',
+      'guest-file-read',
+      'guest-file-close',
+    ];
+    for (const { name } of HOSTILE) {
+      const requests = await agentRequests(name);
+      expect(requests.length).toBeGreaterThan(0);
+      expect(requests.map(({ command }) => command).filter((command) => !allowed.includes(command))).toEqual(
+        [],
+      );
+    }
+  });
+});
