@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import { COLLECTORS } from './collectors/all.ts';
 import { type BuildInfo, buildInfo } from './collectors/build-info.ts';
 import type { ExporterConfig } from './config/config.ts';
+import { BalloonPeriodSetter } from './guest/balloon-period.ts';
 import { GuestSession } from './guest/guest-session.ts';
 import type { GuestTarget } from './guest/guest-state.ts';
 import { GuestProber } from './guest/prober.ts';
@@ -25,6 +26,7 @@ import { closeServers, listenOn } from './web/listen.ts';
 /** The net under the events: most changes that libvirt does not announce show within this time. */
 const RESYNC_MS = 5 * 60_000;
 const RETRY_FAILED_MS = 15_000;
+const BALLOON_PERIOD_CHECK_MS = 2_000;
 
 export interface Exporter {
   /** The servers that listen, in the order of the configured addresses. */
@@ -112,6 +114,21 @@ export async function startExporter(
     setInterval(() => background(inventory.resync()), RESYNC_MS),
     setInterval(() => background(inventory.retryFailed()), RETRY_FAILED_MS),
   ];
+  const period = config.balloonStatsPeriod;
+  if (period !== undefined) {
+    const setter = new BalloonPeriodSetter({
+      connection: { target, timeoutMs: config.libvirt.timeoutMs, onCallSent: self.countCall },
+      seconds: period,
+      log,
+    });
+    const setMissing = async (): Promise<void> => {
+      const silent = [...inventory.running()].filter(
+        ({ name, current }) => current?.balloonPeriodSeconds === 0 && serves(name),
+      );
+      for (const domain of await setter.apply(silent)) inventory.reread(domain);
+    };
+    timers.push(setInterval(() => background(setMissing()), BALLOON_PERIOD_CHECK_MS));
+  }
   return {
     servers,
     stop: async () => {

@@ -17,6 +17,8 @@ export interface ExporterConfig {
     readonly timeoutSeconds: number;
     readonly concurrency: number;
   };
+  /** Seconds; undefined when no period is to be set. */
+  readonly balloonStatsPeriod: number | undefined;
   readonly log: {
     readonly level: (typeof LOG_LEVELS)[number];
     readonly format: (typeof LOG_FORMATS)[number];
@@ -70,6 +72,10 @@ export function parseCommandLine(args: readonly string[], collectors: readonly C
         timeoutSeconds: Math.ceil(duration('guest.timeout', text('guest.timeout')) / 1000),
         concurrency: concurrency(text('guest.concurrency')),
       },
+      balloonStatsPeriod:
+        text('balloon.stats-period') === ''
+          ? undefined
+          : Math.ceil(duration('balloon.stats-period', text('balloon.stats-period')) / 1000),
       log: {
         level: oneOf('log.level', text('log.level'), LOG_LEVELS),
         format: oneOf('log.format', text('log.format'), LOG_FORMATS),

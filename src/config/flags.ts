@@ -64,6 +64,12 @@ export const FLAGS = [
     default: '4',
     help: 'How many guests are probed at a time, 1 to 4: libvirt answers no more of one connection.',
   },
+  {
+    name: 'balloon.stats-period',
+    value: 'DURATION',
+    default: '',
+    help: 'Set this period on running domains whose balloon sends no statistics; until they stop. Off by default.',
+  },
   { name: 'log.level', value: 'LEVEL', default: 'info', help: 'debug, info, warn or error.' },
   { name: 'log.format', value: 'FORMAT', default: 'json', help: 'json or logfmt.' },
   { name: 'config.check', help: 'Check the command line, then exit: 0 if it is good, 1 if not.' },

@@ -82,6 +82,11 @@ export class Inventory {
     this.#markChanged(domain);
   }
 
+  /** Reads a domain anew that was changed in a way libvirt does not announce. */
+  reread(domain: DomainRef): void {
+    if (this.#records.has(domain.uuid)) this.#markChanged(domain);
+  }
+
   /** The domains that run, as far as they have been read. */
   *running(): Generator<DomainRecord> {
     for (const record of this.#records.values()) {

@@ -13,7 +13,7 @@ import {
 import type { Integer64, XdrReader, XdrWriter } from './xdr.ts';
 
 /**
- * The procedures this exporter calls (libvirt: src/remote/remote_protocol.x). All but the last are open to
+ * The procedures this exporter calls (libvirt: src/remote/remote_protocol.x). All but the last two are open to
  * read-only connections. Numbers are append-only in practice, see docs/decisions/0001.
  */
 
@@ -153,3 +153,14 @@ export const qemuDomainAgentCommand: Procedure<
   },
   decode: (reply) => reply.optional(() => readString(reply)),
 };
+
+/** Has the balloon driver send statistics every so many seconds. Needs the read-write socket. */
+export const domainSetMemoryStatsPeriod = remote<{ domain: DomainRef; seconds: number; flags: number }, void>(
+  'DOMAIN_SET_MEMORY_STATS_PERIOD',
+  308,
+  (out, { domain, seconds, flags }) => {
+    writeDomain(out, domain);
+    out.int(seconds).uint(flags);
+  },
+  nothing,
+);

@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { agentCommand, agentRequests, readGuestFile, waitForAgent } from '../rig/agent.ts';
+import { cleanUp } from '../rig/clean-up.ts';
 import { destroyGuest, runGuest, undefineGuest } from '../rig/domains.ts';
+import { startFleet } from '../rig/fleet.ts';
 import { linuxGuest } from '../rig/linux-guest.ts';
 import { virsh } from '../rig/virsh.ts';
 import { type ExporterProcess, startExporterProcess } from '../support/exporter-process.ts';
@@ -189,6 +191,49 @@ describe('a guest that is well', () => {
     await exporter.scrapeUntil(answered(CALM));
   });
 });
+
+test(
+  '--balloon.stats-period sets the period on running domains that have none, and on those alone',
+  async () => {
+    const setting = await startExporterProcess('--balloon.stats-period=2s', `--domain.include=${CALM}`);
+    try {
+      const fresh = (seen: Exposition) =>
+        Date.now() / 1000 -
+          (seen.value('libvirt_domain_balloon_last_update_timestamp_seconds', { domain: CALM }) ?? 0) <
+        10;
+      await setting.scrapeUntil((seen) => missing(seen, CALM).balloon === undefined && fresh(seen), BOOT_MS);
+      expect(await virsh(['dumpxml', CALM])).toContain("<stats period='2'/>");
+      expect(await virsh(['dumpxml', CALM, '--inactive'])).not.toContain('<stats period');
+    } finally {
+      await setting.stop();
+    }
+  },
+  BOOT_MS,
+);
+
+test(
+  'two dozen silent guests do not keep one that answers waiting for longer than an interval',
+  async () => {
+    const prefix = 'rig-test-guest-mute-';
+    const intervalSeconds = 3;
+    try {
+      await startFleet(24, { prefix, agent: 'silent' });
+      const silent = (seen: Exposition) =>
+        seen.all('libvirt_domain_guest_probe_errors_total', { reason: 'agent_silent' }).length;
+      let oldest = 0;
+      await exporter.scrapeUntil((seen) => {
+        const age = Date.now() / 1000 - (read(seen, 'probe_timestamp_seconds', CALM) ?? 0);
+        oldest = Math.max(oldest, age);
+        return silent(seen) >= 12;
+      }, BOOT_MS);
+      // One interval with its jitter, one tick, and the probe's own time.
+      expect(oldest).toBeLessThan(2 * intervalSeconds);
+    } finally {
+      await cleanUp(prefix);
+    }
+  },
+  BOOT_MS,
+);
 
 describe('guests that answer in part or not at all', () => {
   beforeAll(async () => {

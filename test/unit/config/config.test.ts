@@ -28,6 +28,7 @@ test('without arguments: the documented defaults', () => {
     config: {
       web: { listenAddresses: [{ host: undefined, port: 9177 }], telemetryPath: '/metrics' },
       guest: { intervalMs: 30_000, timeoutSeconds: 5, concurrency: 4 },
+      balloonStatsPeriod: undefined,
       libvirt: { uri: 'qemu:///system', timeoutMs: 5_000 },
       collectors: new Set(['alpha', 'beta-two']),
       domains: { include: expect.any(RegExp), exclude: undefined },
