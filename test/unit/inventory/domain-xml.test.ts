@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import type { DiskConfig } from '../../../src/inventory/domain-config.ts';
-import { parseDomainXml } from '../../../src/inventory/domain-xml.ts';
+import { OWN_NAMESPACE, parseDomainXml } from '../../../src/inventory/domain-xml.ts';
 import { XmlError } from '../../../src/inventory/xml.ts';
 
 function fixture(name: string) {
@@ -15,6 +15,9 @@ function diskOf(xml: string): DiskConfig | undefined {
 
 test('a real domain, whole', () => {
   expect(fixture('meta.live')).toEqual({
+    agentChannel: undefined,
+    guestProbeOff: false,
+    balloonPeriodSeconds: 0,
     type: 'qemu',
     arch: 'x86_64',
     osType: 'hvm',
@@ -51,6 +54,9 @@ test('a real domain, whole', () => {
 
 test('the least of a document', () => {
   expect(parseDomainXml('<domain/>')).toEqual({
+    agentChannel: undefined,
+    guestProbeOff: false,
+    balloonPeriodSeconds: undefined,
     type: '',
     arch: '',
     osType: '',
@@ -282,5 +288,39 @@ describe('refusals', () => {
       }),
       { numRuns: 1000 },
     );
+  });
+});
+
+describe('what concerns the guest', () => {
+  const devices = (xml: string) => parseDomainXml(`<domain><devices>${xml}</devices></domain>`);
+  const channel = (target: string) => devices(`<channel type='unix'>${target}</channel>`).agentChannel;
+
+  test.each([
+    ["<target type='virtio' name='org.qemu.guest_agent.0' state='connected'/>", 'connected'],
+    ["<target type='virtio' name='org.qemu.guest_agent.0' state='disconnected'/>", 'disconnected'],
+    ["<target type='virtio' name='org.qemu.guest_agent.0'/>", 'disconnected'],
+    ["<target type='virtio' name='com.redhat.spice.0' state='connected'/>", undefined],
+    ['', undefined],
+  ])('channel %s', (target, expected) => {
+    expect(channel(target)).toBe(expected);
+  });
+
+  test.each([
+    ["<memballoon model='virtio'><stats period='10'/></memballoon>", 10],
+    ["<memballoon model='virtio'/>", 0],
+    ["<memballoon model='none'/>", undefined],
+    ['', undefined],
+  ])('balloon %s', (xml, expected) => {
+    expect(devices(xml).balloonPeriodSeconds).toBe(expected);
+  });
+
+  test.each([
+    [`<d:guest xmlns:d='${OWN_NAMESPACE}' probe='off'/>`, true],
+    [`<guest xmlns='${OWN_NAMESPACE}' probe='off'/>`, true],
+    [`<guest xmlns='${OWN_NAMESPACE}' probe='on'/>`, false],
+    ["<guest xmlns='http://example.org/' probe='off'/>", false],
+    ["<guest probe='off'/>", false],
+  ])('metadata %s', (xml, expected) => {
+    expect(parseDomainXml(`<domain><metadata>${xml}</metadata></domain>`).guestProbeOff).toBe(expected);
   });
 });
