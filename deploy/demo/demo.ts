@@ -12,6 +12,8 @@ import { summarize } from './summary.ts';
 
 const PREFIX = 'rig-demo';
 const LISTEN = '127.0.0.1:9177';
+/** A guest that thrashes may miss its first probes. */
+const PROBED_WITHIN_MS = 120_000;
 
 const say = (text: string): void => console.log(text);
 
@@ -22,13 +24,20 @@ async function show(): Promise<void> {
     `--web.listen-address=${LISTEN}`,
     '--log.level=info',
     `--domain.include=${PREFIX}-.*`,
+    '--guest.interval=5s',
   );
   try {
+    const probed = [story.node1, story.node2];
+    await exporter.scrapeUntil(
+      (seen) => probed.every((domain) => seen.value('libvirt_domain_guest_agent_up', { domain }) === 1),
+      PROBED_WITHIN_MS,
+    );
     const text = await exporter.scrapeText();
     say(`\n${summarize(new Exposition(text), Object.values(story))}`);
     say('As Prometheus reads it:');
     const lines = text.split('\n').filter((line) => line.includes(`domain="${story.node1}"`));
-    for (const line of lines.filter((each) => each.includes('machine_type'))) say(`  ${line}`);
+    for (const line of lines.filter((each) => /machine_type|swap_used|os_drift.* 1$|iowait/.test(each)))
+      say(`  ${line}`);
     say(`\nAll of it: ${exporter.url}/metrics (Ctrl-C ends the demo and removes its guests)`);
     await Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM'), once(exporter.child, 'exit')]);
     say('\nRemoving what the demo started');

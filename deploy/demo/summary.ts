@@ -14,6 +14,8 @@ function describe(seen: Exposition, domain: string): string[] {
     row('machine type', machineType(seen, domain)),
     row('QEMU', qemu(seen, domain)),
     row('declared OS', declaredOs(seen, domain)),
+    row('running OS', runningOs(seen, domain)),
+    row('swap', swap(seen, domain)),
     row('pending', pending(seen, domain)),
   ];
 }
@@ -48,6 +50,25 @@ function declaredOs(seen: Exposition, domain: string): string {
   const day =
     seconds === undefined ? '' : `, end of life ${new Date(seconds * 1000).toISOString().slice(0, 10)}`;
   return `${declared}${day}`;
+}
+
+function runningOs(seen: Exposition, domain: string): string {
+  const { detected, name } = seen.labels('libvirt_domain_os_info', { domain }) ?? {};
+  const state = seen.all('libvirt_domain_os_drift', { domain }).find(({ value }) => value === 1)
+    ?.labels.state;
+  if (name === undefined || name === '') return `not known (${state ?? 'unknown'})`;
+  return `${name} (${detected}): ${(state ?? 'unknown').replaceAll('_', ' ')}`;
+}
+
+function swap(seen: Exposition, domain: string): string {
+  const total = seen.value('libvirt_domain_guest_swap_total_bytes', { domain });
+  const used = seen.value('libvirt_domain_guest_swap_used_bytes', { domain });
+  if (total === undefined || used === undefined) return 'not known';
+  if (total === 0) return 'none';
+  const node =
+    seen.value('libvirt_domain_guest_kubernetes_node', { domain }) === 1 ? ', on a Kubernetes node' : '';
+  const mebibytes = (bytes: number): number => Math.round(bytes / 2 ** 20);
+  return `${mebibytes(used)} of ${mebibytes(total)} MiB in use${node}`;
 }
 
 function pending(seen: Exposition, domain: string): string {
