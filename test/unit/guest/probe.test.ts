@@ -1,0 +1,149 @@
+import { describe, expect, test } from '@jest/globals';
+import { GuestAgent } from '../../../src/guest/agent.ts';
+import { missingReason } from '../../../src/guest/missing.ts';
+import { ProbeEnded, probeGuest } from '../../../src/guest/probe.ts';
+import { LibvirtServerError, LibvirtTransportError } from '../../../src/libvirt/errors.ts';
+import { commandFailure, type FakeAgentOptions, FILES, fakeAgent } from '../../support/fake-agent.ts';
+
+async function probe(options: FakeAgentOptions = {}) {
+  const fake = fakeAgent(options);
+  const result = await probeGuest(new GuestAgent(fake.send, new Set()), {
+    lasting: undefined,
+    filesystems: false,
+  });
+  return { ...result, received: fake.received, open: fake.open };
+}
+
+test('a guest that tells everything has nothing missing, and no handle left open', async () => {
+  const { reading, missing, open } = await probe();
+  expect(missing.size).toBe(0);
+  expect(open.size).toBe(0);
+  expect(reading).toMatchObject({
+    agentVersion: '7.2.22',
+    os: { id: 'debian', versionId: '12' },
+    cpu: { user: 1, system: 2, idle: 3, iowait: undefined },
+    memory: { totalBytes: 2_048_000, swapTotalBytes: 409_600, swapUsedBytes: 307_200 },
+    pressure: { io: { waitingSeconds: 1 }, memory: { waitingSeconds: 2 }, cpu: { waitingSeconds: 3 } },
+    load: { load1: 1, load5: 2, load15: 3 },
+    bootTimeSeconds: 1_790_000_000,
+    kubernetesNode: false,
+  });
+});
+
+test('an agent without cpustats and load: both are read from /proc', async () => {
+  const { reading, missing } = await probe({ absent: ['guest-get-cpustats', 'guest-get-load'] });
+  expect(missing.size).toBe(0);
+  expect(reading.cpu).toMatchObject({ user: 1, idle: 90, iowait: 0.5 });
+  expect(reading.load).toEqual({ load1: 0.1, load5: 0.2, load15: 0.3 });
+});
+
+test('files forbidden: what cannot be known is missing with the reason, and nobody tries', async () => {
+  const { reading, missing, received } = await probe({
+    disabled: ['guest-file-open', 'guest-file-read', 'guest-file-close'],
+    absent: ['guest-get-load'],
+  });
+  expect(Object.fromEntries(missing)).toEqual({
+    memory: 'command_disabled',
+    swap: 'command_disabled',
+    pressure: 'command_disabled',
+    load: 'command_disabled',
+  });
+  expect(reading.kubernetesNode).toBeUndefined();
+  expect(reading.cpu).toBeDefined();
+  expect(received).toEqual(['guest-info', 'guest-get-osinfo', 'guest-get-cpustats']);
+});
+
+test('a kernel without PSI lacks pressure alone', async () => {
+  const files = Object.fromEntries(
+    Object.entries(FILES).filter(([path]) => !path.startsWith('/proc/pressure')),
+  );
+  expect(Object.fromEntries((await probe({ files })).missing)).toEqual({ pressure: 'unsupported' });
+});
+
+test('one lie spoils only what it is about', async () => {
+  const { missing } = await probe({ answers: { 'guest-get-cpustats': () => [{ type: 'linux', cpu: -1 }] } });
+  expect(Object.fromEntries(missing)).toEqual({ cpu: 'invalid_reply' });
+});
+
+test('a kubelet configuration makes a Kubernetes node', async () => {
+  const files = { ...FILES, '/etc/kubernetes/kubelet.conf': 'secret' };
+  const { reading, open } = await probe({ files });
+  expect(reading.kubernetesNode).toBe(true);
+  expect(open.size).toBe(0);
+});
+
+describe('a probe ends at once when', () => {
+  test.each<[string, FakeAgentOptions, string]>([
+    [
+      'the agent is silent',
+      { answers: { 'guest-info': () => new LibvirtServerError(86, 10, 'Guest agent is not responding') } },
+      'agent_silent',
+    ],
+    [
+      'it falls silent midway',
+      { answers: { 'guest-get-osinfo': () => new LibvirtServerError(112, 10, 'timed out') } },
+      'agent_silent',
+    ],
+    [
+      'a backup holds the lock',
+      { answers: { 'guest-info': () => new LibvirtServerError(68, 10, 'cannot acquire state change lock') } },
+      'busy',
+    ],
+    [
+      'the guest is frozen',
+      {
+        answers: {
+          'guest-get-osinfo': () =>
+            commandFailure('Command guest-get-osinfo has been disabled: the agent is in frozen state'),
+        },
+      },
+      'frozen',
+    ],
+    [
+      'guest-info shows that it is frozen',
+      {
+        answers: {
+          'guest-info': () => ({
+            version: '7',
+            supported_commands: [
+              { name: 'guest-info', enabled: true },
+              { name: 'guest-fsfreeze-thaw', enabled: true },
+              { name: 'guest-get-osinfo', enabled: false },
+            ],
+          }),
+        },
+      },
+      'frozen',
+    ],
+    ['guest-info makes no sense', { answers: { 'guest-info': () => [] } }, 'invalid_reply'],
+  ])('%s', async (_name, options, reason) => {
+    const ended = await probe(options).catch((error: unknown) => error);
+    expect(ended).toBeInstanceOf(ProbeEnded);
+    expect(ended).toMatchObject({ reason });
+  });
+});
+
+test('a lost connection to libvirt says nothing of the guest', async () => {
+  const lost = new LibvirtTransportError('ERR_LIBVIRT_CLOSED', 'libvirt closed the connection');
+  await expect(probe({ answers: { 'guest-info': () => lost } })).rejects.toBe(lost);
+});
+
+test.each<[number, string, string]>([
+  [86, 'Guest agent is not responding: QEMU guest agent is not connected', 'agent_disconnected'],
+  [86, 'Guest agent is not responding: Guest agent not available for now', 'agent_silent'],
+  [112, 'guest agent command timed out', 'agent_silent'],
+  [68, 'cannot acquire state change lock (held by agent=remoteDispatch)', 'busy'],
+  [29, 'operation forbidden for read only access', 'read_only'],
+  [88, 'access denied', 'read_only'],
+  [42, 'Domain not found', 'agent_disconnected'],
+  [55, 'domain is not running', 'agent_disconnected'],
+  [74, 'QEMU guest agent is not configured', 'no_channel'],
+  [113, 'Command guest-file-open has been disabled', 'command_disabled'],
+  [1, 'The command guest-nothing has not been found', 'unsupported'],
+  [1, "failed to open file '/x' (mode: 'r'): No such file or directory", 'unsupported'],
+  [1, 'internal error: cannot parse json', 'invalid_reply'],
+  [38, 'No complete agent response found in 10485760 bytes', 'invalid_reply'],
+  [39, 'Unable to encode message payload', 'invalid_reply'],
+])('libvirt error %i "%s" means %s', (number, message, reason) => {
+  expect(missingReason(new LibvirtServerError(number, 10, message))).toBe(reason);
+});
