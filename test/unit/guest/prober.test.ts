@@ -1,0 +1,221 @@
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { pino } from 'pino';
+import type { GuestTarget } from '../../../src/guest/guest-state.ts';
+import { GuestProber } from '../../../src/guest/prober.ts';
+import { LibvirtServerError, LibvirtTransportError } from '../../../src/libvirt/errors.ts';
+import { type FakeAgent, fakeAgent } from '../../support/fake-agent.ts';
+import { fakeUuid } from '../../support/fake-hypervisor.ts';
+
+const INTERVAL_MS = 30_000;
+/** libvirt finds out that an agent is silent in this time, whatever timeout is asked for. */
+const SYNC_MS = 5_000;
+
+const silent = () => new LibvirtServerError(86, 10, 'Guest agent is not responding');
+
+beforeEach(() => {
+  jest.useFakeTimers();
+});
+
+afterEach(() => {
+  jest.useRealTimers();
+});
+
+function target(number: number, changes: Partial<GuestTarget> = {}): GuestTarget {
+  return {
+    uuid: fakeUuid(number),
+    name: `vm-${number}`,
+    id: number,
+    agentChannel: 'connected',
+    optedOut: false,
+    ...changes,
+  };
+}
+
+interface Setup {
+  readonly prober: GuestProber;
+  /** How many probes are under way, at most and now. */
+  readonly places: { now: number; most: number };
+  readonly begun: Map<string, number[]>;
+}
+
+/** A prober whose guests answer as `agents` has it; without an entry, as a well guest does. */
+function setUp(
+  targets: GuestTarget[],
+  agents: (name: string) => FakeAgent | 'silent' = () => fakeAgent(),
+  concurrency = 4,
+  isRefused = () => false,
+): Setup {
+  const places = { now: 0, most: 0 };
+  const begun = new Map<string, number[]>();
+  const known = new Map<string, FakeAgent | 'silent'>();
+  const prober = new GuestProber({
+    intervalMs: INTERVAL_MS,
+    concurrency,
+    filesystems: false,
+    targets: () => targets,
+    isRefused,
+    log: pino({ enabled: false }),
+    send: ({ name }) => {
+      const agent = known.get(name) ?? agents(name);
+      known.set(name, agent);
+      begun.set(name, [...(begun.get(name) ?? []), performance.now()]);
+      return async (command) => {
+        places.now += 1;
+        places.most = Math.max(places.most, places.now);
+        try {
+          if (agent !== 'silent') return await agent.send(command);
+          await new Promise((resolve) => setTimeout(resolve, SYNC_MS));
+          throw silent();
+        } finally {
+          places.now -= 1;
+        }
+      };
+    },
+  });
+  prober.start();
+  return { prober, places, begun };
+}
+
+const pass = (milliseconds: number): Promise<void> => jest.advanceTimersByTimeAsync(milliseconds);
+
+test('each guest is probed about once an interval, never two probes of one guest at a time', async () => {
+  const { prober, begun, places } = setUp([target(1), target(2)]);
+  await pass(10 * INTERVAL_MS);
+  prober.stop();
+  for (const times of begun.values()) {
+    expect(times.length).toBeGreaterThanOrEqual(9);
+    expect(times.length).toBeLessThanOrEqual(12);
+    for (const [index, time] of times.slice(1).entries()) {
+      expect(time - (times[index] ?? 0)).toBeGreaterThanOrEqual(0.9 * INTERVAL_MS);
+      expect(time - (times[index] ?? 0)).toBeLessThanOrEqual(1.1 * INTERVAL_MS + 500);
+    }
+  }
+  expect(places.most).toBeLessThanOrEqual(2);
+});
+
+test('a hundred silent guests never keep one that answered waiting for more than an interval', async () => {
+  const targets = [target(0)];
+  const { prober, begun, places } = setUp(targets, (name) => (name === 'vm-0' ? fakeAgent() : 'silent'));
+  await pass(1_000);
+  targets.push(...Array.from({ length: 100 }, (_, index) => target(index + 1)));
+  await pass(20 * INTERVAL_MS);
+  prober.stop();
+  const times = begun.get('vm-0') ?? [];
+  const gaps = times.slice(1).map((time, index) => time - (times[index] ?? 0));
+  expect(Math.max(...gaps)).toBeLessThanOrEqual(1.1 * INTERVAL_MS + 1_000);
+  expect(places.most).toBeLessThanOrEqual(4);
+  expect(begun.size).toBe(101);
+});
+
+test('a silent guest is asked less and less often, and at once when something happens to it', async () => {
+  const { prober, begun } = setUp([target(1)], () => 'silent');
+  await pass(3_600_000);
+  const times = begun.get('vm-1') ?? [];
+  const gaps = times.slice(1).map((time, index) => time - (times[index] ?? 0));
+  expect(gaps[1]).toBeGreaterThan(1.5 * (gaps[0] ?? 0));
+  expect(Math.max(...gaps)).toBeGreaterThan(9 * 60_000);
+  expect(Math.max(...gaps)).toBeLessThan(12 * 60_000);
+  expect(prober.view(fakeUuid(1))).toMatchObject({ agentUp: false, reading: undefined });
+  const before = times.length;
+  prober.kick(fakeUuid(1));
+  await pass(1_000);
+  expect(begun.get('vm-1')).toHaveLength(before + 1);
+  prober.stop();
+});
+
+describe('a guest that is not to be asked is not sent a word', () => {
+  test.each<[string, Partial<GuestTarget>, boolean, string, boolean | undefined]>([
+    ['opted out', { optedOut: true }, false, 'opted_out', undefined],
+    ['without a channel', { agentChannel: undefined }, false, 'no_channel', undefined],
+    ['with nobody at the channel', { agentChannel: 'disconnected' }, false, 'agent_disconnected', false],
+    ['without a way in', {}, true, 'read_only', false],
+  ])('%s', async (_name, changes, refused, reason, agentUp) => {
+    const { prober, begun } = setUp([target(1, changes)], undefined, 4, () => refused);
+    await pass(3 * INTERVAL_MS);
+    prober.stop();
+    expect(begun.size).toBe(0);
+    const view = prober.view(fakeUuid(1));
+    expect(view?.agentUp).toBe(agentUp);
+    expect(new Set(view?.missing.values())).toEqual(new Set([reason]));
+  });
+});
+
+test('an agent that connects is probed at once', async () => {
+  const targets = [target(1, { agentChannel: 'disconnected' })];
+  const { prober, begun } = setUp(targets);
+  await pass(INTERVAL_MS);
+  targets[0] = target(1);
+  await pass(1_000);
+  prober.stop();
+  expect(begun.get('vm-1')).toHaveLength(1);
+  expect(prober.view(fakeUuid(1))?.agentUp).toBe(true);
+});
+
+test('a backup at work keeps what was known, until that is too old', async () => {
+  let busy = false;
+  const lock = () => new LibvirtServerError(68, 10, 'cannot acquire state change lock');
+  const well = fakeAgent();
+  const agent: FakeAgent = {
+    ...well,
+    send: (command) => (busy ? Promise.reject(lock()) : well.send(command)),
+  };
+  const { prober } = setUp([target(1)], () => agent);
+  await pass(INTERVAL_MS);
+  busy = true;
+  await pass(INTERVAL_MS * 1.5);
+  expect(prober.view(fakeUuid(1))).toMatchObject({ agentUp: true, reading: { agentVersion: '7.2.22' } });
+  expect(prober.view(fakeUuid(1))?.errors.get('busy')).toBeGreaterThan(0);
+  await pass(INTERVAL_MS * 4);
+  expect(prober.view(fakeUuid(1))).toMatchObject({ reading: undefined });
+  expect(prober.view(fakeUuid(1))?.missing.get('cpu')).toBe('busy');
+  prober.stop();
+});
+
+test('a connection lost during a probe changes nothing', async () => {
+  let lost = false;
+  const well = fakeAgent();
+  const closed = () => new LibvirtTransportError('ERR_LIBVIRT_CLOSED', 'closed');
+  const agent: FakeAgent = {
+    ...well,
+    send: (command) => (lost ? Promise.reject(closed()) : well.send(command)),
+  };
+  const { prober } = setUp([target(1)], () => agent);
+  await pass(1_000);
+  const before = prober.view(fakeUuid(1));
+  lost = true;
+  await pass(INTERVAL_MS * 1.2);
+  prober.stop();
+  expect(prober.view(fakeUuid(1))).toEqual(before);
+});
+
+test('another run of the domain starts anew, but its errors stay counted; one that is gone is forgotten', async () => {
+  const targets = [target(1)];
+  const { prober } = setUp(targets, () => 'silent');
+  await pass(10_000);
+  expect(prober.view(fakeUuid(1))?.errors.get('agent_silent')).toBe(1);
+  targets[0] = target(1, { id: 2 });
+  await pass(500);
+  expect(prober.view(fakeUuid(1))).toMatchObject({ agentUp: undefined, lastProbe: undefined });
+  expect(prober.view(fakeUuid(1))?.errors.get('agent_silent')).toBe(1);
+  targets.pop();
+  await pass(500);
+  prober.stop();
+  expect(prober.view(fakeUuid(1))).toBeUndefined();
+});
+
+test('a counter that falls is dropped, and counted as an error', async () => {
+  let user = 5_000;
+  const agent = fakeAgent({
+    answers: {
+      'guest-get-cpustats': () => [{ type: 'linux', cpu: 0, user, nice: 0, system: 2_000, idle: 3_000 }],
+    },
+  });
+  const { prober } = setUp([target(1)], () => agent);
+  await pass(1_000);
+  user = 1_000;
+  await pass(INTERVAL_MS * 1.2);
+  prober.stop();
+  const view = prober.view(fakeUuid(1));
+  expect(view?.reading?.cpu).toMatchObject({ user: undefined, system: 2 });
+  expect(view?.errors.get('counter_regressed')).toBe(1);
+});
