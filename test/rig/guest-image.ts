@@ -37,8 +37,8 @@ export async function buildGuestImage(): Promise<GuestImage> {
   const initrd = `${STATE_DIR}/initrd-${await fingerprint(kernelRelease)}.cpio`;
   if (!(await exists(initrd))) {
     await mkdir(STATE_DIR, { recursive: true });
-    await removeOldImages();
     await buildInitrd(kernelRelease, initrd);
+    await removeOldImages(initrd);
   }
   return { kernel, initrd, kernelRelease };
 }
@@ -110,11 +110,11 @@ async function pack(root: string, target: string): Promise<void> {
   await writeFile(listFile, `${list}\n`);
   const script = 'cpio --quiet -o -H newc -R 0:0 -F "$1" <"$2"';
   try {
-    await run('sh', ['-c', script, 'sh', `${root}.cpio`, listFile], { cwd: root, timeoutMs: 60_000 });
-    await rename(`${root}.cpio`, target);
+    await run('sh', ['-c', script, 'sh', `${root}.part`, listFile], { cwd: root, timeoutMs: 60_000 });
+    await rename(`${root}.part`, target);
   } finally {
     await rm(listFile, { force: true });
-    await rm(`${root}.cpio`, { force: true });
+    await rm(`${root}.part`, { force: true });
   }
 }
 
@@ -132,11 +132,11 @@ async function install(from: string, to: string): Promise<void> {
   await run('chmod', ['755', to]);
 }
 
-async function removeOldImages(): Promise<void> {
+/** Finished images of other ingredients; what is being built beside this one is left alone. */
+async function removeOldImages(current: string): Promise<void> {
   for (const name of await readdir(STATE_DIR)) {
-    if (basename(name).startsWith('initrd-')) {
-      await rm(`${STATE_DIR}/${name}`, { recursive: true, force: true });
-    }
+    const path = `${STATE_DIR}/${name}`;
+    if (/^initrd-[0-9a-f]{12}\.cpio$/.test(name) && path !== current) await rm(path, { force: true });
   }
 }
 
