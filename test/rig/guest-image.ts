@@ -13,7 +13,7 @@ import {
   stat,
   writeFile,
 } from 'node:fs/promises';
-import { basename, dirname } from 'node:path';
+import { dirname } from 'node:path';
 import { run } from './exec.ts';
 import { addModules } from './guest-modules.ts';
 import { GUEST_DIR, STATE_DIR } from './paths.ts';
