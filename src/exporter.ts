@@ -58,6 +58,7 @@ export async function startExporter(
     onConnected: (client) => {
       log.info('connected to libvirt');
       runs.forget();
+      guests.session.retry();
       inventory.connected(client);
       if (config.collectors.has('balloon')) queueMicrotask(() => balloon.refresh());
     },
@@ -73,7 +74,15 @@ export async function startExporter(
   const serves = (name: string): boolean => include.test(name) && exclude?.test(name) !== true;
   const collectors = COLLECTORS.filter(({ name }) => config.collectors.has(name));
   const osinfo = { host: await readHostOsinfoDatabase(), shipped: SHIPPED_OSINFO };
-  const guests = createGuests(config, target, inventory, serves, self.countCall, log);
+  const guests = createGuests(
+    config,
+    target,
+    inventory,
+    serves,
+    self.countCall,
+    () => session.isConnected,
+    log,
+  );
   const gather = createGatherer({
     session,
     inventory,
@@ -153,9 +162,16 @@ function createGuests(
   inventory: Inventory,
   serves: (name: string) => boolean,
   onCallSent: (procedure: string) => void,
+  isLibvirtUp: () => boolean,
   log: Logger,
 ): Guests {
-  const session = new GuestSession({ target, timeoutMs: config.libvirt.timeoutMs, onCallSent }, log);
+  const session = new GuestSession({
+    target,
+    timeoutMs: config.libvirt.timeoutMs,
+    onCallSent,
+    isLibvirtUp,
+    log,
+  });
   const prober = new GuestProber({
     ...config.guest,
     filesystems: config.collectors.has('guest-filesystem'),

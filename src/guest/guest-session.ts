@@ -5,18 +5,22 @@ import { LibvirtTransportError } from '../libvirt/errors.ts';
 /** A missing socket or a refusal stays for long; asking once in this time finds the day it changes. */
 const RETRY_REFUSED_MS = 60_000;
 
+export interface GuestSessionOptions extends Omit<AgentClientOptions, 'onClose'> {
+  /** While libvirt itself is away, that guests cannot be asked is no refusal. */
+  readonly isLibvirtUp: () => boolean;
+  readonly log: Logger;
+}
+
 /** Keeps the connection to guest agents, opened when a guest is to be probed and not before. */
 export class GuestSession {
-  readonly #options: Omit<AgentClientOptions, 'onClose'>;
-  readonly #log: Logger;
+  readonly #options: GuestSessionOptions;
   #client: AgentClient | undefined;
   #attempt: Promise<AgentClient> | undefined;
   #refusedUntil = Number.NEGATIVE_INFINITY;
   #warned = false;
 
-  constructor(options: Omit<AgentClientOptions, 'onClose'>, log: Logger) {
+  constructor(options: GuestSessionOptions) {
     this.#options = options;
-    this.#log = log;
   }
 
   /** The way in is known to be closed: guests cannot be asked now. */
@@ -27,6 +31,9 @@ export class GuestSession {
   /** @throws LibvirtTransportError or LibvirtServerError when there is no way in */
   async connected(): Promise<AgentClient> {
     if (this.#client?.isOpen === true) return this.#client;
+    if (!this.#options.isLibvirtUp()) {
+      throw new LibvirtTransportError('ERR_LIBVIRT_CONNECT', 'libvirt is away');
+    }
     if (this.isRefused) {
       throw new LibvirtTransportError(
         'ERR_LIBVIRT_CONNECT',
@@ -39,6 +46,11 @@ export class GuestSession {
     return this.#attempt;
   }
 
+  /** libvirt is there anew, perhaps with another configuration: a refusal of before no longer counts. */
+  retry(): void {
+    this.#refusedUntil = Number.NEGATIVE_INFINITY;
+  }
+
   async stop(): Promise<void> {
     this.#refusedUntil = Number.POSITIVE_INFINITY;
     await this.#client?.close();
@@ -47,14 +59,15 @@ export class GuestSession {
   async #connect(): Promise<AgentClient> {
     try {
       this.#client = await AgentClient.connect({ ...this.#options, onClose: () => undefined });
-      if (this.#warned) this.#log.info('guests can be asked again');
+      if (this.#warned) this.#options.log.info('guests can be asked again');
       this.#warned = false;
       return this.#client;
     } catch (error) {
+      if (!this.#options.isLibvirtUp()) throw error;
       this.#refusedUntil = performance.now() + RETRY_REFUSED_MS;
       if (!this.#warned) {
         this.#warned = true;
-        this.#log.warn(
+        this.#options.log.warn(
           { err: error },
           'guests cannot be asked: no way in through the read-write socket; everything else goes on',
         );
