@@ -1,4 +1,5 @@
 import { encodeGuestCommand, type GuestCommand, type GuestFile } from './commands.ts';
+import { endsProbe, missingReason } from './missing.ts';
 import { parseFileOpen, parseFileRead } from './replies.ts';
 
 /** Sends one encoded command to one guest and returns the reply as the guest wrote it. */
@@ -25,9 +26,17 @@ export class GuestAgent {
     return this.#send(encodeGuestCommand(command));
   }
 
-  /** Closes what an earlier probe had to leave open. */
+  /**
+   * Closes what an earlier probe had to leave open.
+   * @throws the first error after which asking on is of no use: each handle would cost a silent agent's timeout
+   */
   async closeLeftOpen(): Promise<void> {
-    for (const handle of [...this.#unclosed]) await this.#close(handle);
+    for (const handle of [...this.#unclosed]) {
+      const error = await this.#close(handle);
+      if (error === undefined) continue;
+      const reason = missingReason(error);
+      if (reason === undefined || endsProbe(reason)) throw error;
+    }
   }
 
   /** Whether a file can be opened; it is closed again unread. */
@@ -63,15 +72,20 @@ export class GuestAgent {
     return handle;
   }
 
-  /** Never throws: the reading itself decides what a probe is worth. A handle that stays open is kept in mind. */
-  async #close(handle: number): Promise<void> {
+  /**
+   * Returns what went wrong and never throws: the reading itself decides what a probe is worth. A handle that
+   * stays open is kept in mind.
+   */
+  async #close(handle: number): Promise<unknown> {
     try {
       await this.ask({ execute: 'guest-file-close', arguments: { handle } });
       this.#unclosed.delete(handle);
+      return undefined;
     } catch (error) {
       // Not this guest's any more (its agent restarted): nothing is left to close.
       if (error instanceof Error && /has not been found|not found/.test(error.message))
         this.#unclosed.delete(handle);
+      return error;
     }
   }
 }

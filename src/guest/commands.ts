@@ -71,9 +71,10 @@ export class GuestCommandRefused extends Error {
  */
 export function encodeGuestCommand(command: GuestCommand): string {
   const { execute } = command;
-  const args: Readonly<Record<string, unknown>> = 'arguments' in command ? command.arguments : {};
-  const allowed = Object.hasOwn(ALLOWED, execute) ? ALLOWED[execute] : undefined;
-  const named = Object.keys(args);
+  const given: Readonly<Record<string, unknown>> = 'arguments' in command ? command.arguments : {};
+  const allowed =
+    typeof execute === 'string' && Object.hasOwn(ALLOWED, execute) ? ALLOWED[execute] : undefined;
+  const named = Object.keys(given);
   if (
     allowed === undefined ||
     named.length !== allowed.length ||
@@ -83,11 +84,15 @@ export function encodeGuestCommand(command: GuestCommand): string {
       `${String(execute).slice(0, 64)} with ${named.length} arguments may not be sent`,
     );
   }
+  // What is checked is what is sent: a copy, which no toJSON or accessor of the original can change.
+  const args: Readonly<Record<string, unknown>> = Object.fromEntries(
+    named.map((name) => [name, given[name]]),
+  );
   if (execute === 'guest-file-open' && (!ALLOWED_FILES.has(args.path) || args.mode !== 'r')) {
     throw new GuestCommandRefused('only the listed files may be opened, and only to read');
   }
-  for (const number of [args.handle, args.count]) {
-    if (number !== undefined && !Number.isSafeInteger(number)) {
+  for (const name of ['handle', 'count']) {
+    if (named.includes(name) && !Number.isSafeInteger(args[name])) {
       throw new GuestCommandRefused('handle and count must be whole numbers');
     }
   }

@@ -42,6 +42,8 @@ export interface GuestState {
   /** performance.now() milliseconds of the last reading. */
   readAt: number;
   probing: boolean;
+  /** Something happened to the guest during this probe: the next one is due at once. */
+  kicked: boolean;
   /** Why the last probe was put off, when a backup was at work. */
   putOff: MissingReason | undefined;
 }

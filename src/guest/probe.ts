@@ -67,7 +67,7 @@ const FROZEN_COMMANDS: ReadonlySet<string> = new Set([
  *   any other error is libvirt's, and says nothing of the guest
  */
 export async function probeGuest(agent: GuestAgent, options: ProbeOptions): Promise<ProbeResult> {
-  await agent.closeLeftOpen();
+  await attempt(() => agent.closeLeftOpen());
   const info = options.lasting?.info ?? (await readInfo(agent));
   const lasting = options.lasting ?? (await readLasting(agent, info));
   const stat = await readFile(agent, info, GUEST_FILES.stat, parseProcStat);

@@ -33,11 +33,14 @@ const LONGEST_BACKOFF_MS = 10 * 60_000;
 const JITTER = 0.1;
 /** A reading is served for this many intervals when a backup or a lost connection keeps the next one away. */
 const STALE_INTERVALS = 3;
+/** A guest whose last probe took longer counts as a silent one when places are given out. */
+const SLOW_SECONDS = 5;
 
 /**
  * Probes guests in the background and keeps what they said. Scrapes read the last result and wait for no guest.
- * One place stays free for guests that answered the last time, so that silent ones, each of which holds its place
- * for libvirt's five seconds and then backs off, never keep the others waiting.
+ * One place stays free for guests that answered the last time, and soon, so that silent ones, each of which holds
+ * its place for libvirt's five seconds and then backs off, and those that draw out each answer never keep the others
+ * waiting.
  */
 export class GuestProber {
   readonly #options: ProberOptions;
@@ -67,10 +70,7 @@ export class GuestProber {
   /** Something happened to this guest or its agent: probe it at once, whatever happened before. */
   kick(uuid: string): void {
     const state = this.#states.get(uuid);
-    if (state === undefined) return;
-    state.failures = 0;
-    state.dueAt = 0;
-    state.lasting = undefined;
+    if (state !== undefined) startOver(state);
   }
 
   /** Looks over all guests and begins the probes that are due, as far as there are places. */
@@ -85,7 +85,7 @@ export class GuestProber {
     const placesForSuspects = Math.max(1, this.#options.concurrency - 1);
     for (const state of due) {
       if (this.#probing >= this.#options.concurrency) return;
-      const suspect = state.view.agentUp !== true;
+      const suspect = isSuspect(state.view);
       if (suspect && this.#suspects >= placesForSuspects) continue;
       void this.#probe(state, suspect);
     }
@@ -98,7 +98,10 @@ export class GuestProber {
       running.add(target.uuid);
       const known = this.#states.get(target.uuid);
       const state = known?.target.id === target.id ? known : this.#takeUp(target, known);
-      if (state.target.agentChannel !== target.agentChannel) state.dueAt = 0;
+      if (state.target.agentChannel !== target.agentChannel) {
+        state.dueAt = 0;
+        state.kicked = state.probing;
+      }
       state.target = target;
       const reason = this.#unaskable(target);
       if (reason !== undefined) this.#setAside(state, reason);
@@ -120,6 +123,7 @@ export class GuestProber {
       dueAt: 0,
       readAt: Number.NEGATIVE_INFINITY,
       probing: false,
+      kicked: false,
       putOff: undefined,
     };
     this.#states.set(target.uuid, state);
@@ -165,6 +169,7 @@ export class GuestProber {
       const backoff = Math.min(LONGEST_BACKOFF_MS, this.#options.intervalMs * 2 ** doublings);
       const pause = Math.max(this.#options.intervalMs, backoff);
       state.dueAt = performance.now() + pause * (1 - JITTER + 2 * JITTER * Math.random());
+      if (state.kicked) startOver(state);
     }
   }
 
@@ -231,6 +236,18 @@ export class GuestProber {
       missing: allMissing(putOff ?? 'agent_silent'),
     };
   }
+}
+
+/** What an event does; during a probe, whose end would undo it, it is done again at the end. */
+function startOver(state: GuestState): void {
+  state.failures = 0;
+  state.dueAt = 0;
+  state.lasting = undefined;
+  state.kicked = state.probing;
+}
+
+function isSuspect({ agentUp, lastProbe }: GuestView): boolean {
+  return agentUp !== true || (lastProbe?.durationSeconds ?? 0) > SLOW_SECONDS;
 }
 
 function isProbeError(reason: MissingReason): reason is MissingReason & ProbeError {

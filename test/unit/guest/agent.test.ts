@@ -18,6 +18,25 @@ test('a file is opened, read and closed', async () => {
   expect(unclosed.size).toBe(0);
 });
 
+test('a long file is read in pieces of 32 KiB until its end, characters of two pieces whole', async () => {
+  const content = Buffer.from(`x${'é'.repeat(40_000)}`);
+  let at = 0;
+  const counts: unknown[] = [];
+  const { agent, fake } = agentOf({
+    answers: {
+      'guest-file-read': ({ count }) => {
+        counts.push(count);
+        const piece = content.subarray(at, at + Number(count));
+        at += piece.length;
+        return { count: piece.length, 'buf-b64': piece.toString('base64'), eof: at === content.length };
+      },
+    },
+  });
+  await expect(agent.readFile('/proc/stat')).resolves.toBe(content.toString());
+  expect(counts).toEqual([32_768, 32_768, 32_768]);
+  expect(fake.open.size).toBe(0);
+});
+
 test('a file that never ends is read to 256 KiB', async () => {
   const chunk = Buffer.alloc(32 * 1024, 'x');
   const endless = () => ({ count: chunk.length, 'buf-b64': chunk.toString('base64'), eof: false });
@@ -67,6 +86,29 @@ test('a handle that could not be closed is closed by the next probe', async () =
   await agent.closeLeftOpen();
   expect(closed).toEqual([1]);
   expect(unclosed.size).toBe(0);
+});
+
+describe('of the handles left open', () => {
+  const leftOpen = async (answer: () => unknown): Promise<{ sent: number; ended: unknown; left: number }> => {
+    const { fake, agent, unclosed } = agentOf({ answers: { 'guest-file-close': answer } });
+    for (let handle = 1; handle <= 64; handle++) unclosed.add(handle);
+    const ended = await agent.closeLeftOpen().catch((error: unknown) => error);
+    return { sent: fake.received.length, ended, left: unclosed.size };
+  };
+
+  test('a silent agent is asked for one, and costs one timeout', async () => {
+    await expect(leftOpen(silent)).resolves.toMatchObject({ sent: 1, ended: { number: 86 }, left: 64 });
+  });
+
+  test('those are forgotten that an agent started anew does not know', async () => {
+    const unknown = () => commandFailure("handle '1' has not been found");
+    await expect(leftOpen(unknown)).resolves.toEqual({ sent: 64, ended: undefined, left: 0 });
+  });
+
+  test('each is asked for, and kept, when the agent cannot close it', async () => {
+    const failing = () => commandFailure('failed to close handle: Input/output error');
+    await expect(leftOpen(failing)).resolves.toEqual({ sent: 64, ended: undefined, left: 64 });
+  });
 });
 
 test('what is kept open by a guest that closes nothing is bounded', async () => {

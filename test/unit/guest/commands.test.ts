@@ -23,6 +23,10 @@ const ALLOWED = [
 
 test.each<[GuestCommand, string]>([
   [{ execute: 'guest-info' }, '{"execute":"guest-info"}'],
+  [{ execute: 'guest-get-osinfo' }, '{"execute":"guest-get-osinfo"}'],
+  [{ execute: 'guest-get-cpustats' }, '{"execute":"guest-get-cpustats"}'],
+  [{ execute: 'guest-get-load' }, '{"execute":"guest-get-load"}'],
+  [{ execute: 'guest-get-fsinfo' }, '{"execute":"guest-get-fsinfo"}'],
   [
     { execute: 'guest-file-open', arguments: { path: '/proc/stat', mode: 'r' } },
     '{"execute":"guest-file-open","arguments":{"path":"/proc/stat","mode":"r"}}',
@@ -30,6 +34,10 @@ test.each<[GuestCommand, string]>([
   [
     { execute: 'guest-file-read', arguments: { handle: 7, count: 4096 } },
     '{"execute":"guest-file-read","arguments":{"handle":7,"count":4096}}',
+  ],
+  [
+    { execute: 'guest-file-close', arguments: { handle: 7 } },
+    '{"execute":"guest-file-close","arguments":{"handle":7}}',
   ],
 ])('%j is sent as it is', (command, expected) => {
   expect(encodeGuestCommand(command)).toBe(expected);
@@ -62,9 +70,41 @@ describe('anything else is refused, whatever the types were told', () => {
     ['one argument less', { execute: 'guest-file-open', arguments: { path: '/proc/stat' } }],
     ['an argument where none belongs', { execute: 'guest-info', arguments: { x: 1 } }],
     ['a handle that is no number', { execute: 'guest-file-close', arguments: { handle: '1' } }],
+    ['a handle that is not there', { execute: 'guest-file-close', arguments: { handle: undefined } }],
+    ['a name that reads like an allowed one', { execute: ['guest-info'] }],
+    [
+      'a name that becomes another one when it is sent',
+      { execute: { toString: () => 'guest-info', toJSON: () => 'guest-exec' } },
+    ],
     ['a count that is not whole', { execute: 'guest-file-read', arguments: { handle: 1, count: 1.5 } }],
   ])('%s', (_name, command) => {
     expect(() => encodeGuestCommand(command as GuestCommand)).toThrow(GuestCommandRefused);
+  });
+
+  test('arguments are sent as they were checked, even where they would turn into others', () => {
+    const disguised = Object.create({ toJSON: () => ({ path: '/etc/shadow', mode: 'w' }) });
+    const command = {
+      execute: 'guest-file-open',
+      arguments: Object.assign(disguised, { path: '/proc/stat', mode: 'r' }),
+    };
+    expect(encodeGuestCommand(command as GuestCommand)).toBe(
+      '{"execute":"guest-file-open","arguments":{"path":"/proc/stat","mode":"r"}}',
+    );
+  });
+
+  test('a value of any kind is refused, or is a command on the list', () => {
+    const command = fc.oneof(fc.anything(), fc.record({ execute: fc.anything(), arguments: fc.anything() }));
+    fc.assert(
+      fc.property(command, (given) => {
+        let sent: string;
+        try {
+          sent = encodeGuestCommand(given as GuestCommand);
+        } catch {
+          return;
+        }
+        expect(ALLOWED).toContain(JSON.parse(sent).execute);
+      }),
+    );
   });
 
   test('whatever is given, what comes out is on the list', () => {

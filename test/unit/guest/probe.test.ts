@@ -1,16 +1,13 @@
 import { describe, expect, test } from '@jest/globals';
 import { GuestAgent } from '../../../src/guest/agent.ts';
 import { missingReason } from '../../../src/guest/missing.ts';
-import { ProbeEnded, probeGuest } from '../../../src/guest/probe.ts';
+import { type LastingFacts, ProbeEnded, probeGuest } from '../../../src/guest/probe.ts';
 import { LibvirtServerError, LibvirtTransportError } from '../../../src/libvirt/errors.ts';
 import { commandFailure, type FakeAgentOptions, FILES, fakeAgent } from '../../support/fake-agent.ts';
 
-async function probe(options: FakeAgentOptions = {}) {
+async function probe(options: FakeAgentOptions = {}, lasting?: LastingFacts, filesystems = false) {
   const fake = fakeAgent(options);
-  const result = await probeGuest(new GuestAgent(fake.send, new Set()), {
-    lasting: undefined,
-    filesystems: false,
-  });
+  const result = await probeGuest(new GuestAgent(fake.send, new Set()), { lasting, filesystems });
   return { ...result, received: fake.received, open: fake.open };
 }
 
@@ -29,6 +26,52 @@ test('a guest that tells everything has nothing missing, and no handle left open
     kubernetesNode: false,
   });
 });
+
+const READ_FILE = ['guest-file-open', 'guest-file-read', 'guest-file-close'];
+/** What each probe asks: the agent's files and statistics, in this order. */
+const EACH_PROBE = [
+  ...READ_FILE,
+  'guest-get-cpustats',
+  ...[1, 2, 3, 4].flatMap(() => READ_FILE),
+  'guest-get-load',
+];
+
+test('what seldom changes is asked first, five kubelet files included, and not again when it is known', async () => {
+  const first = await probe();
+  expect(first.received).toEqual([
+    'guest-info',
+    'guest-get-osinfo',
+    ...Array.from({ length: 5 }, () => 'guest-file-open'),
+    ...EACH_PROBE,
+  ]);
+  const second = await probe({}, first.lasting);
+  expect(second.received).toEqual(EACH_PROBE);
+  expect(second.reading).toEqual(first.reading);
+});
+
+test('filesystems are asked for on request alone, and only of an agent that tells them', async () => {
+  const info = () => ({
+    version: '9.2.0',
+    supported_commands: [{ name: 'guest-get-fsinfo', enabled: true }],
+  });
+  const answers = {
+    'guest-info': info,
+    'guest-get-fsinfo': () => [{ mountpoint: '/', type: 'ext4', 'total-bytes': 100, 'used-bytes': 40 }],
+  };
+  const asked = await probe({ answers }, undefined, true);
+  expect(asked.received).toEqual(['guest-info', 'guest-get-fsinfo']);
+  expect(asked.filesystems).toEqual([{ mountpoint: '/', fstype: 'ext4', totalBytes: 100, usedBytes: 40 }]);
+  expect((await probe({ answers })).received).toEqual(['guest-info']);
+  expect((await probe({}, undefined, true)).filesystems).toEqual([]);
+});
+
+test.each(['guest-get-osinfo', 'guest-get-cpustats', 'guest-get-load', 'guest-file-read'])(
+  '%s is never sent to an agent that calls it disabled, or does not list it',
+  async (command) => {
+    expect((await probe({ disabled: [command] })).received).not.toContain(command);
+    expect((await probe({ absent: [command] })).received).not.toContain(command);
+  },
+);
 
 test('an agent without cpustats and load: both are read from /proc', async () => {
   const { reading, missing } = await probe({ absent: ['guest-get-cpustats', 'guest-get-load'] });

@@ -76,6 +76,10 @@ function setUp(
   return { prober, places, begun };
 }
 
+function longestGap(times: readonly number[] = []): number {
+  return Math.max(...times.slice(1).map((time, index) => time - (times[index] ?? 0)));
+}
+
 const pass = (milliseconds: number): Promise<void> => jest.advanceTimersByTimeAsync(milliseconds);
 
 test('each guest is probed about once an interval, never two probes of one guest at a time', async () => {
@@ -100,9 +104,7 @@ test('a hundred silent guests never keep one that answered waiting for more than
   targets.push(...Array.from({ length: 100 }, (_, index) => target(index + 1)));
   await pass(20 * INTERVAL_MS);
   prober.stop();
-  const times = begun.get('vm-0') ?? [];
-  const gaps = times.slice(1).map((time, index) => time - (times[index] ?? 0));
-  expect(Math.max(...gaps)).toBeLessThanOrEqual(1.1 * INTERVAL_MS + 1_000);
+  expect(longestGap(begun.get('vm-0'))).toBeLessThanOrEqual(1.1 * INTERVAL_MS + 1_000);
   expect(places.most).toBeLessThanOrEqual(4);
   expect(begun.size).toBe(101);
 });
@@ -218,4 +220,60 @@ test('a counter that falls is dropped, and counted as an error', async () => {
   const view = prober.view(fakeUuid(1));
   expect(view?.reading?.cpu).toMatchObject({ user: undefined, system: 2 });
   expect(view?.errors.get('counter_regressed')).toBe(1);
+});
+
+test('what happens to a guest while it is being probed brings the next probe forward', async () => {
+  const { prober, begun } = setUp([target(1)], () => 'silent');
+  await pass(2_000);
+  prober.kick(fakeUuid(1));
+  await pass(SYNC_MS);
+  prober.stop();
+  expect(begun.get('vm-1')).toHaveLength(2);
+});
+
+test('guests that draw out each answer keep no place from those that answer at once', async () => {
+  const targets = [target(0)];
+  const drawnOut = (): FakeAgent => {
+    const well = fakeAgent();
+    return {
+      ...well,
+      send: async (command) => {
+        await new Promise((resolve) => setTimeout(resolve, SYNC_MS - 100));
+        return well.send(command);
+      },
+    };
+  };
+  const { prober, begun, places } = setUp(targets, (name) => (name === 'vm-0' ? fakeAgent() : drawnOut()));
+  await pass(1_000);
+  targets.push(...Array.from({ length: 20 }, (_, index) => target(index + 1)));
+  await pass(60 * INTERVAL_MS);
+  prober.stop();
+  expect(longestGap(begun.get('vm-0'))).toBeLessThanOrEqual(1.1 * INTERVAL_MS + 1_000);
+  expect(places.most).toBe(4);
+});
+
+test('what seldom changes is asked with every tenth probe, and after a kick', async () => {
+  const agent = fakeAgent();
+  const { prober, begun } = setUp([target(1)], () => agent);
+  const asked = () => agent.received.filter((name) => name === 'guest-get-osinfo').length;
+  while ((begun.get('vm-1') ?? []).length < 10) await pass(500);
+  expect(asked()).toBe(1);
+  await pass(1.2 * INTERVAL_MS);
+  expect(asked()).toBe(2);
+  prober.kick(fakeUuid(1));
+  await pass(500);
+  prober.stop();
+  expect(asked()).toBe(3);
+});
+
+test.each([1, 2, 5])('with %i places there are never more probes than that', async (concurrency) => {
+  const targets = Array.from({ length: 30 }, (_, index) => target(index));
+  const { prober, places } = setUp(
+    targets,
+    (name) => (name.endsWith('3') ? 'silent' : fakeAgent()),
+    concurrency,
+  );
+  await pass(10 * INTERVAL_MS);
+  prober.stop();
+  expect(places.most).toBeLessThanOrEqual(concurrency);
 });
