@@ -78,6 +78,7 @@ export async function startExporter(
     config,
     target,
     inventory,
+    runs,
     serves,
     self.countCall,
     () => session.isConnected,
@@ -160,6 +161,7 @@ function createGuests(
   config: ExporterConfig,
   target: LibvirtTarget,
   inventory: Inventory,
+  runs: DomainRuns,
   serves: (name: string) => boolean,
   onCallSent: (procedure: string) => void,
   isLibvirtUp: () => boolean,
@@ -175,7 +177,7 @@ function createGuests(
   const prober = new GuestProber({
     ...config.guest,
     filesystems: config.collectors.has('guest-filesystem'),
-    targets: () => guestTargets(inventory, serves),
+    targets: () => guestTargets(inventory, runs, serves),
     send: (domain) => async (command) => {
       const client = await session.connected();
       return client.command(domain, command, config.guest.timeoutSeconds);
@@ -187,9 +189,19 @@ function createGuests(
   return { wanted: wanted.some((name) => config.collectors.has(name)), prober, session };
 }
 
-function* guestTargets(inventory: Inventory, serves: (name: string) => boolean): Generator<GuestTarget> {
-  for (const { uuid, name, id, current } of inventory.running()) {
-    if (current === undefined || !serves(name)) continue;
-    yield { uuid, name, id, agentChannel: current.agentChannel, optedOut: current.guestProbeOff };
-  }
+function guestTargets(
+  inventory: Inventory,
+  runs: DomainRuns,
+  serves: (name: string) => boolean,
+): GuestTarget[] {
+  const served = [...inventory.running()].filter(({ name }) => serves(name));
+  const now = Date.now() / 1000;
+  if (served.some(({ uuid, id }) => runs.known(uuid)?.id !== id)) void runs.lookUp(served);
+  return served.flatMap(({ uuid, name, id, current }) => {
+    if (current === undefined) return [];
+    const { agentChannel, guestProbeOff: optedOut } = current;
+    const process = runs.known(uuid)?.process;
+    const busy = process && process.cpuSeconds / Math.max(1, now - process.startSeconds);
+    return [{ uuid, name, id, agentChannel, optedOut, busy }];
+  });
 }

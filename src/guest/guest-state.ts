@@ -11,6 +11,8 @@ export interface GuestTarget extends DomainRef {
   readonly agentChannel: 'connected' | 'disconnected' | undefined;
   /** Its owner does not want it to be asked. */
   readonly optedOut: boolean;
+  /** Share of one processor that its process has used since its start; undefined when the host does not tell. */
+  readonly busy: number | undefined;
 }
 
 /** What is served of a guest. */

@@ -45,7 +45,8 @@ const SLOW_SECONDS = 5;
 export class GuestProber {
   readonly #options: ProberOptions;
   readonly #states = new Map<string, GuestState>();
-  #probing = 0;
+  /** The guests that are being asked now: a former run's probe may still be under way when the next run begins. */
+  readonly #probing = new Set<string>();
   #suspects = 0;
   #timer: NodeJS.Timeout | undefined;
 
@@ -78,13 +79,12 @@ export class GuestProber {
     this.#follow();
     const now = performance.now();
     const due = [...this.#states.values()].filter(
-      (state) => !state.probing && state.dueAt <= now && this.#canAsk(state),
+      (state) => !this.#probing.has(state.target.uuid) && state.dueAt <= now && this.#canAsk(state),
     );
-    // Those that answer come first; among equals the one that has waited longest.
-    due.sort((a, b) => Math.min(a.failures, 1) - Math.min(b.failures, 1) || a.dueAt - b.dueAt);
+    due.sort((a, b) => prospect(a) - prospect(b) || a.dueAt - b.dueAt || busy(b) - busy(a));
     const placesForSuspects = Math.max(1, this.#options.concurrency - 1);
     for (const state of due) {
-      if (this.#probing >= this.#options.concurrency) return;
+      if (this.#probing.size >= this.#options.concurrency) return;
       const suspect = isSuspect(state.view);
       if (suspect && this.#suspects >= placesForSuspects) continue;
       void this.#probe(state, suspect);
@@ -148,8 +148,9 @@ export class GuestProber {
   }
 
   async #probe(state: GuestState, suspect: boolean): Promise<void> {
+    const { uuid } = state.target;
     state.probing = true;
-    this.#probing += 1;
+    this.#probing.add(uuid);
     if (suspect) this.#suspects += 1;
     const begun = performance.now();
     try {
@@ -163,7 +164,7 @@ export class GuestProber {
       else this.#options.log.debug({ err: error, domain: state.target.name }, 'probe was interrupted');
     } finally {
       state.probing = false;
-      this.#probing -= 1;
+      this.#probing.delete(uuid);
       if (suspect) this.#suspects -= 1;
       const doublings = Math.min(Math.max(0, state.failures - 1), 16);
       const backoff = Math.min(LONGEST_BACKOFF_MS, this.#options.intervalMs * 2 ** doublings);
@@ -244,6 +245,20 @@ function startOver(state: GuestState): void {
   state.dueAt = 0;
   state.lasting = undefined;
   state.kicked = state.probing;
+}
+
+/**
+ * Those that answered come first, then those that were never asked, then those that failed. Of the ones never
+ * asked, all due at once after a start, those whose processors work are the likelier to answer: a guest that hangs
+ * in its firmware or has halted uses none.
+ */
+function prospect({ failures, view }: GuestState): number {
+  if (failures > 0) return 2;
+  return view.agentUp === undefined ? 1 : 0;
+}
+
+function busy({ target }: GuestState): number {
+  return target.busy ?? 0;
 }
 
 function isSuspect({ agentUp, lastProbe }: GuestView): boolean {

@@ -61,6 +61,11 @@ export class DomainRuns {
     return this.#runs;
   }
 
+  /** What was found of the domain's run when it was last looked up. */
+  known(uuid: string): DomainRun | undefined {
+    return this.#runs.get(uuid);
+  }
+
   async #readRun({ id, name }: RunKey, process: QemuProcess | undefined): Promise<DomainRun> {
     const logged = await readLastLoggedStart(this.#paths.qemuLogs, name);
     const ofThisRun =

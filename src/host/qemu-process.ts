@@ -7,6 +7,8 @@ export interface QemuProcess {
   readonly pid: number;
   /** Unix time in seconds. */
   readonly startSeconds: number;
+  /** Processor time it had used when it was found. */
+  readonly cpuSeconds: number;
   /** The binary it runs; undefined without the right to look (root or the QEMU user's own). */
   readonly binary: RunningBinary | undefined;
 }
@@ -40,9 +42,9 @@ export async function findQemuProcesses(proc: string): Promise<ReadonlyMap<strin
   const found = new Map<string, QemuProcess>();
   for (const [uuid, [pid, rival]] of claims) {
     if (pid === undefined || rival !== undefined || bootSeconds === undefined) continue;
-    const startSeconds = await readStartTime(join(proc, pid, 'stat'), bootSeconds);
-    if (startSeconds === undefined) continue;
-    found.set(uuid, { pid: Number(pid), startSeconds, binary: await readBinary(join(proc, pid, 'exe')) });
+    const times = await readTimes(join(proc, pid, 'stat'), bootSeconds);
+    if (times === undefined) continue;
+    found.set(uuid, { pid: Number(pid), ...times, binary: await readBinary(join(proc, pid, 'exe')) });
   }
   return found;
 }
@@ -59,13 +61,17 @@ async function readBootTime(proc: string): Promise<number | undefined> {
   return match === null ? undefined : Number(match[1]);
 }
 
-async function readStartTime(path: string, bootSeconds: number): Promise<number | undefined> {
+async function readTimes(
+  path: string,
+  bootSeconds: number,
+): Promise<Pick<QemuProcess, 'startSeconds' | 'cpuSeconds'> | undefined> {
   const text = await readText(path);
   // The second field is the command's name in brackets, which may itself hold brackets and blanks.
   const fields = text?.slice(text.lastIndexOf(')') + 2).split(' ');
-  const startField = 22 - 3;
-  const ticks = Number(fields?.[startField]);
-  return Number.isFinite(ticks) ? bootSeconds + ticks / TICKS_PER_SECOND : undefined;
+  const seconds = (field: number): number => Number(fields?.[field - 3]) / TICKS_PER_SECOND;
+  const startSeconds = bootSeconds + seconds(22);
+  const cpuSeconds = seconds(14) + seconds(15);
+  return Number.isFinite(startSeconds + cpuSeconds) ? { startSeconds, cpuSeconds } : undefined;
 }
 
 async function readBinary(path: string): Promise<RunningBinary | undefined> {

@@ -27,7 +27,14 @@ export async function agentConnected(name: string): Promise<boolean> {
   return channel.test(await dumpXml(name));
 }
 
-/** Sends one command to the guest agent and returns what is under `return` in its answer. */
+/** What libvirt says when the agent did not get in step in time: the command itself was not sent. */
+const NOT_IN_STEP = 'Guest agent not available for now';
+const GET_IN_STEP_ATTEMPTS = 12;
+
+/**
+ * Sends one command to the guest agent and returns what is under `return` in its answer. A guest that is short of
+ * memory can take longer than libvirt's five seconds to get in step, and is then given more time.
+ */
 export async function agentCommand(
   name: string,
   command: string,
@@ -35,13 +42,24 @@ export async function agentCommand(
   timeoutSeconds = 10,
 ): Promise<unknown> {
   const request = JSON.stringify({ execute: command, arguments: args });
-  const answer: unknown = JSON.parse(
-    await virsh(['qemu-agent-command', name, request, '--timeout', String(timeoutSeconds)], {
+  const send = (): Promise<string> =>
+    virsh(['qemu-agent-command', name, request, '--timeout', String(timeoutSeconds)], {
       // Ahead of its own timeout libvirt waits for the domain's job and synchronises with the agent.
       timeoutMs: (timeoutSeconds + 45) * 1000,
-    }),
-  );
+    });
+  const answer: unknown = JSON.parse(await inStep(send));
   return typeof answer === 'object' && answer !== null ? Reflect.get(answer, 'return') : undefined;
+}
+
+async function inStep(send: () => Promise<string>): Promise<string> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await send();
+    } catch (error) {
+      const isLate = error instanceof Error && error.message.includes(NOT_IN_STEP);
+      if (!isLate || attempt === GET_IN_STEP_ATTEMPTS) throw error;
+    }
+  }
 }
 
 /** Reads a file inside the guest through its agent. */

@@ -108,7 +108,12 @@ function domain(name: string, changes: Partial<DomainFacts> = {}): DomainFacts {
     problem: undefined,
     startedWithVersion: undefined,
     startSeenSeconds: undefined,
-    process: { pid: 1_000 + number, startSeconds: BOOTED + 7_200 + number / 4, binary: CURRENT },
+    process: {
+      pid: 1_000 + number,
+      startSeconds: BOOTED + 7_200 + number / 4,
+      cpuSeconds: 0,
+      binary: CURRENT,
+    },
     loggedVersion: '7.2.22',
     emulatorFile: INSTALLED,
     guest: undefined,
@@ -242,13 +247,15 @@ const DOMAINS: readonly DomainFacts[] = [
   }),
   domain('started-before-the-upgrade', {
     current: config({ machine: 'pc-q35-7.1', declaredOs: 'http://debian.org/debian/12' }),
-    process: { pid: 7, startSeconds: BOOTED + 60.25, binary: REPLACED },
+    process: { pid: 7, startSeconds: BOOTED + 60.25, cpuSeconds: 0, binary: REPLACED },
     loggedVersion: '7.2.9',
     events: { ...NO_EVENTS, rebooted: 2 },
   }),
-  domain('security-update-only', { process: { pid: 8, startSeconds: BOOTED + 61, binary: REPLACED } }),
+  domain('security-update-only', {
+    process: { pid: 8, startSeconds: BOOTED + 61, cpuSeconds: 0, binary: REPLACED },
+  }),
   domain('unprivileged-view', {
-    process: { pid: 9, startSeconds: BOOTED + 62, binary: undefined },
+    process: { pid: 9, startSeconds: BOOTED + 62, cpuSeconds: 0, binary: undefined },
     loggedVersion: undefined,
   }),
   shutOff('shut-off', config({ machine: 'pc-i440fx-2.11', declaredOs: 'http://example.org/unheard-of/1' })),
@@ -289,7 +296,7 @@ const DOMAINS: readonly DomainFacts[] = [
   }),
   domain('32-bit', {
     current: config({ type: 'qemu', arch: 'i686', machine: 'pc-i440fx-1.7', emulator: I386 }),
-    process: { pid: 11, startSeconds: BOOTED + 7_100, binary: { ...CURRENT, path: I386 } },
+    process: { pid: 11, startSeconds: BOOTED + 7_100, cpuSeconds: 0, binary: { ...CURRENT, path: I386 } },
     loggedVersion: undefined,
     startedWithVersion: '7.2.22',
   }),
@@ -298,6 +305,7 @@ const DOMAINS: readonly DomainFacts[] = [
     process: {
       pid: 10,
       startSeconds: BOOTED + 7_000,
+      cpuSeconds: 0,
       binary: { ...CURRENT, path: '/opt/qemu/bin/qemu-system-x86_64' },
     },
     loggedVersion: '9.2.0',

@@ -27,6 +27,7 @@ function target(number: number, changes: Partial<GuestTarget> = {}): GuestTarget
     id: number,
     agentChannel: 'connected',
     optedOut: false,
+    busy: undefined,
     ...changes,
   };
 }
@@ -107,6 +108,17 @@ test('a hundred silent guests never keep one that answered waiting for more than
   expect(longestGap(begun.get('vm-0'))).toBeLessThanOrEqual(1.1 * INTERVAL_MS + 1_000);
   expect(places.most).toBeLessThanOrEqual(4);
   expect(begun.size).toBe(101);
+});
+
+test('after a start, guests whose processors work are asked before a hundred that have halted', async () => {
+  const halted = Array.from({ length: 100 }, (_, index) => target(index + 1, { busy: 0.001 }));
+  const { prober, begun } = setUp([...halted, target(0, { busy: 0.02 })], (name) =>
+    name === 'vm-0' ? fakeAgent() : 'silent',
+  );
+  await pass(1_000);
+  prober.stop();
+  expect(begun.get('vm-0')).toBeDefined();
+  expect(prober.view(fakeUuid(0))?.agentUp).toBe(true);
 });
 
 test('a silent guest is asked less and less often, and at once when something happens to it', async () => {
@@ -203,6 +215,19 @@ test('another run of the domain starts anew, but its errors stay counted; one th
   await pass(500);
   prober.stop();
   expect(prober.view(fakeUuid(1))).toBeUndefined();
+});
+
+test('the probe of a run that ended is waited for before the next run is asked', async () => {
+  const targets = [target(1)];
+  const { prober, begun, places } = setUp(targets, () => 'silent');
+  await pass(1_000);
+  targets[0] = target(1, { id: 2 });
+  await pass(SYNC_MS - 1_500);
+  expect(begun.get('vm-1')).toHaveLength(1);
+  await pass(2_000);
+  prober.stop();
+  expect(begun.get('vm-1')).toHaveLength(2);
+  expect(places.most).toBe(1);
 });
 
 test('a counter that falls is dropped, and counted as an error', async () => {

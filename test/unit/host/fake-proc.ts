@@ -12,6 +12,8 @@ export interface FakeProcess {
   readonly comm?: string;
   /** Clock ticks since boot; undefined for a process whose `stat` cannot be read. */
   readonly startTicks?: number;
+  /** Ticks in user and in kernel mode. */
+  readonly cpuTicks?: readonly [number, number];
   /** Where the `exe` link leads; undefined for one that cannot be read. */
   readonly exe?: string;
 }
@@ -53,14 +55,16 @@ export function qemuCommandLine(uuid: string, name = 'vm'): string[] {
 }
 
 async function addProcess(proc: string, process: FakeProcess): Promise<void> {
-  const { pid, commandLine, comm = 'qemu-system-x86', startTicks, exe } = process;
+  const { pid, commandLine, comm = 'qemu-system-x86', startTicks, cpuTicks = [0, 0], exe } = process;
   const directory = join(proc, String(pid));
   await mkdir(directory);
   if (commandLine === undefined) await mkdir(join(directory, 'cmdline'));
   else await writeFile(join(directory, 'cmdline'), commandLine.map((word) => `${word}\0`).join(''));
   if (startTicks !== undefined) {
     // Fields 3 to 52 of proc(5); the start time is the 22nd.
-    const fields = Array.from({ length: 50 }, (_, index) => (index === 19 ? startTicks : index + 1_000_000));
+    const fields = Array.from({ length: 50 }, (_, index) => index + 1_000_000);
+    fields[19] = startTicks;
+    fields.splice(11, 2, ...cpuTicks);
     await writeFile(join(directory, 'stat'), `${pid} (${comm}) S ${fields.slice(1).join(' ')}\n`);
   }
   if (exe !== undefined) await symlink(exe, join(directory, 'exe'));

@@ -33,11 +33,11 @@ describe('findQemuProcesses', () => {
   test('finds domains among all processes by the uuid on their command lines', async () => {
     await proc.add({ pid: 1, commandLine: ['/sbin/init'], startTicks: 1 });
     await proc.add({ pid: 2, commandLine: [], comm: 'kthreadd', startTicks: 1 });
-    await proc.add({ pid: 70, commandLine: qemuCommandLine(A), startTicks: 12_345 });
+    await proc.add({ pid: 70, commandLine: qemuCommandLine(A), startTicks: 12_345, cpuTicks: [250, 50] });
     await proc.add({ pid: 71, commandLine: qemuCommandLine(B), startTicks: 100 });
     expect(await found()).toEqual({
-      [A]: { pid: 70, startSeconds: BOOT_SECONDS + 123.45, binary: undefined },
-      [B]: { pid: 71, startSeconds: BOOT_SECONDS + 1, binary: undefined },
+      [A]: { pid: 70, startSeconds: BOOT_SECONDS + 123.45, cpuSeconds: 3, binary: undefined },
+      [B]: { pid: 71, startSeconds: BOOT_SECONDS + 1, cpuSeconds: 0, binary: undefined },
     });
   });
 
