@@ -1,9 +1,15 @@
 import { execFile } from 'node:child_process';
 
-/** What `promtool check metrics` says of an exposition; an empty string when it has no complaint. */
-export function promtoolCheckMetrics(exposition: string): Promise<string> {
+export interface PromtoolResult {
+  readonly ok: boolean;
+  /** What it printed, stdout first; the failure itself when it printed nothing on stderr. */
+  readonly output: string;
+}
+
+/** Runs promtool with these arguments. */
+export function promtool(args: readonly string[], input = ''): Promise<PromtoolResult> {
   return new Promise((resolve, reject) => {
-    const child = execFile('promtool', ['check', 'metrics'], (error, stdout, stderr) => {
+    const child = execFile('promtool', [...args], (error, stdout, stderr) => {
       if (error !== null && 'code' in error && error.code === 'ENOENT') {
         reject(
           new Error(
@@ -13,9 +19,14 @@ export function promtoolCheckMetrics(exposition: string): Promise<string> {
         return;
       }
       const failure = error === null ? '' : error.message;
-      resolve(`${stdout}${stderr === '' ? failure : stderr}`);
+      resolve({ ok: error === null, output: `${stdout}${stderr === '' ? failure : stderr}` });
     });
     child.stdin?.on('error', () => undefined); // told by the callback
-    child.stdin?.end(exposition);
+    child.stdin?.end(input);
   });
+}
+
+/** What `promtool check metrics` says of an exposition; an empty string when it has no complaint. */
+export async function promtoolCheckMetrics(exposition: string): Promise<string> {
+  return (await promtool(['check', 'metrics'], exposition)).output;
 }
