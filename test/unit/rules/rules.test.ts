@@ -159,6 +159,17 @@ describe('thresholds', () => {
   });
 });
 
+test('every join is on the domain of one hypervisor, or on the hypervisor', () => {
+  const joins = rules.flatMap(({ expr }) =>
+    [...expr.matchAll(/\b(?:on|ignoring)\b[^)]*\)/g)].map(([join]) => join),
+  );
+  expect([...new Set(joins)].sort()).toEqual([
+    'on (job, instance)',
+    'on (job, instance, domain)',
+    'on (job, instance, domain, device)',
+  ]);
+});
+
 describe('recording rules', () => {
   test.each([...recorded].filter((name) => !name.startsWith('libvirt:threshold:')))(
     '%s is named level:metric:operation',
