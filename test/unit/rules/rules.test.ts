@@ -170,6 +170,12 @@ test('every join is on the domain of one hypervisor, or on the hypervisor', () =
   ]);
 });
 
+test('info series are joined through topk, so that two of one domain do not fail the rule for all', () => {
+  const joins = rules.flatMap(({ expr }) => expr.match(/group_left \(\w[^)]*\)\s+.*_info\b/g) ?? []);
+  expect(joins.length).toBeGreaterThan(4);
+  for (const join of joins) expect(join).toContain('topk by (job, instance, domain) (1, ');
+});
+
 describe('recording rules', () => {
   test.each([...recorded].filter((name) => !name.startsWith('libvirt:threshold:')))(
     '%s is named level:metric:operation',
