@@ -14,12 +14,12 @@ import { type LibvirtTarget, resolveUri } from './libvirt/uri.ts';
 import { createEndOfLifeLookup, isKnownOsId } from './osinfo/end-of-life.ts';
 import { readHostOsinfoDatabase } from './osinfo/host-database.ts';
 import { SHIPPED_OSINFO } from './osinfo/table.generated.ts';
-import { BalloonCache } from './scrape/balloon-cache.ts';
 import { writeFamily } from './scrape/exposition.ts';
 import { createGatherer } from './scrape/gather.ts';
 import { Scraper } from './scrape/scraper.ts';
 import { createSelfMetrics } from './scrape/self-metrics.ts';
 import { type ChunkPool, TextBuffer } from './scrape/text-buffer.ts';
+import { StatsReader } from './stats/stats-reader.ts';
 import { createApp } from './web/app.ts';
 import { closeServers, listenOn } from './web/listen.ts';
 
@@ -60,7 +60,6 @@ export async function startExporter(
       runs.forget();
       guests.session.retry();
       inventory.connected(client);
-      if (config.collectors.has('balloon')) queueMicrotask(() => balloon.refresh());
     },
     onDisconnected: (reason) => {
       self.countDisconnect();
@@ -68,8 +67,12 @@ export async function startExporter(
     },
   });
 
-  const balloon = new BalloonCache({ client: () => session.current, log });
-
+  const stats = new StatsReader({
+    target,
+    timeoutMs: config.libvirt.timeoutMs,
+    onCallSent: self.countCall,
+    log,
+  });
   const { include, exclude } = config.domains;
   const serves = (name: string): boolean => include.test(name) && exclude?.test(name) !== true;
   const collectors = COLLECTORS.filter(({ name }) => config.collectors.has(name));
@@ -92,7 +95,7 @@ export async function startExporter(
     isKnownOs: (osId) => isKnownOsId(osId, osinfo),
     serves,
     guest: (uuid) => guests.prober.view(uuid),
-    balloon: (run) => balloon.statsOf(run),
+    stats,
   });
   const scraper = new Scraper({ collectors, gather, log });
   const chunks: ChunkPool = [];
@@ -116,7 +119,7 @@ export async function startExporter(
   );
   session.start();
   if (guests.wanted) guests.prober.start();
-  if (config.collectors.has('balloon')) balloon.start();
+  stats.start();
   const background = (work: Promise<void>): void => {
     work.catch((error: unknown) => log.debug({ err: error }, 'background reading was interrupted'));
   };
@@ -144,8 +147,7 @@ export async function startExporter(
     stop: async () => {
       for (const timer of timers) clearInterval(timer);
       guests.prober.stop();
-      balloon.stop();
-      await Promise.all([closeServers(servers), session.stop(), guests.session.stop()]);
+      await Promise.all([closeServers(servers), session.stop(), guests.session.stop(), stats.stop()]);
     },
   };
 }

@@ -1,6 +1,8 @@
 import type { Collector } from '../scrape/collector.ts';
 import { balloonCollector } from './balloon.ts';
+import { blockCollector } from './block.ts';
 import { configPendingCollector } from './config-pending.ts';
+import { cpuCollector } from './cpu.ts';
 import { domainCollector } from './domain.ts';
 import { eventsCollector } from './events.ts';
 import { guestAgentCollector } from './guest-agent.ts';
@@ -10,9 +12,14 @@ import { guestLoadCollector } from './guest-load.ts';
 import { guestMemoryCollector } from './guest-memory.ts';
 import { guestPressureCollector } from './guest-pressure.ts';
 import { hypervisorCollector } from './hypervisor.ts';
+import { interfaceCollector } from './interface.ts';
+import { jobCollector } from './job.ts';
 import { machineTypeCollector } from './machine-type.ts';
+import { openstackCollector } from './openstack.ts';
 import { osCollector } from './os.ts';
 import { qemuCollector } from './qemu.ts';
+import { storagePoolCollector } from './storage-pool.ts';
+import { vcpuCollector } from './vcpu.ts';
 
 /** Every collector there is, in the order their metrics are served. */
 export const COLLECTORS: readonly Collector[] = [
@@ -23,7 +30,14 @@ export const COLLECTORS: readonly Collector[] = [
   qemuCollector,
   configPendingCollector,
   osCollector,
+  openstackCollector,
+  cpuCollector,
+  vcpuCollector,
   balloonCollector,
+  blockCollector,
+  interfaceCollector,
+  jobCollector,
+  storagePoolCollector,
   guestAgentCollector,
   guestCpuCollector,
   guestMemoryCollector,

@@ -39,7 +39,8 @@ export const domainCollector: Collector = {
           value: flag(domain.state === number),
         });
       }
-      const readable = current !== undefined && domain.problem === undefined;
+      const readable =
+        current !== undefined && domain.problem === undefined && domain.measured?.complete !== false;
       success.samples.push({ labels: { domain: name }, value: flag(readable) });
       const startSeconds = startTime(domain);
       if (startSeconds !== undefined) start.samples.push({ labels: { domain: name }, value: startSeconds });

@@ -2,6 +2,7 @@ import { PROBE_ERRORS } from '../guest/missing.ts';
 import type { Collector } from '../scrape/collector.ts';
 import type { DomainFacts } from '../scrape/facts.ts';
 import { counter, flag, gauge, labelText } from '../scrape/metric-family.ts';
+import type { StatsFields } from '../stats/domain-stats.ts';
 
 export const guestAgentCollector: Collector = {
   name: 'guest-agent',
@@ -50,12 +51,17 @@ export const guestAgentCollector: Collector = {
   },
 };
 
-function missingFamilies({ guest, current, id, balloon }: DomainFacts): [string, string][] {
+function missingFamilies({ guest, current, id, measured }: DomainFacts): [string, string][] {
   if (id < 0) return [];
   const families: [string, string][] = [...(guest?.missing ?? [])];
   if (current?.balloonPeriodSeconds === undefined) families.push(['balloon', 'unsupported']);
   else if (current.balloonPeriodSeconds === 0) families.push(['balloon', 'balloon_period_off']);
-  else if (balloon !== undefined && !balloon.has('balloon.last-update'))
+  else if (measured?.complete === true && tellsNoUpdate(measured.stats?.balloon))
     families.push(['balloon', 'unsupported']);
   return families;
+}
+
+/** Asked for, and without the time of the last update: the hypervisor's balloon keeps no statistics. */
+function tellsNoUpdate(balloon: StatsFields | undefined): boolean {
+  return balloon !== undefined && balloon.size > 0 && !balloon.has('last-update');
 }

@@ -23,7 +23,26 @@ export function parseDisk(
     io: chosen(bounded(attribute(driver, 'io'))),
     shareable: child(disk, 'shareable') !== undefined,
     optional: ['optional', 'requisite'].includes(attribute(source, 'startupPolicy') ?? ''),
+    driver: bounded(attribute(driver, 'name')),
+    format: bounded(attribute(driver, 'type')),
+    discard: chosen(bounded(attribute(driver, 'discard'))),
+    protocol: bounded(attribute(source, 'protocol')),
+    serial: bounded(child(disk, 'serial')?.text),
+    ioTune: ioTune(child(disk, 'iotune')),
   };
+}
+
+/** More elements than libvirt knows are not looked at. */
+const MAX_LIMITS = 64;
+
+/** libvirt leaves out what is not limited, or writes 0 for it. */
+function ioTune(element: XmlElement | undefined): ReadonlyMap<string, number> {
+  const limits = new Map<string, number>();
+  for (const { localName, text } of element?.children.slice(0, MAX_LIMITS) ?? []) {
+    const limit = Number(text);
+    if (/^\d{1,16}$/.test(text) && limit > 0 && Number.isSafeInteger(limit)) limits.set(localName, limit);
+  }
+  return limits;
 }
 
 function chosen(value: string | undefined): string | undefined {

@@ -18,12 +18,15 @@ export interface DomainConfig {
   /** How much more libvirt may make of it by rounding at start, in bytes, exclusive. */
   readonly memoryRoundingBytes: number;
   readonly disks: readonly DiskConfig[];
+  readonly interfaces: readonly InterfaceConfig[];
   /** State of the guest agent's channel; undefined when none is configured. */
   readonly agentChannel: 'connected' | 'disconnected' | undefined;
   /** The owner wrote into the metadata that the guest is not to be asked. */
   readonly guestProbeOff: boolean;
   /** Seconds between the balloon driver's statistics; 0 when they are off, undefined without a balloon. */
   readonly balloonPeriodSeconds: number | undefined;
+  /** What OpenStack Nova says of the instance; undefined when it is not Nova's. */
+  readonly nova: NovaInstance | undefined;
 }
 
 export interface CpuConfig {
@@ -71,10 +74,48 @@ export interface DiskConfig {
   readonly shareable: boolean;
   /** libvirt may start the domain without this disk when its source is missing (`startupPolicy`). */
   readonly optional: boolean;
+  /** `<driver name=…>`, for example qemu. */
+  readonly driver: string | undefined;
+  /** `<driver type=…>`: raw, qcow2, … */
+  readonly format: string | undefined;
+  readonly discard: string | undefined;
+  /** Of a network disk: rbd, nbd, iscsi, … */
+  readonly protocol: string | undefined;
+  readonly serial: string | undefined;
+  /** What `<iotune>` lets through: its element's name (`read_bytes_sec`, …) and value; those that are set. */
+  readonly ioTune: ReadonlyMap<string, number>;
 }
 
 export interface DiskHost {
   /** Host name or address; the path of a unix socket. */
   readonly name: string;
   readonly port: string | undefined;
+}
+
+export interface InterfaceConfig {
+  /** `<target dev=…>`: the host's side; undefined where there is none (SR-IOV) and before libvirt gave one. */
+  readonly target: string | undefined;
+  /** `<alias name=…>`, which only running domains have. */
+  readonly alias: string | undefined;
+  /** `<interface type=…>`: network, bridge, direct, hostdev, user, … */
+  readonly type: string;
+  /** Network, bridge or device it is attached to. */
+  readonly source: string | undefined;
+  readonly model: string | undefined;
+  readonly mac: string | undefined;
+  /** `<mtu size=…>` in bytes, as written. */
+  readonly mtu: string | undefined;
+}
+
+/** From Nova's metadata; undefined where it does not say. */
+export interface NovaInstance {
+  readonly name: string | undefined;
+  readonly flavor: string | undefined;
+  readonly user: NovaName;
+  readonly project: NovaName;
+}
+
+export interface NovaName {
+  readonly id: string | undefined;
+  readonly name: string | undefined;
 }

@@ -1,5 +1,7 @@
 import { parseDisk } from './disk-xml.ts';
 import type { CpuConfig, CpuTopology, DomainConfig } from './domain-config.ts';
+import { parseInterface } from './interface-xml.ts';
+import { parseNova } from './nova-xml.ts';
 import { attribute, child, children, parseXml, type XmlElement, XmlError } from './xml.ts';
 
 const LIBOSINFO_NAMESPACE = 'http://libosinfo.org/xmlns/libvirt/domain/1.0';
@@ -38,9 +40,11 @@ export function parseDomainXml(text: string): DomainConfig {
     memoryBytes: memoryBytes(child(domain, 'memory')),
     memoryRoundingBytes: memoryRoundingBytes(domain, arch),
     disks: children(devices, 'disk').flatMap((disk) => parseDisk(disk, bounded) ?? []),
+    interfaces: children(devices, 'interface').map((element) => parseInterface(element, bounded)),
     agentChannel: agentChannel(devices),
     guestProbeOff: guestProbeOff(child(domain, 'metadata')),
     balloonPeriodSeconds: balloonPeriod(devices),
+    nova: parseNova(child(domain, 'metadata'), bounded),
   };
 }
 

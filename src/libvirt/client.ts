@@ -4,6 +4,7 @@ import { type DomainEvent, decodeEvent, EVENT_KINDS } from './events.ts';
 import { closeConnection, openConnection } from './open.ts';
 import type { Procedure } from './procedure.ts';
 import * as procedures from './procedures.ts';
+import { connectGetAllDomainStats } from './stats-procedures.ts';
 import type { LibvirtTarget } from './uri.ts';
 import type { DomainRef } from './wire-types.ts';
 import type { Integer64 } from './xdr.ts';
@@ -13,10 +14,6 @@ const LIST_TRANSIENT = 8;
 const XML_INACTIVE = 2;
 /** virDomainStatsTypes: the group that costs libvirtd no word with QEMU. */
 const STATS_STATE = 1;
-const STATS_BALLOON = 4;
-/** virConnectGetAllDomainStatsFlags. */
-const STATS_ACTIVE = 1;
-const STATS_NOWAIT = 1 << 29;
 
 export interface LibvirtClientOptions {
   readonly target: LibvirtTarget;
@@ -100,21 +97,12 @@ export class LibvirtClient {
   async domainStates(atMostMs = this.#timeoutMs): Promise<DomainStateRecord[]> {
     const args = { domains: [], stats: STATS_STATE, flags: 0 };
     const timeoutMs = Math.min(atMostMs, this.#timeoutMs);
-    const records = await this.#connection.call(procedures.connectGetAllDomainStats, args, timeoutMs);
+    const records = await this.#connection.call(connectGetAllDomainStats, args, timeoutMs);
     return records.map(({ domain, params }) => ({
       domain,
       state: Number(params.get('state.state') ?? 0),
       reason: Number(params.get('state.reason') ?? 0),
     }));
-  }
-
-  /**
-   * What the balloon driver of each running domain said. libvirt asks each QEMU; NOWAIT keeps a domain that is busy
-   * from being waited for, but not one whose QEMU does not answer its monitor.
-   */
-  balloonStats(): Promise<procedures.DomainStatsRecord[]> {
-    const args = { domains: [], stats: STATS_BALLOON, flags: STATS_ACTIVE | STATS_NOWAIT };
-    return this.#call(procedures.connectGetAllDomainStats, args);
   }
 
   /** Domains that exist only while they run. */

@@ -27,6 +27,7 @@ export class LibvirtTransportError extends Error {
 /** virErrorNumber values the exporter branches on (libvirt: include/libvirt/virterror.h). */
 export const ServerErrorNumber = {
   internalError: 1,
+  noSupport: 3,
   operationDenied: 29,
   noDomain: 42,
   operationInvalid: 55,

@@ -1,4 +1,4 @@
-import { type DomainRef, readDomain, readString } from './wire-types.ts';
+import { type DomainRef, readDomain, readString, readTypedParam } from './wire-types.ts';
 import type { XdrReader } from './xdr.ts';
 
 /** Domain events as the inventory sees them. Numbers: libvirt's include/libvirt/libvirt-domain.h. */
@@ -11,6 +11,7 @@ export type DomainEvent =
     }
   | { readonly kind: 'reboot'; readonly domain: DomainRef }
   | { readonly kind: 'device'; readonly domain: DomainRef }
+  | { readonly kind: 'tunable'; readonly domain: DomainRef }
   | { readonly kind: 'metadata'; readonly domain: DomainRef }
   | { readonly kind: 'agent'; readonly domain: DomainRef };
 
@@ -35,6 +36,9 @@ export const LifecycleDetail = {
   stoppedFailed: 5,
   crashedPanicked: 0,
 } as const;
+
+/** REMOTE_DOMAIN_EVENT_TUNABLE_MAX. */
+const MAX_TUNABLES = 2048;
 
 interface EventKind {
   /** virDomainEventID, what a subscription names. */
@@ -65,6 +69,16 @@ export const EVENT_KINDS: readonly EventKind[] = [
   { eventId: 1, procedure: 319, decode: (message) => ({ kind: 'reboot', domain: readDomain(message) }) },
   { eventId: 15, procedure: 333, decode: deviceEvent },
   { eventId: 19, procedure: 354, decode: deviceEvent },
+  {
+    // Limits of disks and processors, changed while the domain runs.
+    eventId: 17,
+    procedure: 346,
+    decode: (message) => {
+      const domain = readDomain(message);
+      message.array(MAX_TUNABLES, () => readTypedParam(message));
+      return { kind: 'tunable', domain };
+    },
+  },
   {
     eventId: 18,
     procedure: 348,

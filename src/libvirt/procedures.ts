@@ -1,35 +1,16 @@
 import { Program } from './frame.ts';
-import type { Procedure } from './procedure.ts';
-import {
-  type DomainRef,
-  MAX_DOMAINS,
-  MAX_STATS_PARAMS,
-  readDomain,
-  readString,
-  readTypedParam,
-  type TypedValue,
-  writeDomain,
-} from './wire-types.ts';
-import type { Integer64, XdrReader, XdrWriter } from './xdr.ts';
+import { nothing, type Procedure, remote } from './procedure.ts';
+import { type DomainRef, MAX_DOMAINS, readDomain, readString, writeDomain } from './wire-types.ts';
+import type { Integer64 } from './xdr.ts';
 
 /**
- * The procedures this exporter calls (libvirt: src/remote/remote_protocol.x). All but the last two are open to
- * read-only connections. Numbers are append-only in practice, see docs/decisions/0001.
+ * The procedures that every connection, the inventory and the guests need (libvirt:
+ * src/remote/remote_protocol.x). All but the last two are open to read-only connections. Numbers are append-only
+ * in practice, see docs/decisions/0001.
  */
 
 /** REMOTE_AUTH_TYPE_LIST_MAX. */
 const MAX_AUTH_TYPES = 20;
-
-const nothing = (): void => undefined;
-
-function remote<Args, Reply>(
-  name: string,
-  number: number,
-  encode: (out: XdrWriter, args: Args) => void,
-  decode: (reply: XdrReader) => Reply,
-): Procedure<Args, Reply> {
-  return { program: Program.remote, number, name, encode, decode };
-}
 
 export const authList = remote<void, number[]>('AUTH_LIST', 66, nothing, (reply) =>
   reply.array(MAX_AUTH_TYPES, () => reply.int()),
@@ -100,29 +81,6 @@ export const domainGetXmlDesc = remote<{ domain: DomainRef; flags: number }, str
     out.uint(flags);
   },
   readString,
-);
-
-export interface DomainStatsRecord {
-  readonly domain: DomainRef;
-  readonly params: ReadonlyMap<string, TypedValue>;
-}
-
-/** An empty `domains` means all that `flags` select. */
-export const connectGetAllDomainStats = remote<
-  { domains: readonly DomainRef[]; stats: number; flags: number },
-  DomainStatsRecord[]
->(
-  'CONNECT_GET_ALL_DOMAIN_STATS',
-  344,
-  (out, { domains, stats, flags }) => {
-    out.array(domains, (domain) => writeDomain(out, domain));
-    out.uint(stats).uint(flags);
-  },
-  (reply) =>
-    reply.array(MAX_DOMAINS, () => ({
-      domain: readDomain(reply),
-      params: new Map(reply.array(MAX_STATS_PARAMS, () => readTypedParam(reply))),
-    })),
 );
 
 /** Subscribes to one kind of domain event, of all domains; returns the callback id its events will carry. */

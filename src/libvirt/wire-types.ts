@@ -38,6 +38,21 @@ export function writeDomain(out: XdrWriter, domain: DomainRef): void {
   out.string(domain.name).fixedOpaque(parseUuid(domain.uuid)).int(domain.id);
 }
 
+/** How libvirt names a storage pool on the wire. */
+export interface StoragePoolRef {
+  readonly name: string;
+  /** As in {@link DomainRef}. */
+  readonly uuid: string;
+}
+
+export function readPool(reader: XdrReader): StoragePoolRef {
+  return { name: readString(reader), uuid: formatUuid(reader.fixedOpaque(UUID_BYTES)) };
+}
+
+export function writePool(out: XdrWriter, pool: StoragePoolRef): void {
+  out.string(pool.name).fixedOpaque(parseUuid(pool.uuid));
+}
+
 /** virTypedParameter; the type numbers are those of virTypedParameterType. */
 export function readTypedParam(reader: XdrReader): [field: string, value: TypedValue] {
   const field = reader.string(MAX_FIELD_BYTES);

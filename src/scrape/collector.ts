@@ -1,3 +1,4 @@
+import type { StatsKind } from '../stats/stats-reader.ts';
 import type { ScrapeFacts } from './facts.ts';
 import type { MetricFamily } from './metric-family.ts';
 
@@ -8,5 +9,7 @@ export interface Collector {
   /** Half a sentence for `--help`. */
   readonly help: string;
   readonly enabledByDefault: boolean;
+  /** What has to be measured for it in each scrape; nothing when left out. */
+  readonly measures?: readonly StatsKind[];
   readonly collect: (facts: ScrapeFacts) => MetricFamily[];
 }

@@ -3,7 +3,8 @@ import type { EmulatorFile } from '../host/emulator-file.ts';
 import type { QemuProcess } from '../host/qemu-process.ts';
 import type { HypervisorFacts } from '../inventory/hypervisor.ts';
 import type { DomainView } from '../inventory/inventory.ts';
-import type { TypedValue } from '../libvirt/wire-types.ts';
+import type { MeasuredDomain } from '../stats/stats-reader.ts';
+import type { StoragePool } from '../stats/storage-pools.ts';
 
 /** A domain with what the host tells of its current run. */
 export interface DomainFacts extends DomainView {
@@ -15,11 +16,9 @@ export interface DomainFacts extends DomainView {
   readonly emulatorFile: EmulatorFile | undefined;
   /** What the guest said last; undefined when it does not run or guests are not asked. */
   readonly guest: GuestView | undefined;
-  /** The balloon's statistics by libvirt's names (`balloon.current`, …); undefined when they were not had. */
-  readonly balloon: BalloonStats | undefined;
+  /** What libvirt measured of this run; undefined when it does not run. */
+  readonly measured: MeasuredDomain | undefined;
 }
-
-export type BalloonStats = ReadonlyMap<string, TypedValue>;
 
 /** Everything one scrape knows, gathered before any collector runs. */
 export interface ScrapeFacts {
@@ -28,6 +27,8 @@ export interface ScrapeFacts {
   readonly stateCounts: ReadonlyMap<number, number>;
   /** The domains that `--domain.include` and `--domain.exclude` leave. */
   readonly domains: readonly DomainFacts[];
+  /** Undefined when they were not asked for, or could not be read for a while. */
+  readonly pools: readonly StoragePool[] | undefined;
   /** End of life of an osinfo id, Unix time in seconds. */
   readonly endOfLife: (osId: string) => number | undefined;
   /** Whether osinfo-db has this id. */

@@ -1,9 +1,10 @@
 import type { GuestView } from '../guest/guest-state.ts';
-import type { DomainRuns, RunKey } from '../host/domain-runs.ts';
+import type { DomainRuns } from '../host/domain-runs.ts';
 import { type EmulatorFile, readEmulatorFile } from '../host/emulator-file.ts';
 import type { DomainView, Inventory } from '../inventory/inventory.ts';
 import type { LibvirtSession } from '../libvirt/session.ts';
-import type { BalloonStats, DomainFacts, ScrapeFacts } from './facts.ts';
+import type { StatsKind, StatsReader } from '../stats/stats-reader.ts';
+import type { DomainFacts, ScrapeFacts } from './facts.ts';
 
 export interface FactSources {
   readonly session: LibvirtSession;
@@ -15,17 +16,22 @@ export interface FactSources {
   readonly serves: (name: string) => boolean;
   /** What a guest said last, by the domain's uuid. */
   readonly guest: (uuid: string) => GuestView | undefined;
-  /** The balloon's statistics of this run of a domain, as far as they are wanted and known. */
-  readonly balloon: (run: RunKey) => BalloonStats | undefined;
+  readonly stats: StatsReader;
 }
 
+/** The rest of the time is for what was measured to be served. */
+const MEASURING_SHARE = 0.8;
+
+/** Gathers facts until `deadline` (performance.now() milliseconds), with those measurements that `kinds` names. */
+export type Gather = (deadline: number, kinds: ReadonlySet<StatsKind>) => Promise<ScrapeFacts>;
+
 /**
- * Makes the function that gathers what a scrape needs: one call to libvirt, and more only for what changed
- * since the last scrape. It rejects with LibvirtTransportError or LibvirtServerError when libvirt does not
- * answer until `deadline` (performance.now() milliseconds).
+ * Makes the function that gathers what a scrape needs: one call to libvirt, more for what changed since the last
+ * scrape, and the measurements. It rejects with LibvirtTransportError or LibvirtServerError when libvirt does not
+ * answer in time; measurements that are late are only missing.
  */
-export function createGatherer(sources: FactSources): (deadline: number) => Promise<ScrapeFacts> {
-  const { session, inventory, runs, endOfLife, isKnownOs, serves, guest, balloon } = sources;
+export function createGatherer(sources: FactSources): Gather {
+  const { session, inventory, runs, endOfLife, isKnownOs, serves, guest, stats } = sources;
   let emulators: string | undefined;
 
   /** libvirt announces no upgrade of QEMU: that its file is another one is what tells. */
@@ -35,18 +41,22 @@ export function createGatherer(sources: FactSources): (deadline: number) => Prom
     emulators = fingerprint;
   };
 
-  return async (deadline) => {
+  return async (deadline, kinds) => {
     const client = await session.connected();
     const { hypervisor, domains } = await inventory.snapshot(client, deadline);
     const stateCounts = new Map<number, number>();
     for (const { state } of domains) stateCounts.set(state, (stateCounts.get(state) ?? 0) + 1);
 
     const served = domains.filter(({ name }) => serves(name));
-    const runFacts = await runs.lookUp(served.filter(({ id }) => id >= 0));
+    const running = served.filter(({ id }) => id >= 0);
+    const begun = performance.now();
+    const measuring = stats.measure(running, kinds, begun + MEASURING_SHARE * (deadline - begun));
+    const runFacts = await runs.lookUp(running);
     const binaryPath = (domain: DomainView): string | undefined =>
       runFacts.get(domain.uuid)?.process?.binary?.path ?? domain.current?.emulator;
     const files = await readFiles(new Set(served.map(binaryPath)));
     noteEmulators(files);
+    const measured = await measuring;
     const facts = served.map((domain): DomainFacts => {
       const run = runFacts.get(domain.uuid);
       const path = binaryPath(domain);
@@ -56,10 +66,10 @@ export function createGatherer(sources: FactSources): (deadline: number) => Prom
         loggedVersion: run?.loggedVersion,
         emulatorFile: path === undefined ? undefined : files.get(path),
         guest: domain.id < 0 ? undefined : guest(domain.uuid),
-        balloon: domain.id < 0 ? undefined : balloon(domain),
+        measured: measured.of(domain),
       };
     });
-    return { hypervisor, stateCounts, domains: facts, endOfLife, isKnownOs };
+    return { hypervisor, stateCounts, domains: facts, pools: measured.pools, endOfLife, isKnownOs };
   };
 }
 

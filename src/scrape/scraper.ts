@@ -1,14 +1,16 @@
 import type { Logger } from 'pino';
+import type { StatsKind } from '../stats/stats-reader.ts';
 import type { Collector } from './collector.ts';
 import { writeFamily } from './exposition.ts';
 import type { ScrapeFacts } from './facts.ts';
+import type { Gather } from './gather.ts';
 import { flag, gauge, type MetricFamily } from './metric-family.ts';
 import type { TextBuffer } from './text-buffer.ts';
 
 export interface ScraperOptions {
   readonly collectors: readonly Collector[];
   /** Gathers what the collectors work on; rejects when libvirt does not answer by the deadline. */
-  readonly gather: (deadline: number) => Promise<ScrapeFacts>;
+  readonly gather: Gather;
   readonly log: Logger;
 }
 
@@ -31,7 +33,8 @@ interface Gathering {
 export class Scraper {
   readonly #options: ScraperOptions;
   readonly #failing = new Map<string, string>();
-  #gathering: Gathering | undefined;
+  /** Those under way, by what they measure. */
+  readonly #gatherings = new Map<string, Gathering>();
 
   constructor(options: ScraperOptions) {
     this.#options = options;
@@ -42,7 +45,9 @@ export class Scraper {
    * libvirt does not answer in time, `libvirt_up` is 0 and no domain is served.
    */
   async scrape(out: TextBuffer, { timeoutMs, selects, signal }: ScrapeRequest): Promise<void> {
-    const facts = await this.#gatherWithin(timeoutMs);
+    const collectors = this.#options.collectors.filter(({ name }) => selects(name));
+    const kinds = new Set(collectors.flatMap(({ measures }) => measures ?? []));
+    const facts = await this.#gatherWithin(timeoutMs, kinds);
     if (signal.aborted) return;
     const up = gauge('libvirt_up', 'Whether libvirt answered this scrape.');
     up.samples.push({ labels: {}, value: flag(facts !== undefined) });
@@ -55,8 +60,7 @@ export class Scraper {
       'How long the collector took, reading from libvirt not included.',
     );
     writeFamily(out, up);
-    for (const collector of this.#options.collectors) {
-      if (!selects(collector.name)) continue;
+    for (const collector of collectors) {
       const start = performance.now();
       const families = facts === undefined ? undefined : this.#run(collector, facts);
       for (const family of families ?? []) writeFamily(out, family);
@@ -68,20 +72,20 @@ export class Scraper {
     writeFamily(out, duration);
   }
 
-  async #gatherWithin(timeoutMs: number): Promise<ScrapeFacts | undefined> {
+  async #gatherWithin(timeoutMs: number, kinds: ReadonlySet<StatsKind>): Promise<ScrapeFacts | undefined> {
     const deadline = performance.now() + timeoutMs;
-    const joined = this.#gathering;
-    const facts = await this.#gatherOrLate(deadline);
+    const joined = this.#gatherings.get(keyOf(kinds));
+    const facts = await this.#gatherOrLate(deadline, kinds);
     // The scrape that began the gathering may have had less time than this one has.
     const cutShort = facts === undefined && joined !== undefined && performance.now() >= joined.deadline;
-    return cutShort ? this.#gatherOrLate(deadline) : facts;
+    return cutShort ? this.#gatherOrLate(deadline, kinds) : facts;
   }
 
-  async #gatherOrLate(deadline: number): Promise<ScrapeFacts | undefined> {
+  async #gatherOrLate(deadline: number, kinds: ReadonlySet<StatsKind>): Promise<ScrapeFacts | undefined> {
     const remainingMs = deadline - performance.now();
     if (remainingMs <= 0) return undefined;
-    this.#gathering ??= this.#begin(deadline);
-    const gathering = this.#gathering.facts.catch(() => undefined); // the session logs why libvirt is away
+    const running = this.#gatherings.get(keyOf(kinds)) ?? this.#begin(deadline, kinds);
+    const gathering = running.facts.catch(() => undefined); // the session logs why libvirt is away
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<undefined>((resolve) => {
       timer = setTimeout(() => resolve(undefined), remainingMs);
@@ -93,11 +97,14 @@ export class Scraper {
     }
   }
 
-  #begin(deadline: number): Gathering {
-    const facts = this.#options.gather(deadline).finally(() => {
-      this.#gathering = undefined;
+  #begin(deadline: number, kinds: ReadonlySet<StatsKind>): Gathering {
+    const key = keyOf(kinds);
+    const facts = this.#options.gather(deadline, kinds).finally(() => {
+      this.#gatherings.delete(key);
     });
-    return { facts, deadline };
+    const gathering = { facts, deadline };
+    this.#gatherings.set(key, gathering);
+    return gathering;
   }
 
   #run(collector: Collector, facts: ScrapeFacts): MetricFamily[] | undefined {
@@ -114,4 +121,8 @@ export class Scraper {
       return undefined;
     }
   }
+}
+
+function keyOf(kinds: ReadonlySet<StatsKind>): string {
+  return [...kinds].sort().join();
 }

@@ -2,9 +2,17 @@ import { allMissing, type GuestView, NO_GUEST_VIEW } from '../../../src/guest/gu
 import type { Capabilities, MachineRow } from '../../../src/inventory/capabilities.ts';
 import type { CpuConfig, DiskConfig, DomainConfig } from '../../../src/inventory/domain-config.ts';
 import { NO_EVENTS } from '../../../src/inventory/lifecycle-events.ts';
-import type { TypedValue } from '../../../src/libvirt/wire-types.ts';
 import { SHIPPED_OSINFO } from '../../../src/osinfo/table.generated.ts';
 import type { DomainFacts, ScrapeFacts } from '../../../src/scrape/facts.ts';
+import {
+  BUSY_MEASURED,
+  MIGRATING_MEASURED,
+  measured,
+  ODD_DEVICES,
+  ODD_MEASURED,
+  POOLS,
+  THRASHING_MEASURED,
+} from './fixed-measurements.ts';
 
 const X86 = '/usr/bin/qemu-system-x86_64';
 const I386 = '/usr/bin/qemu-system-i386';
@@ -70,6 +78,12 @@ const DISK: DiskConfig = {
   io: undefined,
   shareable: false,
   optional: false,
+  driver: 'qemu',
+  format: 'qcow2',
+  discard: undefined,
+  protocol: undefined,
+  serial: undefined,
+  ioTune: new Map(),
 };
 
 function config(changes: Partial<DomainConfig> = {}): DomainConfig {
@@ -84,6 +98,8 @@ function config(changes: Partial<DomainConfig> = {}): DomainConfig {
     memoryBytes: 2 ** 30,
     memoryRoundingBytes: 2 ** 20,
     disks: [DISK],
+    interfaces: [],
+    nova: undefined,
     agentChannel: undefined,
     guestProbeOff: false,
     balloonPeriodSeconds: 10,
@@ -117,7 +133,7 @@ function domain(name: string, changes: Partial<DomainFacts> = {}): DomainFacts {
     loggedVersion: '7.2.22',
     emulatorFile: INSTALLED,
     guest: undefined,
-    balloon: undefined,
+    measured: undefined,
     ...changes,
   };
 }
@@ -211,19 +227,7 @@ const DOMAINS: readonly DomainFacts[] = [
   domain('thrashing', {
     current: config({ declaredOs: 'http://ubuntu.com/ubuntu/18.04', agentChannel: 'connected' }),
     guest: THRASHING,
-    balloon: new Map<string, TypedValue>([
-      ['balloon.current', 184_320],
-      ['balloon.maximum', 184_320],
-      ['balloon.swap_in', 4_096],
-      ['balloon.swap_out', 8_192],
-      ['balloon.major_fault', 12],
-      ['balloon.minor_fault', 3_400],
-      ['balloon.unused', 100],
-      ['balloon.available', 175_000],
-      ['balloon.usable', 2n ** 60n],
-      ['balloon.last-update', BOOTED + 9_001],
-      ['balloon.rss', 250_000],
-    ]),
+    measured: THRASHING_MEASURED,
   }),
   domain('agent-without-files', {
     current: config({
@@ -232,7 +236,10 @@ const DOMAINS: readonly DomainFacts[] = [
       balloonPeriodSeconds: 0,
     }),
     guest: FILES_FORBIDDEN,
-    balloon: new Map<string, TypedValue>([['balloon.current', 1_024]]),
+    measured: measured([
+      ['balloon.current', 1_024],
+      ['balloon.rss', 2_048],
+    ]),
   }),
   domain('agent-silent', {
     current: config({ agentChannel: 'connected', balloonPeriodSeconds: undefined }),
@@ -310,6 +317,9 @@ const DOMAINS: readonly DomainFacts[] = [
     },
     loggedVersion: '9.2.0',
   }),
+  domain('odd-devices', { current: config(ODD_DEVICES), measured: ODD_MEASURED }),
+  domain('monitor-hangs', { measured: BUSY_MEASURED }),
+  domain('migrating', { measured: MIGRATING_MEASURED }),
   domain('quotes "and" \\backslash', { current: config({ declaredOs: 'http://debian.org/debian/12' }) }),
   domain('emoji 😀\nand a newline', {
     current: config({ emulator: '/opt/"qemu"\n😀', declaredOs: 'say "\\n"\u0007' }),
@@ -326,11 +336,12 @@ export const FIXED_INVENTORY: ScrapeFacts = {
   hypervisor: { version: '7.2.22', libvirtVersion: '9.0.0', capabilities: CAPABILITIES, problems: [] },
   // One more is shut off than is served.
   stateCounts: new Map([
-    [RUNNING, 16],
+    [RUNNING, 19],
     [PAUSED, 1],
     [SHUT_OFF, 3],
   ]),
   domains: DOMAINS,
+  pools: POOLS,
   endOfLife: (osId) => END_OF_LIFE[osId],
   isKnownOs: (osId) => SHIPPED_OSINFO.eolById.has(osId),
 };

@@ -47,8 +47,16 @@ test('a real domain, whole', () => {
         io: undefined,
         shareable: false,
         optional: false,
+        driver: 'qemu',
+        format: 'raw',
+        discard: undefined,
+        protocol: undefined,
+        serial: undefined,
+        ioTune: new Map(),
       },
     ],
+    interfaces: [],
+    nova: undefined,
   });
 });
 
@@ -75,6 +83,8 @@ test('the least of a document', () => {
     memoryBytes: undefined,
     memoryRoundingBytes: 2 ** 20,
     disks: [],
+    interfaces: [],
+    nova: undefined,
   });
 });
 

@@ -52,7 +52,7 @@ describe('connecting', () => {
     const client = await LibvirtClient.connect(options([daemon.path]));
     await client.close();
     expect(daemon.received.map(({ procedure }) => procedure)).toEqual([
-      66, 60, 1, 316, 316, 316, 316, 316, 316, 2,
+      66, 60, 1, 316, 316, 316, 316, 316, 316, 316, 2,
     ]);
     const openFlags = daemon.received[2]?.payload.readUInt32BE(4 + 4 + 16);
     expect(openFlags).toBe(1);

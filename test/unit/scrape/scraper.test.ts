@@ -11,6 +11,7 @@ const FACTS: ScrapeFacts = {
   hypervisor: undefined,
   stateCounts: new Map([[1, 3]]),
   domains: [],
+  pools: undefined,
   endOfLife: () => undefined,
   isKnownOs: () => false,
 };

@@ -1,0 +1,90 @@
+import type { DiskConfig } from '../inventory/domain-config.ts';
+import type { Collector } from '../scrape/collector.ts';
+import { gauge, labelText } from '../scrape/metric-family.ts';
+import { counterOf, gaugeOf, itemFamilies, nanoseconds } from './stats-fields.ts';
+
+const PREFIX = 'libvirt_domain_block';
+
+const METRICS = [
+  counterOf('rd.bytes', `${PREFIX}_read_bytes_total`, 'Bytes read by the guest.'),
+  counterOf('rd.reqs', `${PREFIX}_read_requests_total`, 'Read requests of the guest.'),
+  nanoseconds('rd.times', `${PREFIX}_read_time_seconds_total`, 'Time that read requests took, added up.'),
+  counterOf('wr.bytes', `${PREFIX}_write_bytes_total`, 'Bytes written by the guest.'),
+  counterOf('wr.reqs', `${PREFIX}_write_requests_total`, 'Write requests of the guest.'),
+  nanoseconds('wr.times', `${PREFIX}_write_time_seconds_total`, 'Time that write requests took, added up.'),
+  counterOf('fl.reqs', `${PREFIX}_flush_requests_total`, 'Flush requests of the guest.'),
+  nanoseconds('fl.times', `${PREFIX}_flush_time_seconds_total`, 'Time that flush requests took, added up.'),
+  gaugeOf('allocation', `${PREFIX}_allocation_bytes`, 'Offset of the highest byte written.'),
+  gaugeOf('capacity', `${PREFIX}_capacity_bytes`, 'Size of the disk as the guest sees it.'),
+  gaugeOf('physical', `${PREFIX}_physical_bytes`, 'Size of the image or device on the host.'),
+];
+
+/** `<iotune>` elements that limit bytes or requests a second. */
+const LIMITS: readonly (readonly [element: string, name: string, help: string])[] = (
+  ['total', 'read', 'write'] as const
+).flatMap((what) => [
+  [`${what}_bytes_sec`, `limit_${what}_bytes_per_second`, `Most bytes a second, ${what}.`],
+  [`${what}_iops_sec`, `limit_${what}_requests_per_second`, `Most requests a second, ${what}.`],
+  [
+    `${what}_bytes_sec_max`,
+    `limit_burst_${what}_bytes_per_second`,
+    `Most bytes a second in a burst, ${what}.`,
+  ],
+  [
+    `${what}_iops_sec_max`,
+    `limit_burst_${what}_requests_per_second`,
+    `Most requests a second in a burst, ${what}.`,
+  ],
+]);
+
+const ALL_LIMITS = [
+  ...LIMITS,
+  ['size_iops_sec', 'limit_size_iops_bytes', 'A request of more bytes than this counts as several.'],
+] as const;
+
+export const blockCollector: Collector = {
+  name: 'block',
+  help: 'reads, writes, flushes, sizes and limits of each disk',
+  enabledByDefault: true,
+  measures: ['block'],
+  collect: ({ domains }) => {
+    const info = gauge(`${PREFIX}_info`, 'What the disk is made of; empty labels are defaults; always 1.');
+    const limits = ALL_LIMITS.map(([element, name, help]) => ({
+      element,
+      family: gauge(`${PREFIX}_${name}`, `${help.slice(0, -1)}; absent without a limit.`),
+    }));
+    for (const { name: domain, current } of domains) {
+      const named = new Set<string>();
+      for (const disk of current?.disks ?? []) {
+        // Two of one name would repeat a series, which spoils the whole scrape.
+        if (named.has(disk.target)) continue;
+        named.add(disk.target);
+        info.samples.push({ labels: { domain, ...infoLabels(disk) }, value: 1 });
+        if (disk.ioTune.size === 0) continue;
+        for (const { element, family } of limits) {
+          const value = disk.ioTune.get(element);
+          if (value !== undefined)
+            family.samples.push({ labels: { domain, device: labelText(disk.target) }, value });
+        }
+      }
+    }
+    const measured = itemFamilies(METRICS, 'device', domains, (domain) => domain.measured?.stats?.blocks);
+    return [info, ...measured, ...limits.map(({ family }) => family)];
+  },
+};
+
+function infoLabels(disk: DiskConfig): Record<string, string> {
+  return {
+    device: labelText(disk.target),
+    bus: labelText(disk.bus),
+    driver: labelText(disk.driver),
+    format: labelText(disk.format),
+    cache: labelText(disk.cache),
+    io: labelText(disk.io),
+    discard: labelText(disk.discard),
+    source_type: labelText(disk.type),
+    source: labelText(disk.source),
+    protocol: labelText(disk.protocol),
+    serial: labelText(disk.serial),
+  };
+}

@@ -1,0 +1,31 @@
+import type { NovaInstance, NovaName } from './domain-config.ts';
+import { attribute, child, type XmlElement } from './xml.ts';
+
+/** Nova writes 1.1 since Xena and 1.0 before; domains keep what they were created with. */
+const NAMESPACES = [
+  'http://openstack.org/xmlns/libvirt/nova/1.1',
+  'http://openstack.org/xmlns/libvirt/nova/1.0',
+];
+
+/** Reads what Nova wrote into `<metadata>`; undefined when it wrote nothing. */
+export function parseNova(
+  metadata: XmlElement | undefined,
+  bounded: (text: string | undefined) => string | undefined,
+): NovaInstance | undefined {
+  for (const namespace of NAMESPACES) {
+    const instance = child(metadata, 'instance', namespace);
+    if (instance === undefined) continue;
+    const owner = child(instance, 'owner', namespace);
+    const named = (name: string): NovaName => {
+      const element = child(owner, name, namespace);
+      return { id: bounded(attribute(element, 'uuid')), name: bounded(element?.text) };
+    };
+    return {
+      name: bounded(child(instance, 'name', namespace)?.text),
+      flavor: bounded(attribute(child(instance, 'flavor', namespace), 'name')),
+      user: named('user'),
+      project: named('project'),
+    };
+  }
+  return undefined;
+}

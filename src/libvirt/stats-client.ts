@@ -1,0 +1,124 @@
+import type { RpcConnection } from './connection.ts';
+import type { LibvirtTransportError } from './errors.ts';
+import { closeConnection, openConnection } from './open.ts';
+import * as stats from './stats-procedures.ts';
+import * as storage from './storage-procedures.ts';
+import type { LibvirtTarget } from './uri.ts';
+import type { DomainRef, StoragePoolRef, TypedValue } from './wire-types.ts';
+import type { Integer64 } from './xdr.ts';
+
+/** virDomainStatsTypes that the exporter asks for; all but `interface` take a word with QEMU's monitor. */
+export const StatsGroup = { balloon: 4, vcpu: 8, interface: 16, block: 32 } as const;
+
+/** virConnectGetAllDomainStatsFlags: of a domain that is busy, tell at once what needs no monitor. */
+const NOWAIT = 1 << 29;
+/** virDomainControlState: a job such as a migration is under way. */
+const CONTROL_JOB = 1;
+
+/** In seconds. */
+export interface CpuTimes {
+  readonly total: number;
+  /** Undefined where only the sum is known. */
+  readonly user: number | undefined;
+  readonly system: number | undefined;
+}
+
+export interface DomainJob {
+  /** Progress by VIR_DOMAIN_JOB_* names. */
+  readonly params: ReadonlyMap<string, TypedValue>;
+}
+
+export interface StatsClientOptions {
+  readonly target: LibvirtTarget;
+  /** Deadline of connecting, in milliseconds. */
+  readonly timeoutMs: number;
+  /** Deadline of each call; longer than anybody waits, so that a late answer still tells that it came. */
+  readonly callTimeoutMs: number;
+  readonly onClose: (reason: LibvirtTransportError) => void;
+  readonly onCallSent: (procedure: string) => void;
+}
+
+/**
+ * A read-only connection for what can hang: calls that libvirt answers when a domain's QEMU or a storage pool lets it.
+ * The connection of events and configuration stays free of them.
+ */
+export class StatsClient {
+  readonly #connection: RpcConnection;
+  readonly #callTimeoutMs: number;
+
+  private constructor(connection: RpcConnection, callTimeoutMs: number) {
+    this.#connection = connection;
+    this.#callTimeoutMs = callTimeoutMs;
+  }
+
+  /** @throws LibvirtTransportError or LibvirtServerError when there is no way in */
+  static async connect(options: StatsClientOptions): Promise<StatsClient> {
+    const { target, timeoutMs, callTimeoutMs, onClose, onCallSent } = options;
+    const connection = await openConnection({
+      socketPaths: target.readOnlySockets,
+      connectName: target.connectName,
+      readOnly: true,
+      timeoutMs,
+      onClose,
+      onCallSent,
+      onEvent: () => undefined,
+    });
+    return new StatsClient(connection, callTimeoutMs);
+  }
+
+  get isOpen(): boolean {
+    return this.#connection.isOpen;
+  }
+
+  /** Statistics of these domains, {@link StatsGroup}s or'ed together; those that are gone are left out. */
+  domainStats(domains: readonly DomainRef[], groups: number): Promise<stats.DomainStatsRecord[]> {
+    const args = { domains, stats: groups, flags: NOWAIT };
+    return this.#connection.call(stats.connectGetAllDomainStats, args, this.#callTimeoutMs);
+  }
+
+  /** Processor time of a running domain by its cgroup; undefined where libvirt has none for it. */
+  async cgroupCpuTimes(domain: DomainRef): Promise<CpuTimes | undefined> {
+    const params = await this.#connection.call(stats.domainGetCpuStats, domain, this.#callTimeoutMs);
+    const total = seconds(params.get('cpu_time'));
+    if (total === undefined) return undefined;
+    return { total, user: seconds(params.get('user_time')), system: seconds(params.get('system_time')) };
+  }
+
+  /** Processor time of a running domain by its process, which leaves out what the kernel does for it. */
+  async processCpuTimes(domain: DomainRef): Promise<CpuTimes> {
+    const { cpuTime } = await this.#connection.call(stats.domainGetInfo, domain, this.#callTimeoutMs);
+    return { total: Number(cpuTime) / 1e9, user: undefined, system: undefined };
+  }
+
+  /**
+   * The job that runs on a domain now; undefined when none does. Asked in two steps, as the second waits for a
+   * domain whose monitor is busy, and the first never does.
+   */
+  async job(domain: DomainRef): Promise<DomainJob | undefined> {
+    const { state } = await this.#connection.call(stats.domainGetControlInfo, domain, this.#callTimeoutMs);
+    if (state !== CONTROL_JOB) return undefined;
+    const none = 0;
+    const { type, params } = await this.#connection.call(
+      stats.domainGetJobStats,
+      domain,
+      this.#callTimeoutMs,
+    );
+    return type === none ? undefined : { params };
+  }
+
+  storagePools(): Promise<StoragePoolRef[]> {
+    return this.#connection.call(storage.connectListAllStoragePools, undefined, this.#callTimeoutMs);
+  }
+
+  storagePool(pool: StoragePoolRef): Promise<storage.StoragePoolInfo> {
+    return this.#connection.call(storage.storagePoolGetInfo, pool, this.#callTimeoutMs);
+  }
+
+  close(): Promise<void> {
+    return closeConnection(this.#connection);
+  }
+}
+
+function seconds(nanoseconds: Integer64 | string | boolean | undefined): number | undefined {
+  return nanoseconds === undefined ? undefined : Number(nanoseconds) / 1e9;
+}

@@ -1,0 +1,113 @@
+import type { Logger } from 'pino';
+import type { CpuTimes, DomainJob } from '../libvirt/stats-client.ts';
+import { StatsClient, StatsGroup } from '../libvirt/stats-client.ts';
+import type { LibvirtTarget } from '../libvirt/uri.ts';
+import type { DomainRef } from '../libvirt/wire-types.ts';
+import { BulkReader } from './bulk-reader.ts';
+import { CheapReader } from './cheap-reader.ts';
+import type { DomainStats } from './domain-stats.ts';
+import { PendingCalls } from './pending-calls.ts';
+import { runKey } from './run-key.ts';
+import { type StoragePool, StoragePoolReader } from './storage-pools.ts';
+
+/** What can be asked for; each costs libvirt something, so only what is shown is asked. */
+export const STATS = ['balloon', 'vcpu', 'interface', 'block', 'cpu', 'job', 'pools'] as const;
+export type StatsKind = (typeof STATS)[number];
+
+export type { DomainJob };
+
+/** Nobody waits this long; the answer tells when a domain that hung is back. */
+const CALL_TIMEOUT_MS = 15 * 60_000;
+
+/** What was measured of one running domain. */
+export interface MeasuredDomain {
+  readonly stats: DomainStats | undefined;
+  /** False when QEMU could not be asked in time; undefined when nothing was asked that needs it. */
+  readonly complete: boolean | undefined;
+  readonly cpu: CpuTimes | undefined;
+  /** The job under way; `none` when there is none, undefined when that is not known. */
+  readonly job: DomainJob | 'none' | undefined;
+}
+
+export interface Measured {
+  readonly of: (domain: Pick<DomainRef, 'uuid' | 'id'>) => MeasuredDomain | undefined;
+  readonly pools: readonly StoragePool[] | undefined;
+}
+
+export interface StatsReaderOptions {
+  readonly target: LibvirtTarget;
+  /** Deadline of connecting, in milliseconds. */
+  readonly timeoutMs: number;
+  readonly onCallSent: (procedure: string) => void;
+  readonly log: Logger;
+}
+
+/** Measures running domains and storage pools, in parallel and within a deadline, whatever hangs. */
+export class StatsReader {
+  readonly #lanes: readonly PendingCalls[];
+  readonly #bulk: BulkReader;
+  readonly #cheap: CheapReader;
+  readonly #pools: StoragePoolReader;
+
+  constructor({ target, timeoutMs, onCallSent, log }: StatsReaderOptions) {
+    const connect = (): Promise<StatsClient> =>
+      StatsClient.connect({
+        target,
+        timeoutMs,
+        callTimeoutMs: CALL_TIMEOUT_MS,
+        onCallSent,
+        onClose: () => undefined,
+      });
+    // Each kind of call has its own places: what hangs in one keeps the others from nothing.
+    const [bulk, cheap, pools] = [1, 2, 3].map(() => new PendingCalls({ connect })) as [
+      PendingCalls,
+      PendingCalls,
+      PendingCalls,
+    ];
+    this.#lanes = [bulk, cheap, pools];
+    this.#bulk = new BulkReader({ calls: bulk, log });
+    this.#cheap = new CheapReader(cheap);
+    this.#pools = new StoragePoolReader(pools, log);
+  }
+
+  start(): void {
+    this.#bulk.start();
+  }
+
+  async stop(): Promise<void> {
+    this.#bulk.stop();
+    await Promise.all(this.#lanes.map((lane) => lane.stop()));
+  }
+
+  /** Never throws: what cannot be read until `deadline` (performance.now() milliseconds) is missing. */
+  async measure(
+    running: readonly DomainRef[],
+    kinds: ReadonlySet<StatsKind>,
+    deadline: number,
+  ): Promise<Measured> {
+    const groups = (['balloon', 'vcpu', 'interface', 'block'] as const)
+      .filter((kind) => kinds.has(kind))
+      .reduce((sum, kind) => sum | StatsGroup[kind], 0);
+    const wanted = { cpu: kinds.has('cpu'), job: kinds.has('job') };
+    const [bulk, cheap, pools] = await Promise.all([
+      groups === 0 ? undefined : this.#bulk.read(running, groups, deadline),
+      wanted.cpu || wanted.job ? this.#cheap.read(running, wanted, deadline) : undefined,
+      kinds.has('pools') ? this.#pools.read(deadline) : undefined,
+    ]);
+    return {
+      of: (domain) => {
+        if (domain.id < 0) return undefined;
+        const key = runKey(domain);
+        const found = bulk?.get(key);
+        const job = cheap?.jobs.get(key) ?? (cheap?.jobsKnown.has(key) === true ? 'none' : undefined);
+        return {
+          stats: found?.stats,
+          complete: bulk === undefined ? undefined : found?.complete === true,
+          cpu: cheap?.cpu.get(key),
+          job,
+        };
+      },
+      pools,
+    };
+  }
+}

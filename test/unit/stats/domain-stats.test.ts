@@ -1,0 +1,84 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import type { TypedValue } from '../../../src/libvirt/wire-types.ts';
+import { isComplete, parseDomainStats } from '../../../src/stats/domain-stats.ts';
+
+const parse = (fields: Readonly<Record<string, TypedValue>>) =>
+  parseDomainStats(new Map(Object.entries(fields)));
+const ASKED = { balloon: true };
+
+describe('the fields of a domain are sorted by what they are about', () => {
+  test('vCPUs by number, with gaps, beside their counts', () => {
+    const { vcpus, vcpuCounts } = parse({
+      'vcpu.current': 2,
+      'vcpu.maximum': 8,
+      'vcpu.0.time': 5,
+      'vcpu.7.time': 6,
+      'vcpu.7.halted': true,
+    });
+    expect([...vcpuCounts]).toEqual([
+      ['current', 2],
+      ['maximum', 8],
+    ]);
+    expect([...vcpus.keys()]).toEqual([0, 7]);
+    expect(vcpus.get(7)?.get('halted')).toBe(1);
+  });
+
+  test('disks and interfaces by name; one without a name, and the second of a name, are left out', () => {
+    const { interfaces, blocks } = parse({
+      'net.count': 3,
+      'net.0.rx.bytes': 1,
+      'net.1.name': 'vnet0',
+      'net.1.rx.bytes': 2,
+      'net.2.name': 'vnet0',
+      'net.2.rx.bytes': 3,
+      'block.count': 1,
+      'block.0.name': 'sda',
+    });
+    expect([...interfaces].map(([name, fields]) => [name, fields.get('rx.bytes')])).toEqual([['vnet0', 2]]);
+    expect([...blocks.keys()]).toEqual(['sda']);
+  });
+
+  test('what cannot be counted is left out: text, minus one as unsigned, negative numbers', () => {
+    const { balloon, blocks } = parse({
+      'balloon.unused': 2n ** 64n - 1n,
+      'balloon.usable': 2n ** 60n,
+      'balloon.rss': -1,
+      'block.0.name': 'vda',
+      'block.0.path': '/a',
+    });
+    expect([...balloon]).toEqual([['usable', 2 ** 60]]);
+    expect(blocks.get('vda')?.size).toBe(0);
+  });
+
+  test('whatever libvirt sends is sorted without complaint, and no more than is bounded', () => {
+    const value = fc.oneof(fc.integer(), fc.bigInt(), fc.string(), fc.boolean(), fc.double());
+    const field = fc.oneof(
+      fc.string(),
+      fc.stringMatching(/^(vcpu|net|block|balloon)\.\d{1,9}\.[a-z.]{0,9}$/),
+    );
+    fc.assert(
+      fc.property(fc.array(fc.tuple(field, value)), (fields) => {
+        const parsed = parseDomainStats(new Map(fields));
+        for (const values of [parsed.balloon, ...parsed.vcpus.values(), ...parsed.blocks.values()]) {
+          for (const number of values.values()) expect(Number.isFinite(number) && number >= 0).toBe(true);
+        }
+      }),
+    );
+    const many = Object.fromEntries(Array.from({ length: 5_000 }, (_, index) => [`vcpu.${index}.time`, 1]));
+    expect(parse(many).vcpus.size).toBe(4096);
+  });
+});
+
+describe('whether QEMU was asked', () => {
+  test.each<[string, Readonly<Record<string, TypedValue>>, { balloon: boolean }, boolean]>([
+    ['the balloon was read', { 'balloon.current': 1, 'balloon.rss': 2 }, ASKED, true],
+    ['only what libvirt knows of the balloon', { 'balloon.current': 1, 'balloon.maximum': 1 }, ASKED, false],
+    ['disks with counts', { 'block.0.name': 'vda', 'block.0.rd.reqs': 0 }, { balloon: false }, true],
+    ['disks without counts', { 'block.0.name': 'vda' }, { balloon: false }, false],
+    ['nothing that needs it', { 'net.count': 0 }, { balloon: false }, true],
+    ['no balloon at all and no disks', { 'vcpu.current': 1 }, ASKED, true],
+  ])('%s', (_what, fields, asked, complete) => {
+    expect(isComplete(parse(fields), asked)).toBe(complete);
+  });
+});
