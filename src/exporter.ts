@@ -14,7 +14,7 @@ import { type LibvirtTarget, resolveUri } from './libvirt/uri.ts';
 import { createEndOfLifeLookup, isKnownOsId } from './osinfo/end-of-life.ts';
 import { readHostOsinfoDatabase } from './osinfo/host-database.ts';
 import { SHIPPED_OSINFO } from './osinfo/table.generated.ts';
-import { writeFamily } from './scrape/exposition.ts';
+import { writeEnd, writeFamily } from './scrape/exposition.ts';
 import { createGatherer } from './scrape/gather.ts';
 import { Scraper } from './scrape/scraper.ts';
 import { createSelfMetrics } from './scrape/self-metrics.ts';
@@ -108,8 +108,9 @@ export async function startExporter(
     scrape: async (request) => {
       const out = new TextBuffer(chunks);
       await scraper.scrape(out, request);
-      writeFamily(out, buildInfo(build));
-      out.write(await self.registry.metrics());
+      for (const family of [buildInfo(build), ...(await self.families())])
+        writeFamily(out, family, request.format);
+      writeEnd(out, request.format);
       return out;
     },
   });

@@ -1,13 +1,22 @@
 import type { MetricFamily } from './metric-family.ts';
 import type { TextBuffer } from './text-buffer.ts';
 
+/** Prometheus' text format, version 0.0.4, or OpenMetrics 1.0. */
+export type Format = 'text' | 'openmetrics';
+
 /**
- * Writes one family in the Prometheus text format, version 0.0.4. The exporter's own long-lived metrics are
- * rendered by prom-client; for values that live for one scrape it costs several times the CPU and memory.
+ * Writes one family. prom-client, which keeps the exporter's own long-lived metrics, could render them as well; for
+ * values that live for one scrape it costs several times the CPU and memory.
  */
-export function writeFamily(out: TextBuffer, { name, help, type, samples }: MetricFamily): void {
+export function writeFamily(
+  out: TextBuffer,
+  { name, help, type, samples }: MetricFamily,
+  format: Format = 'text',
+): void {
   if (samples.length === 0) return;
-  out.write(`# HELP ${name} ${escapeHelp(help)}\n# TYPE ${name} ${type}\n`);
+  // OpenMetrics names a counter without the suffix that its samples have.
+  const title = format === 'openmetrics' && type === 'counter' ? name.replace(/_total$/, '') : name;
+  out.write(`# HELP ${title} ${escapeHelp(help, format)}\n# TYPE ${title} ${type}\n`);
   for (const { labels, value } of samples) {
     let separator = '{';
     out.write(name);
@@ -24,8 +33,14 @@ export function writeFamily(out: TextBuffer, { name, help, type, samples }: Metr
   }
 }
 
-function escapeHelp(help: string): string {
-  return help.replaceAll('\\', '\\\\').replaceAll('\n', '\\n');
+/** Writes what ends an exposition. */
+export function writeEnd(out: TextBuffer, format: Format): void {
+  if (format === 'openmetrics') out.write('# EOF\n');
+}
+
+function escapeHelp(help: string, format: Format): string {
+  const escaped = help.replaceAll('\\', '\\\\').replaceAll('\n', '\\n');
+  return format === 'openmetrics' ? escaped.replaceAll('"', '\\"') : escaped;
 }
 
 function formatValue(value: number): string {

@@ -1,7 +1,8 @@
+import { setImmediate } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { StatsKind } from '../stats/stats-reader.ts';
 import type { Collector } from './collector.ts';
-import { writeFamily } from './exposition.ts';
+import { type Format, writeFamily } from './exposition.ts';
 import type { ScrapeFacts } from './facts.ts';
 import type { Gather } from './gather.ts';
 import { flag, gauge, type MetricFamily } from './metric-family.ts';
@@ -17,6 +18,7 @@ export interface ScraperOptions {
 /** What one client asks for. */
 export interface ScrapeRequest {
   readonly timeoutMs: number;
+  readonly format: Format;
   /** Whether a collector of this name is wanted. */
   readonly selects: (collector: string) => boolean;
   /** Aborted when the client is gone; the scrape then stops early, and what it wrote is of no use. */
@@ -44,7 +46,7 @@ export class Scraper {
    * Writes the metrics of the collectors that the request selects, within its timeout. Never throws: when
    * libvirt does not answer in time, `libvirt_up` is 0 and no domain is served.
    */
-  async scrape(out: TextBuffer, { timeoutMs, selects, signal }: ScrapeRequest): Promise<void> {
+  async scrape(out: TextBuffer, { timeoutMs, format, selects, signal }: ScrapeRequest): Promise<void> {
     const collectors = this.#options.collectors.filter(({ name }) => selects(name));
     const kinds = new Set(collectors.flatMap(({ measures }) => measures ?? []));
     const facts = await this.#gatherWithin(timeoutMs, kinds);
@@ -57,19 +59,27 @@ export class Scraper {
     );
     const duration = gauge(
       'libvirt_scrape_collector_duration_seconds',
-      'How long the collector took, reading from libvirt not included.',
+      'How long the collector took to make its metrics, reading from libvirt and writing not included.',
     );
-    writeFamily(out, up);
+    const pause = createPause();
+    const write = async (family: MetricFamily): Promise<void> => {
+      writeFamily(out, family, format);
+      await pause();
+    };
+    await write(up);
     for (const collector of collectors) {
       const start = performance.now();
       const families = facts === undefined ? undefined : this.#run(collector, facts);
-      for (const family of families ?? []) writeFamily(out, family);
       const labels = { collector: collector.name };
       success.samples.push({ labels, value: flag(families !== undefined) });
       duration.samples.push({ labels, value: (performance.now() - start) / 1000 });
+      for (const family of families ?? []) {
+        await write(family);
+        if (signal.aborted) return;
+      }
     }
-    writeFamily(out, success);
-    writeFamily(out, duration);
+    await write(success);
+    await write(duration);
   }
 
   async #gatherWithin(timeoutMs: number, kinds: ReadonlySet<StatsKind>): Promise<ScrapeFacts | undefined> {
@@ -125,4 +135,17 @@ export class Scraper {
 
 function keyOf(kinds: ReadonlySet<StatsKind>): string {
   return [...kinds].sort().join();
+}
+
+/** Longer than this a scrape does not keep guests' probes, events and other scrapes waiting. */
+const LONGEST_TURN_MS = 10;
+
+/** Makes a function that lets others have a turn when this one has taken long enough. */
+function createPause(): () => Promise<void> {
+  let begun = performance.now();
+  return async () => {
+    if (performance.now() - begun < LONGEST_TURN_MS) return;
+    await setImmediate();
+    begun = performance.now();
+  };
 }

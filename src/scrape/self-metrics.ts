@@ -1,8 +1,9 @@
 import { Counter, collectDefaultMetrics, Registry } from 'prom-client';
+import type { MetricFamily } from './metric-family.ts';
 
 /** What the exporter says of itself, across scrapes. */
 export interface SelfMetrics {
-  readonly registry: Registry;
+  readonly families: () => Promise<MetricFamily[]>;
   /** Counts one call handed to libvirt. */
   readonly countCall: (procedure: string) => void;
   /** Counts one connection to libvirt that was lost or could not be had. */
@@ -47,8 +48,20 @@ export function createSelfMetrics(): SelfMetrics {
     registers: [registry],
   });
   return {
-    registry,
+    families: async () => (await registry.getMetricsAsJSON()).flatMap(familyOf),
     countCall: (procedure) => calls.inc({ procedure }),
     countDisconnect: () => disconnects.inc(),
   };
+}
+
+type PromClientMetric = Awaited<ReturnType<Registry['getMetricsAsJSON']>>[number];
+
+function familyOf(metric: PromClientMetric): MetricFamily[] {
+  const type = String(metric.type);
+  if (type !== 'gauge' && type !== 'counter') return [];
+  const samples = metric.values.map(({ labels, value }) => ({
+    labels: Object.fromEntries(Object.entries(labels).map(([name, label]) => [name, String(label)])),
+    value,
+  }));
+  return [{ name: metric.name, help: metric.help, type, samples }];
 }

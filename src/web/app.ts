@@ -1,9 +1,11 @@
+import compression from 'compression';
 import express, { type Express, type NextFunction, type Request, type Response } from 'express';
 import type { Logger } from 'pino';
 import type { ScrapeRequest } from '../scrape/scraper.ts';
 import type { TextBuffer } from '../scrape/text-buffer.ts';
 import { selectCollectors } from './collector-selection.ts';
 import { renderLandingPage } from './landing-page.ts';
+import { CONTENT_TYPES, preferredFormat } from './negotiate.ts';
 import { scrapeTimeoutMs } from './scrape-timeout.ts';
 
 export interface WebOptions {
@@ -18,7 +20,8 @@ export interface WebOptions {
   readonly log: Logger;
 }
 
-const TEXT_FORMAT = 'text/plain; version=0.0.4; charset=utf-8';
+/** 600 KB become 47 KB in 2.2 ms; at zlib's usual level 40 KB in 4.7 ms. */
+const COMPRESSION_LEVEL = 1;
 
 /** The exporter's HTTP surface. It reads nothing from requests but the scrape's timeout and selection. */
 export function createApp(options: WebOptions): Express {
@@ -39,13 +42,15 @@ export function createApp(options: WebOptions): Express {
       .type('text')
       .send(ready ? 'libvirt answers\n' : 'no connection to libvirt\n');
   });
+  app.use(options.telemetryPath, compression({ level: COMPRESSION_LEVEL }));
   app.get(options.telemetryPath, async (request, response) => {
     const query = new URL(request.originalUrl, 'http://exporter').searchParams;
     const selects = selectCollectors(query, options.collectors);
     const timeoutMs = scrapeTimeoutMs(request.get('X-Prometheus-Scrape-Timeout-Seconds'));
     const gone = new AbortController();
     response.once('close', () => gone.abort());
-    const text = await options.scrape({ timeoutMs, selects, signal: gone.signal });
+    const format = preferredFormat(request.get('Accept'));
+    const text = await options.scrape({ timeoutMs, format, selects, signal: gone.signal });
     if (gone.signal.aborted) {
       text.release();
       return;
@@ -53,7 +58,7 @@ export function createApp(options: WebOptions): Express {
     gone.signal.addEventListener('abort', () => text.release(), { once: true });
     const chunks = text.finish();
     const bytes = chunks.reduce((sum, { length }) => sum + length, 0);
-    response.set({ 'Content-Type': TEXT_FORMAT, 'Content-Length': String(bytes) });
+    response.set({ 'Content-Type': CONTENT_TYPES[format], 'Content-Length': String(bytes) });
     for (const chunk of chunks) response.write(chunk);
     response.end();
   });

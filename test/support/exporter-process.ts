@@ -20,7 +20,7 @@ export interface ExporterProcess {
   readonly child: ChildProcess;
   readonly log: readonly LogLine[];
   readonly scrapeText: (headers?: Readonly<Record<string, string>>) => Promise<string>;
-  readonly scrape: () => Promise<Exposition>;
+  readonly scrape: (headers?: Readonly<Record<string, string>>) => Promise<Exposition>;
   /** Scrapes until the condition holds; the condition is awaited, not slept for. */
   readonly scrapeUntil: (condition: (seen: Exposition) => boolean, timeoutMs?: number) => Promise<Exposition>;
   /** Sends SIGTERM and resolves with the exit code. */
@@ -73,7 +73,7 @@ export async function startProgram(
       throw new Error(`/metrics answered ${response.status}: ${await response.text()}`);
     return response.text();
   };
-  const scrape = async (): Promise<Exposition> => new Exposition(await scrapeText());
+  const scrape = async (headers = {}): Promise<Exposition> => new Exposition(await scrapeText(headers));
   return {
     url,
     child,

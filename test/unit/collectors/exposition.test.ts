@@ -27,6 +27,7 @@ async function served(gather: () => Promise<ScrapeFacts>): Promise<string> {
   const out = new TextBuffer([]);
   await new Scraper({ collectors: COLLECTORS, gather, log: pino({ enabled: false }) }).scrape(out, {
     timeoutMs: 10_000,
+    format: 'text',
     selects: () => true,
     signal: new AbortController().signal,
   });
@@ -34,7 +35,7 @@ async function served(gather: () => Promise<ScrapeFacts>): Promise<string> {
   const self = createSelfMetrics();
   self.countCall('CONNECT_GET_ALL_DOMAIN_STATS');
   self.countDisconnect();
-  out.write(await self.registry.metrics());
+  for (const family of await self.families()) writeFamily(out, family);
   return Buffer.concat(out.finish()).toString();
 }
 

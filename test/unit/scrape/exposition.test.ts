@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { writeFamily } from '../../../src/scrape/exposition.ts';
+import { writeEnd, writeFamily } from '../../../src/scrape/exposition.ts';
 import { counter, gauge, type MetricFamily } from '../../../src/scrape/metric-family.ts';
 import { textOf } from './text.ts';
 
@@ -24,6 +24,16 @@ describe('writeFamily', () => {
         'libvirt_things_total{domain="a",kind="x"} 1\n' +
         'libvirt_things_total{domain="b",kind=""} 2.5\n',
     );
+  });
+
+  test('in OpenMetrics a counter is titled without _total, and quotes in the help are escaped', () => {
+    const family = counter('libvirt_things_total', 'Things "seen".');
+    family.samples.push({ labels: {}, value: 1 });
+    expect(textOf((out) => writeFamily(out, family, 'openmetrics'))).toBe(
+      '# HELP libvirt_things Things \\"seen\\".\n# TYPE libvirt_things counter\nlibvirt_things_total 1\n',
+    );
+    expect(textOf((out) => writeEnd(out, 'openmetrics'))).toBe('# EOF\n');
+    expect(textOf((out) => writeEnd(out, 'text'))).toBe('');
   });
 
   test('a sample without labels has no braces', () => {

@@ -2,6 +2,7 @@ import { afterEach, describe, expect, jest, test } from '@jest/globals';
 import { pino } from 'pino';
 import type { Collector } from '../../../src/scrape/collector.ts';
 import type { ScrapeFacts } from '../../../src/scrape/facts.ts';
+import type { Gather } from '../../../src/scrape/gather.ts';
 import { gauge } from '../../../src/scrape/metric-family.ts';
 import { Scraper } from '../../../src/scrape/scraper.ts';
 import { TextBuffer } from '../../../src/scrape/text-buffer.ts';
@@ -41,10 +42,7 @@ interface Setup {
   readonly log: Record<string, unknown>[];
 }
 
-function setUp(
-  gather: (deadline: number) => Promise<ScrapeFacts>,
-  collectors = [collector('a'), collector('b')],
-): Setup {
+function setUp(gather: Gather, collectors = [collector('a'), collector('b')]): Setup {
   const log: Record<string, unknown>[] = [];
   const scraper = new Scraper({
     collectors,
@@ -53,7 +51,12 @@ function setUp(
   });
   const scrape = async (timeoutMs = AMPLE_MS, selects = (_name: string) => true): Promise<Exposition> => {
     const out = new TextBuffer([]);
-    await scraper.scrape(out, { timeoutMs, selects, signal: new AbortController().signal });
+    await scraper.scrape(out, {
+      timeoutMs,
+      format: 'text',
+      selects,
+      signal: new AbortController().signal,
+    });
     return new Exposition(Buffer.concat(out.finish()).toString());
   };
   return { scrape, log };
@@ -285,6 +288,60 @@ test('a scrape that joined a gathering with less time than its own tries again b
   expect(gatherings).toBe(2);
 });
 
+test('overlapping scrapes that measure the same share one gathering, others do not', async () => {
+  const asked: string[][] = [];
+  let resolve: (facts: ScrapeFacts) => void = () => undefined;
+  const facts = new Promise<ScrapeFacts>((settle) => {
+    resolve = settle;
+  });
+  const gather = (_deadline: number, kinds: ReadonlySet<string>): Promise<ScrapeFacts> => {
+    asked.push([...kinds]);
+    return facts;
+  };
+  const { scrape } = setUp(gather, [
+    { ...collector('a'), measures: ['block', 'cpu'] },
+    { ...collector('b'), measures: ['cpu'] },
+    collector('c'),
+  ]);
+  const scrapes = [
+    scrape(),
+    scrape(AMPLE_MS, (name) => name !== 'c'),
+    scrape(AMPLE_MS, (name) => name === 'c'),
+  ];
+  resolve(FACTS);
+  await Promise.all(scrapes);
+  expect(asked).toEqual([['block', 'cpu'], []]);
+});
+
+test('between two families others get a turn when writing takes long', async () => {
+  const turns: string[] = [];
+  const slow = (name: string): Collector => ({
+    ...collector(name),
+    collect: () => {
+      turns.push(name);
+      const begun = performance.now();
+      while (performance.now() - begun < 12);
+      const family = gauge(`${name}_seen`, 'Seen.');
+      family.samples.push({ labels: {}, value: 1 });
+      return [family];
+    },
+  });
+  const { scrape } = setUp(async () => FACTS, [slow('a'), slow('b')]);
+  const done = scrape();
+  const other = new Promise<void>((resolve) => {
+    const look = (): void => {
+      if (turns.length === 0) setImmediate(look);
+      else {
+        turns.push('other');
+        resolve();
+      }
+    };
+    setImmediate(look);
+  });
+  await Promise.all([done, other]);
+  expect(turns).toEqual(['a', 'other', 'b']);
+});
+
 test('a scrape whose client is gone runs no collector', async () => {
   let ran = false;
   const spy = () => {
@@ -298,6 +355,7 @@ test('a scrape whose client is gone runs no collector', async () => {
   });
   await scraper.scrape(new TextBuffer([]), {
     timeoutMs: 1_000,
+    format: 'text',
     selects: () => true,
     signal: AbortSignal.abort(),
   });

@@ -122,6 +122,36 @@ describe('the metrics', () => {
     expect(await (await fetch(`${url}/metrics`)).text()).toHaveLength(5_000_000);
   });
 
+  test('are compressed for who can read that, and for nobody else', async () => {
+    const text = `a{b="${'c'.repeat(100_000)}"} 1\n`;
+    const { url } = await start({ scrape: async () => textBufferOf(text) });
+    const asked = async (encoding: string): Promise<Response> =>
+      fetch(`${url}/metrics`, { headers: { 'Accept-Encoding': encoding } });
+    const gzipped = await asked('gzip');
+    expect(gzipped.headers.get('content-encoding')).toBe('gzip');
+    expect(await gzipped.text()).toBe(text);
+    const plain = await asked('identity');
+    expect(plain.headers.get('content-encoding')).toBeNull();
+    expect(plain.headers.get('content-length')).toBe(String(text.length));
+    expect(await plain.text()).toBe(text);
+  });
+
+  test('are OpenMetrics for who prefers that', async () => {
+    const formats: string[] = [];
+    const { url } = await start({
+      scrape: async ({ format }) => {
+        formats.push(format);
+        return textBufferOf('a 1\n');
+      },
+    });
+    const accept = 'application/openmetrics-text;version=1.0.0,text/plain;q=0.5';
+    const response = await fetch(`${url}/metrics`, { headers: { Accept: accept } });
+    expect(response.headers.get('content-type')).toBe(
+      'application/openmetrics-text; version=1.0.0; charset=utf-8',
+    );
+    expect(formats).toEqual(['openmetrics']);
+  });
+
   test('tell nothing of the software that serves them', async () => {
     const { url } = await start();
     const { headers } = await fetch(`${url}/metrics`);
