@@ -19,6 +19,9 @@ export const GUEST_PACKAGES: readonly string[] = [
 /** For promtool. */
 export const PROMETHEUS_PACKAGES: readonly string[] = ['prometheus'];
 
+/** For `npm run bench`: the exporter to compare with. */
+export const PEER_PACKAGES: readonly string[] = ['prometheus-libvirt-exporter'];
+
 /** Something is missing and only a person can help; the message is all that needs printing. */
 export class MissingPackagesError extends Error {
   constructor(message: string) {

@@ -1,0 +1,89 @@
+import { spawn } from 'node:child_process';
+import type { RpcConnection } from '../../src/libvirt/connection.ts';
+import { closeConnection, openConnection } from '../../src/libvirt/open.ts';
+import { connectGetAllDomainStats } from '../../src/libvirt/stats-procedures.ts';
+import { resolveUri } from '../../src/libvirt/uri.ts';
+import { waitFor } from '../rig/wait.ts';
+import { startExporterProcess } from '../support/exporter-process.ts';
+import { Exposition } from '../support/exposition.ts';
+
+/** Something that is timed: one scrape of an exporter, or one bare call. */
+export interface Contender {
+  readonly name: string;
+  /** Once; resolves with the number of series it served, or 0 for a bare call. */
+  readonly run: () => Promise<number>;
+  /** The process whose CPU and memory count; undefined for a bare call. */
+  readonly pid: number | undefined;
+  readonly stop: () => Promise<unknown>;
+}
+
+const PEER_PORT = 9478;
+
+/** This exporter with all its default collectors. */
+export async function thisExporter(include: string): Promise<Contender> {
+  const exporter = await startExporterProcess('--log.level=info', `--domain.include=${include}`);
+  return {
+    name: 'libvirt-drift-exporter',
+    run: async () => countSeries(await exporter.scrapeText()),
+    pid: exporter.child.pid,
+    stop: exporter.stop,
+  };
+}
+
+/** Debian's package prometheus-libvirt-exporter (kumina's line, in Go with libvirt's own library). */
+export async function debianExporter(): Promise<Contender> {
+  const url = `http://127.0.0.1:${PEER_PORT}/metrics`;
+  const child = spawn('prometheus-libvirt-exporter', [`--web.listen-address=127.0.0.1:${PEER_PORT}`], {
+    stdio: 'ignore',
+  });
+  const exited = new Promise((resolve) => child.once('exit', resolve));
+  const scrape = async (): Promise<string> => (await fetch(url)).text();
+  await waitFor(async () => (await scrape().catch(() => undefined)) !== undefined || undefined, {
+    what: "Debian's exporter to serve",
+    timeoutMs: 30_000,
+    everyMs: 100,
+  });
+  return {
+    name: "Debian's prometheus-libvirt-exporter",
+    run: async () => countSeries(await scrape()),
+    pid: child.pid,
+    stop: () => {
+      child.kill('SIGTERM');
+      return exited;
+    },
+  };
+}
+
+/** virDomainStatsTypes. */
+export const GROUPS = { state: 1, cpu: 2, balloon: 4, vcpu: 8, interface: 16, block: 32 } as const;
+const ACTIVE = 1;
+const NOWAIT = 1 << 29;
+
+/** One bare GET_ALL_DOMAIN_STATS over all running domains, decoded and thrown away. */
+export async function bulkCall(name: string, groups: readonly (keyof typeof GROUPS)[]): Promise<Contender> {
+  const target = resolveUri('qemu:///system', { uid: 0 });
+  const connection: RpcConnection = await openConnection({
+    socketPaths: target.readOnlySockets,
+    connectName: target.connectName,
+    readOnly: true,
+    timeoutMs: 30_000,
+    onClose: () => undefined,
+    onCallSent: () => undefined,
+    onEvent: () => undefined,
+  });
+  const stats = groups.reduce((sum, group) => sum | GROUPS[group], 0);
+  const args = { domains: [], stats, flags: ACTIVE | NOWAIT };
+  return {
+    name,
+    run: async () => {
+      await connection.call(connectGetAllDomainStats, args, 60_000);
+      return 0;
+    },
+    pid: undefined,
+    stop: () => closeConnection(connection),
+  };
+}
+
+function countSeries(text: string): number {
+  return new Exposition(text).samples.length;
+}

@@ -1,0 +1,20 @@
+import { afterAll, expect, test } from '@jest/globals';
+import { cleanUp } from '../rig/clean-up.ts';
+import { growth, soak } from '../soak/soak.ts';
+
+const PREFIX = 'rig-test-soak-';
+const SECONDS = 45;
+
+afterAll(() => cleanUp(PREFIX), 120_000);
+
+test(
+  'scrapes on end, with domains stopping and starting, make nothing grow',
+  async () => {
+    const result = await soak({ seconds: SECONDS, everyMs: 100, domains: 6, prefix: PREFIX });
+    expect(growth(result)).toEqual([]);
+    expect(result.scrapes).toBeGreaterThan(SECONDS);
+    expect(result.restarts).toBeGreaterThan(3);
+    expect(result.exitCode).toBe(0);
+  },
+  4 * 60_000,
+);
