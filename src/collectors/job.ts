@@ -48,7 +48,7 @@ export const jobCollector: Collector = {
   collect: ({ domains }) => {
     const active = gauge(
       'libvirt_domain_job_active',
-      'Whether a job, such as a migration or a backup, runs.',
+      'Whether a job, such as a migration or a backup, runs; looked for every 10 s.',
     );
     const info = gauge('libvirt_domain_job_info', 'What the job that runs does; always 1.');
     const families = FIELDS.map(([field, name, help, scale]) => ({

@@ -130,6 +130,10 @@ export class RpcConnection {
   }
 
   #sendQueued(): void {
+    if (this.#queue.size === 0 || this.#inFlight.size >= MAX_IN_FLIGHT) return;
+    // What is sent together wakes the daemon once.
+    this.#socket.cork();
+    process.nextTick(() => this.#socket.uncork());
     for (const pending of this.#queue) {
       if (this.#inFlight.size >= MAX_IN_FLIGHT) return;
       this.#queue.delete(pending);

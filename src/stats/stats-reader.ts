@@ -4,9 +4,11 @@ import { StatsClient, StatsGroup } from '../libvirt/stats-client.ts';
 import type { LibvirtTarget } from '../libvirt/uri.ts';
 import type { DomainRef } from '../libvirt/wire-types.ts';
 import { BulkReader } from './bulk-reader.ts';
-import { CheapReader } from './cheap-reader.ts';
+import { CpuReader } from './cpu-reader.ts';
 import type { DomainStats } from './domain-stats.ts';
+import { JobReader } from './job-reader.ts';
 import { PendingCalls } from './pending-calls.ts';
+import { PerDomainCalls } from './per-domain-calls.ts';
 import { runKey } from './run-key.ts';
 import { type StoragePool, StoragePoolReader } from './storage-pools.ts';
 
@@ -46,7 +48,8 @@ export interface StatsReaderOptions {
 export class StatsReader {
   readonly #lanes: readonly PendingCalls[];
   readonly #bulk: BulkReader;
-  readonly #cheap: CheapReader;
+  readonly #cpu: CpuReader;
+  readonly #jobs: JobReader;
   readonly #pools: StoragePoolReader;
 
   constructor({ target, timeoutMs, onCallSent, log }: StatsReaderOptions) {
@@ -59,14 +62,16 @@ export class StatsReader {
         onClose: () => undefined,
       });
     // Each kind of call has its own places: what hangs in one keeps the others from nothing.
-    const [bulk, cheap, pools] = [1, 2, 3].map(() => new PendingCalls({ connect })) as [
+    const [bulk, small, pools] = [1, 2, 3].map(() => new PendingCalls({ connect })) as [
       PendingCalls,
       PendingCalls,
       PendingCalls,
     ];
-    this.#lanes = [bulk, cheap, pools];
+    this.#lanes = [bulk, small, pools];
     this.#bulk = new BulkReader({ calls: bulk, log });
-    this.#cheap = new CheapReader(cheap);
+    const perDomain = new PerDomainCalls(small);
+    this.#cpu = new CpuReader(perDomain);
+    this.#jobs = new JobReader(perDomain);
     this.#pools = new StoragePoolReader(pools, log);
   }
 
@@ -88,10 +93,10 @@ export class StatsReader {
     const groups = (['balloon', 'vcpu', 'interface', 'block'] as const)
       .filter((kind) => kinds.has(kind))
       .reduce((sum, kind) => sum | StatsGroup[kind], 0);
-    const wanted = { cpu: kinds.has('cpu'), job: kinds.has('job') };
-    const [bulk, cheap, pools] = await Promise.all([
+    const [bulk, cpu, jobs, pools] = await Promise.all([
       groups === 0 ? undefined : this.#bulk.read(running, groups, deadline),
-      wanted.cpu || wanted.job ? this.#cheap.read(running, wanted, deadline) : undefined,
+      kinds.has('cpu') ? this.#cpu.read(running, deadline) : undefined,
+      kinds.has('job') ? this.#jobs.read(running, deadline) : undefined,
       kinds.has('pools') ? this.#pools.read(deadline) : undefined,
     ]);
     return {
@@ -99,12 +104,11 @@ export class StatsReader {
         if (domain.id < 0) return undefined;
         const key = runKey(domain);
         const found = bulk?.get(key);
-        const job = cheap?.jobs.get(key) ?? (cheap?.jobsKnown.has(key) === true ? 'none' : undefined);
         return {
           stats: found?.stats,
           complete: bulk === undefined ? undefined : found?.complete === true,
-          cpu: cheap?.cpu.get(key),
-          job,
+          cpu: cpu?.get(key),
+          job: jobs?.get(key),
         };
       },
       pools,

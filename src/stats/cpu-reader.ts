@@ -1,0 +1,53 @@
+import { forEachLimited } from '../concurrency.ts';
+import type { CpuTimes, StatsClient } from '../libvirt/stats-client.ts';
+import type { DomainRef } from '../libvirt/wire-types.ts';
+import { CALLS_AT_A_TIME } from './pending-calls.ts';
+import type { PerDomainCalls } from './per-domain-calls.ts';
+import { runKey } from './run-key.ts';
+
+/** Reads the processor time of running domains, for which there is no cheap bulk call. */
+export class CpuReader {
+  readonly #calls: PerDomainCalls;
+  /**
+   * Where a run's processor time comes from. It stays with that run: the sources differ by what the kernel does for a
+   * domain, and a counter that changed its source would seem to jump.
+   */
+  #sources = new Map<string, 'cgroup' | 'process'>();
+
+  constructor(calls: PerDomainCalls) {
+    this.#calls = calls;
+  }
+
+  /** By {@link runKey}. */
+  async read(running: readonly DomainRef[], deadline: number): Promise<ReadonlyMap<string, CpuTimes>> {
+    const read = new Map<string, CpuTimes>();
+    this.#forgetAllBut(running);
+    await forEachLimited(running, CALLS_AT_A_TIME, async (domain) => {
+      const key = runKey(domain);
+      const answer = await this.#calls.ask(domain, deadline, (client) => this.#times(client, domain, key));
+      if (answer?.value !== undefined) read.set(key, answer.value);
+    });
+    return read;
+  }
+
+  async #times(client: StatsClient, domain: DomainRef, key: string): Promise<CpuTimes | undefined> {
+    const source = this.#sources.get(key);
+    if (source !== 'process') {
+      const times = await client.cgroupCpuTimes(domain).catch((error: unknown) => {
+        if (source === 'cgroup') throw error;
+        return undefined;
+      });
+      if (times !== undefined) this.#sources.set(key, 'cgroup');
+      if (times !== undefined || source === 'cgroup') return times;
+    }
+    const times = await client.processCpuTimes(domain);
+    this.#sources.set(key, 'process');
+    return times;
+  }
+
+  #forgetAllBut(running: readonly DomainRef[]): void {
+    if (this.#sources.size <= running.length) return;
+    const keys = new Set(running.map(runKey));
+    this.#sources = new Map([...this.#sources].filter(([key]) => keys.has(key)));
+  }
+}

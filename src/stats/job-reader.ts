@@ -1,0 +1,52 @@
+import { forEachLimited } from '../concurrency.ts';
+import type { DomainJob } from '../libvirt/stats-client.ts';
+import type { DomainRef } from '../libvirt/wire-types.ts';
+import { CALLS_AT_A_TIME } from './pending-calls.ts';
+import type { PerDomainCalls } from './per-domain-calls.ts';
+import { runKey } from './run-key.ts';
+
+/**
+ * libvirt announces the end of a job and not its start. Asking every domain in every scrape would be half of all calls,
+ * for something that is seldom there and takes seconds to hours.
+ */
+const LOOK_AGAIN_MS = 10_000;
+
+interface Known {
+  readonly job: DomainJob | 'none';
+  /** performance.now() milliseconds. */
+  readonly lookedAt: number;
+}
+
+/** Reads the jobs of running domains: those under way each time, the rest for new ones every ten seconds. */
+export class JobReader {
+  readonly #calls: PerDomainCalls;
+  #known = new Map<string, Known>();
+
+  constructor(calls: PerDomainCalls) {
+    this.#calls = calls;
+  }
+
+  /** By {@link runKey}; a domain of which nothing is known is missing. */
+  async read(
+    running: readonly DomainRef[],
+    deadline: number,
+  ): Promise<ReadonlyMap<string, DomainJob | 'none'>> {
+    const before = this.#known;
+    this.#known = new Map();
+    const now = performance.now();
+    const isFresh = ({ job, lookedAt }: Known): boolean => job === 'none' && now - lookedAt < LOOK_AGAIN_MS;
+    const toAsk: DomainRef[] = [];
+    for (const domain of running) {
+      const known = before.get(runKey(domain));
+      if (known !== undefined && isFresh(known)) this.#known.set(runKey(domain), known);
+      else toAsk.push(domain);
+    }
+    const reading = this.#known;
+    await forEachLimited(toAsk, CALLS_AT_A_TIME, async (domain) => {
+      const answer = await this.#calls.ask(domain, deadline, (client) => client.job(domain));
+      if (answer !== undefined)
+        reading.set(runKey(domain), { job: answer.value ?? 'none', lookedAt: performance.now() });
+    });
+    return new Map([...reading].map(([key, { job }]) => [key, job]));
+  }
+}
