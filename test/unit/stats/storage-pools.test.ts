@@ -1,0 +1,106 @@
+import { afterEach, expect, test } from '@jest/globals';
+import { pino } from 'pino';
+import { StatsClient } from '../../../src/libvirt/stats-client.ts';
+import { XdrReader, XdrWriter } from '../../../src/libvirt/xdr.ts';
+import { PendingCalls } from '../../../src/stats/pending-calls.ts';
+import { StoragePoolReader } from '../../../src/stats/storage-pools.ts';
+import { fakeUuid } from '../../support/fake-hypervisor.ts';
+import {
+  afterHandshake,
+  type CallHandler,
+  type FakeLibvirtd,
+  type IncomingCall,
+  startFakeLibvirtd,
+  targetOf,
+} from '../../support/fake-libvirtd.ts';
+
+const AMPLE_MS = 5_000;
+const LIST = 281;
+
+let daemon: FakeLibvirtd;
+let calls: PendingCalls;
+let log: Record<string, unknown>[];
+
+afterEach(async () => {
+  await calls.stop();
+  await daemon.stop();
+});
+
+async function readerOf(handler: CallHandler): Promise<StoragePoolReader> {
+  daemon = await startFakeLibvirtd(afterHandshake(handler));
+  calls = new PendingCalls({
+    connect: () =>
+      StatsClient.connect({
+        target: targetOf(daemon.path),
+        timeoutMs: AMPLE_MS,
+        callTimeoutMs: 60_000,
+        onClose: () => undefined,
+        onCallSent: () => undefined,
+      }),
+  });
+  log = [];
+  const logger = pino({ base: null }, { write: (line: string) => log.push(JSON.parse(line)) });
+  return new StoragePoolReader(calls, logger);
+}
+
+/** The reader of a daemon with these pools, each of which `answer` answers for, or leaves unanswered. */
+function setUp(
+  names: readonly string[],
+  answer: (name: string, call: IncomingCall) => void,
+): Promise<StoragePoolReader> {
+  return readerOf((call) => {
+    if (call.procedure !== LIST) {
+      answer(new XdrReader(call.payload).string(256), call);
+      return;
+    }
+    const out = new XdrWriter();
+    out.array(names, (name) =>
+      out.string(name).fixedOpaque(Buffer.from(fakeUuid(1).replaceAll('-', ''), 'hex')),
+    );
+    call.reply(out.uint(names.length).finish());
+  });
+}
+
+function sizes(call: IncomingCall): void {
+  const size = Buffer.from('00000000000f4240', 'hex');
+  call.reply(new XdrWriter().int(2).fixedOpaque(size).fixedOpaque(size).fixedOpaque(size).finish());
+}
+
+const read = (reader: StoragePoolReader, withinMs = AMPLE_MS) => reader.read(performance.now() + withinMs);
+
+test('each pool with its state and sizes; of two of one name the first', async () => {
+  const reader = await setUp(['a', 'b', 'a'], (_name, call) => sizes(call));
+  const pools = await read(reader);
+  expect(pools?.map(({ name }) => name)).toEqual(['a', 'b']);
+  expect(pools?.[0]).toMatchObject({ state: 2, capacity: 1_000_000 });
+});
+
+test('a pool that cannot be read takes nothing from the others, and is logged once', async () => {
+  const reader = await setUp(['bad', 'good'], (name, call) =>
+    name === 'bad' ? call.fail(38, 'cannot stat') : sizes(call),
+  );
+  for (let round = 0; round < 3; round++) {
+    expect((await read(reader))?.map(({ name }) => name)).toEqual(['good']);
+  }
+  expect(log).toMatchObject([{ pool: 'bad', level: 40 }]);
+});
+
+test('a pool that hangs is waited for once, and the others are told as they were', async () => {
+  let hangs = false;
+  const asked: string[] = [];
+  const reader = await setUp(['slow', 'quick'], (name, call) => {
+    asked.push(name);
+    if (name !== 'slow' || !hangs) sizes(call);
+  });
+  await read(reader);
+  hangs = true;
+  expect((await read(reader, 200))?.map(({ name }) => name)).toEqual(['slow', 'quick']);
+  expect((await read(reader, 200))?.map(({ name }) => name)).toEqual(['slow', 'quick']);
+  expect(asked.filter((name) => name === 'slow')).toHaveLength(2);
+});
+
+test('a daemon without storage has no pools, and nothing is logged', async () => {
+  const reader = await readerOf((call) => call.fail(3, 'no storage driver'));
+  expect(await read(reader)).toBeUndefined();
+  expect(log).toEqual([]);
+});
