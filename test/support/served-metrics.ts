@@ -1,35 +1,7 @@
-import { pino } from 'pino';
 import { COLLECTORS } from '../../src/collectors/all.ts';
-import { buildInfo } from '../../src/collectors/build-info.ts';
-import { writeFamily } from '../../src/scrape/exposition.ts';
-import { Scraper } from '../../src/scrape/scraper.ts';
-import { createSelfMetrics } from '../../src/scrape/self-metrics.ts';
-import { TextBuffer } from '../../src/scrape/text-buffer.ts';
 import { FIXED_INVENTORY } from '../unit/collectors/fixed-inventory.ts';
 import { Exposition } from './exposition.ts';
-
-const each = (names: readonly string[], labels: readonly string[]): [string, readonly string[]][] =>
-  names.map((name) => [`libvirt_domain_block_${name}`, ['domain', ...labels]]);
-
-/**
- * TO BE EMPTIED: metrics that rules and dashboards may use although no collector of this tree serves them yet, with
- * their labels. When the collector is there, the fixed inventory tells them.
- */
-export const NOT_SERVED_YET: readonly (readonly [string, readonly string[]])[] = [
-  ...each(
-    ['read', 'write'].flatMap((way) =>
-      ['bytes', 'requests', 'time_seconds'].map((unit) => `${way}_${unit}_total`),
-    ),
-    ['device'],
-  ),
-  ...each(['flush_requests_total', 'flush_time_seconds_total'], ['device']),
-  ...each(
-    ['total', 'read', 'write'].flatMap((way) =>
-      ['bytes', 'requests'].map((unit) => `limit_${way}_${unit}_per_second`),
-    ),
-    ['device'],
-  ),
-];
+import { oneScrape } from './one-scrape.ts';
 
 /** Labels that Prometheus itself puts on every series it scrapes. */
 export const TARGET_LABELS: readonly string[] = ['job', 'instance'];
@@ -45,23 +17,7 @@ export async function servedMetrics(): Promise<ReadonlyMap<string, ReadonlySet<s
   for (const collector of COLLECTORS) {
     for (const { name } of collector.collect(FIXED_INVENTORY)) add(name, []);
   }
-  for (const { name, labels } of new Exposition(await oneScrape()).samples) add(name, Object.keys(labels));
-  for (const [name, labels] of NOT_SERVED_YET) add(name, labels);
+  const served = await oneScrape(async () => FIXED_INVENTORY);
+  for (const { name, labels } of new Exposition(served).samples) add(name, Object.keys(labels));
   return metrics;
-}
-
-async function oneScrape(): Promise<string> {
-  const out = new TextBuffer([]);
-  const gather = () => Promise.resolve(FIXED_INVENTORY);
-  await new Scraper({ collectors: COLLECTORS, gather, log: pino({ enabled: false }) }).scrape(out, {
-    timeoutMs: 10_000,
-    selects: () => true,
-    signal: new AbortController().signal,
-  });
-  writeFamily(out, buildInfo({ version: '1.2.3', revision: '' }));
-  const self = createSelfMetrics();
-  self.countCall('CONNECT_GET_ALL_DOMAIN_STATS');
-  self.countDisconnect();
-  out.write(await self.registry.metrics());
-  return Buffer.concat(out.finish()).toString();
 }

@@ -1,14 +1,10 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { describe, expect, test } from '@jest/globals';
-import { pino } from 'pino';
 import { COLLECTORS } from '../../../src/collectors/all.ts';
-import { buildInfo } from '../../../src/collectors/build-info.ts';
 import { writeFamily } from '../../../src/scrape/exposition.ts';
 import type { ScrapeFacts } from '../../../src/scrape/facts.ts';
-import { Scraper } from '../../../src/scrape/scraper.ts';
-import { createSelfMetrics } from '../../../src/scrape/self-metrics.ts';
-import { TextBuffer } from '../../../src/scrape/text-buffer.ts';
 import { Exposition } from '../../support/exposition.ts';
+import { oneScrape } from '../../support/one-scrape.ts';
 import { promtoolCheckMetrics } from '../../support/promtool.ts';
 import { textOf } from '../scrape/text.ts';
 import { FIXED_INVENTORY } from './fixed-inventory.ts';
@@ -20,23 +16,6 @@ function collected(facts: ScrapeFacts): string {
     for (const family of COLLECTORS.flatMap((collector) => collector.collect(facts)))
       writeFamily(out, family);
   });
-}
-
-/** All that the exporter serves in one scrape. */
-async function served(gather: () => Promise<ScrapeFacts>): Promise<string> {
-  const out = new TextBuffer([]);
-  await new Scraper({ collectors: COLLECTORS, gather, log: pino({ enabled: false }) }).scrape(out, {
-    timeoutMs: 10_000,
-    format: 'text',
-    selects: () => true,
-    signal: new AbortController().signal,
-  });
-  writeFamily(out, buildInfo({ version: '1.2.3', revision: '' }));
-  const self = createSelfMetrics();
-  self.countCall('CONNECT_GET_ALL_DOMAIN_STATS');
-  self.countDisconnect();
-  for (const family of await self.families()) writeFamily(out, family);
-  return Buffer.concat(out.finish()).toString();
 }
 
 const text = collected(FIXED_INVENTORY);
@@ -75,7 +54,7 @@ describe('promtool has no complaint about', () => {
     ['a host of which nothing is known', async () => ({ ...FIXED_INVENTORY, hypervisor: undefined })],
     ['a scrape without libvirt', () => Promise.reject(new Error('no libvirt'))],
   ])('%s', async (_case, gather) => {
-    expect(await promtoolCheckMetrics(await served(gather))).toBe('');
+    expect(await promtoolCheckMetrics(await oneScrape(gather))).toBe('');
   });
 
   test('and would have one about a counter without _total', async () => {

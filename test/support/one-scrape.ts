@@ -1,0 +1,25 @@
+import { pino } from 'pino';
+import { COLLECTORS } from '../../src/collectors/all.ts';
+import { buildInfo } from '../../src/collectors/build-info.ts';
+import { writeFamily } from '../../src/scrape/exposition.ts';
+import type { ScrapeFacts } from '../../src/scrape/facts.ts';
+import { Scraper } from '../../src/scrape/scraper.ts';
+import { createSelfMetrics } from '../../src/scrape/self-metrics.ts';
+import { TextBuffer } from '../../src/scrape/text-buffer.ts';
+
+/** All that the exporter serves in one scrape of these facts, every collector enabled. */
+export async function oneScrape(gather: () => Promise<ScrapeFacts>): Promise<string> {
+  const out = new TextBuffer([]);
+  await new Scraper({ collectors: COLLECTORS, gather, log: pino({ enabled: false }) }).scrape(out, {
+    timeoutMs: 10_000,
+    format: 'text',
+    selects: () => true,
+    signal: new AbortController().signal,
+  });
+  const self = createSelfMetrics();
+  self.countCall('CONNECT_GET_ALL_DOMAIN_STATS');
+  self.countDisconnect();
+  const families = [buildInfo({ version: '1.2.3', revision: '' }), ...(await self.families())];
+  for (const family of families) writeFamily(out, family);
+  return Buffer.concat(out.finish()).toString();
+}
