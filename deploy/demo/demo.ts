@@ -1,11 +1,19 @@
 import { once } from 'node:events';
+import { type Monitoring, startMonitoring } from '../../test/monitoring/monitoring.ts';
+import type { WebhookAlert } from '../../test/monitoring/webhook.ts';
 import { cleanUp } from '../../test/rig/clean-up.ts';
 import { daemonState, startDaemon, stopDaemon } from '../../test/rig/daemon.ts';
 import { runShown } from '../../test/rig/exec.ts';
-import { ensureDebianPackages, GUEST_PACKAGES, HYPERVISOR_PACKAGES } from '../../test/rig/packages.ts';
-import { startStory } from '../../test/rig/story.ts';
-import { startExporterProcess } from '../../test/support/exporter-process.ts';
+import {
+  ensureDebianPackages,
+  GUEST_PACKAGES,
+  HYPERVISOR_PACKAGES,
+  PROMETHEUS_PACKAGES,
+} from '../../test/rig/packages.ts';
+import { type Story, startStory } from '../../test/rig/story.ts';
+import { type ExporterProcess, startExporterProcess } from '../../test/support/exporter-process.ts';
 import { Exposition } from '../../test/support/exposition.ts';
+import { describeAlert } from './alert-text.ts';
 import { summarize } from './summary.ts';
 
 /** `npm run demo`: the story of the README on this machine, until Ctrl-C. */
@@ -14,6 +22,12 @@ const PREFIX = 'rig-demo';
 const LISTEN = '127.0.0.1:9177';
 /** A guest that thrashes may miss its first probes. */
 const PROBED_WITHIN_MS = 120_000;
+
+const PROMETHEUS_PORT = 9090;
+const ALERTMANAGER_PORT = 9093;
+/** The shipped alerts wait for minutes, which is right for a pager and long for a demo. */
+const ALERT_AFTER = '15s';
+const ALERTED_WITHIN_MS = 240_000;
 
 const say = (text: string): void => console.log(text);
 
@@ -38,16 +52,54 @@ async function show(): Promise<void> {
     const lines = text.split('\n').filter((line) => line.includes(`domain="${story.node1}"`));
     for (const line of lines.filter((each) => /machine_type|swap_used|os_drift.* 1$|iowait/.test(each)))
       say(`  ${line}`);
-    say(`\nAll of it: ${exporter.url}/metrics (Ctrl-C ends the demo and removes its guests)`);
-    await Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM'), once(exporter.child, 'exit')]);
+    await watch(exporter, story);
     say('\nRemoving what the demo started');
   } finally {
     await exporter.stop();
   }
 }
 
+/** Lets Prometheus look at it with the shipped rules, and tells each alert on the terminal until Ctrl-C. */
+async function watch(exporter: ExporterProcess, story: Story): Promise<void> {
+  const isDrastic = ({ labels }: WebhookAlert): boolean => labels.alertname === 'LibvirtGuestSwapThrashing';
+  say('\nPrometheus and Alertmanager look at it now, with the shipped rules (each `for` shortened to 15 s)');
+  const others: WebhookAlert[] = [];
+  const ended = Promise.race([
+    once(process, 'SIGINT'),
+    once(process, 'SIGTERM'),
+    once(exporter.child, 'exit'),
+  ]);
+  const monitoring: Monitoring = await startMonitoring({
+    target: LISTEN,
+    alertAfter: ALERT_AFTER,
+    prometheusPort: PROMETHEUS_PORT,
+    alertmanagerPort: ALERTMANAGER_PORT,
+    onAlert: (alert) => {
+      if (!isDrastic(alert)) others.push(alert);
+    },
+  });
+  try {
+    const told = monitoring.webhook.told(
+      (alert) => isDrastic(alert) && alert.labels.domain === story.node1,
+      ALERTED_WITHIN_MS,
+    );
+    const first = await Promise.race([told, ended.then(() => undefined)]);
+    if (first === undefined) return;
+    say(`\n${describeAlert(first)}`);
+    const names = new Set(others.map(({ labels }) => `${labels.alertname} ${labels.domain ?? ''}`.trim()));
+    if (names.size > 0) say(`\nAlso told: ${[...names].sort().join(', ')}`);
+    say(`\nExporter      ${exporter.url}/metrics`);
+    say(`Prometheus    ${monitoring.prometheusUrl}/alerts`);
+    say(`Alertmanager  ${monitoring.alertmanagerUrl}`);
+    say('Ctrl-C ends the demo and removes its guests');
+    await ended;
+  } finally {
+    await monitoring.stop();
+  }
+}
+
 async function main(): Promise<void> {
-  await ensureDebianPackages([...HYPERVISOR_PACKAGES, ...GUEST_PACKAGES]);
+  await ensureDebianPackages([...HYPERVISOR_PACKAGES, ...GUEST_PACKAGES, ...PROMETHEUS_PACKAGES]);
   await runShown('npm', ['run', '--silent', 'build']);
   const { up: wasUp } = await daemonState();
   await startDaemon();

@@ -16,8 +16,8 @@ export const GUEST_PACKAGES: readonly string[] = [
   'cpio',
   'kmod',
 ];
-/** For promtool. */
-export const PROMETHEUS_PACKAGES: readonly string[] = ['prometheus'];
+/** Also for promtool. */
+export const PROMETHEUS_PACKAGES: readonly string[] = ['prometheus', 'prometheus-alertmanager'];
 
 /** For `npm run bench`: the exporter to compare with. */
 export const PEER_PACKAGES: readonly string[] = ['prometheus-libvirt-exporter'];

@@ -131,14 +131,15 @@ data_on() {
   mke2fs /dev/vda >/dev/null && mount -t ext4 /dev/vda /data && say 'data is on'
 }
 
-# Writes and rereads more than the memory holds, for ever.
+# Writes and rereads more than the memory holds, until /run/calm is there.
 thrash() {
   mkdir -p /thrash
   mount -t tmpfs -o size=190m thrash /thrash
-  while :; do
+  while [ ! -e /run/calm ]; do
     dd if=/dev/zero of=/thrash/file bs=1M count=150 2>/dev/null
     cat /thrash/file >/dev/null
   done
+  rm -f /thrash/file
 }
 
 [ "$data" = 1 ] && data_on
