@@ -9,6 +9,7 @@ import {
   GUEST_PACKAGES,
   HYPERVISOR_PACKAGES,
   MissingPackagesError,
+  PACKAGING_PACKAGES,
   PROMETHEUS_PACKAGES,
 } from '../test/rig/packages.ts';
 
@@ -53,7 +54,12 @@ async function runJest(args: readonly string[]): Promise<boolean> {
 }
 
 async function main(): Promise<number> {
-  await ensureDebianPackages([...HYPERVISOR_PACKAGES, ...GUEST_PACKAGES, ...PROMETHEUS_PACKAGES]);
+  await ensureDebianPackages([
+    ...HYPERVISOR_PACKAGES,
+    ...GUEST_PACKAGES,
+    ...PROMETHEUS_PACKAGES,
+    ...PACKAGING_PACKAGES,
+  ]);
   for (const script of ['check', 'build']) {
     if ((await shown('npm', ['run', '--silent', script])) !== 0) {
       console.log(`npm run ${script} failed, so no test ran\n0 passed, 0 failed`);

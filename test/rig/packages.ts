@@ -19,6 +19,9 @@ export const GUEST_PACKAGES: readonly string[] = [
 /** Also for promtool. */
 export const PROMETHEUS_PACKAGES: readonly string[] = ['prometheus', 'prometheus-alertmanager'];
 
+/** To build the image without a container engine, and to look at the systemd unit without systemd running. */
+export const PACKAGING_PACKAGES: readonly string[] = ['buildah', 'debootstrap', 'systemd'];
+
 /** For `npm run bench`: the exporter to compare with. */
 export const PEER_PACKAGES: readonly string[] = ['prometheus-libvirt-exporter'];
 

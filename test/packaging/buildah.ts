@@ -1,0 +1,36 @@
+import { mkdir } from 'node:fs/promises';
+import { run } from '../rig/exec.ts';
+import { STATE_DIR } from '../rig/paths.ts';
+
+/** Images and npm's downloads, kept from one test run to the next. One store for each Node that tests run with. */
+export const PACKAGING_DIR = `${STATE_DIR}/packaging`;
+const STORE = `${PACKAGING_DIR}/store-${process.version}`;
+
+/**
+ * How to start a program where its mounts are nobody else's. buildah and debootstrap mount /sys into what they
+ * build; undone in the host's own mount tree, that takes the cgroups from the host's libvirtd.
+ */
+export function inPrivateMounts(program: string, args: readonly string[]): [string, string[]] {
+  return ['unshare', ['--mount', '--propagation', 'private', program, ...args]];
+}
+
+/** `vfs` and `chroot` work on any kernel and file system, without a container engine. */
+export function buildahCommand(args: readonly string[]): [string, string[]] {
+  const store = ['--storage-driver', 'vfs', '--root', STORE, '--runroot', `${STORE}-run`];
+  return inPrivateMounts('buildah', [...store, ...args]);
+}
+
+export const BUILDAH_ENV = { BUILDAH_ISOLATION: 'chroot' } as const;
+
+export async function buildah(args: readonly string[], timeoutMs = 60_000): Promise<string> {
+  await mkdir(STORE, { recursive: true });
+  const [program, all] = buildahCommand(args);
+  return (await run(program, all, { env: BUILDAH_ENV, timeoutMs })).trim();
+}
+
+export function hasImage(name: string): Promise<boolean> {
+  return buildah(['inspect', '--type', 'image', '--format', '{{.FromImageID}}', name]).then(
+    () => true,
+    () => false,
+  );
+}

@@ -1,0 +1,112 @@
+import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { freePort } from '../monitoring/free-port.ts';
+import { startDaemon } from '../rig/daemon.ts';
+import { virshReadOnly } from '../rig/virsh.ts';
+import { waitFor } from '../rig/wait.ts';
+import { Exposition } from '../support/exposition.ts';
+import { ensureBaseImage } from './base-image.ts';
+import { buildah } from './buildah.ts';
+import { buildImage, type ImageConfig, imageConfig, type RunningImage, runImage } from './image.ts';
+
+const DOCKERFILE = fileURLToPath(new URL('../../Dockerfile', import.meta.url));
+const IMAGE = 'localhost/libvirt-drift-exporter:test';
+const NOBODY = 65_534;
+const BUILD_ARGS = { VERSION: '9.8.7', REVISION: '0123456789ab', CREATED: '2026-01-02T03:04:05Z' };
+
+describe('the image', () => {
+  let config: ImageConfig;
+  let container: string;
+  let running: RunningImage;
+  let url: string;
+
+  const inside = (command: readonly string[], env: readonly string[] = []): Promise<string> =>
+    buildah(['run', ...env, container, '--', ...command]);
+
+  beforeAll(async () => {
+    await startDaemon();
+    const dockerfile = await readFile(DOCKERFILE, 'utf8');
+    const bases = new Set([...dockerfile.matchAll(/^FROM (\S+)/gm)].map(([, name]) => name));
+    expect([...bases]).toEqual(['node:22-bookworm-slim']);
+    await ensureBaseImage('docker.io/library/node:22-bookworm-slim');
+    await buildImage(IMAGE, BUILD_ARGS);
+    config = await imageConfig(IMAGE);
+    container = await buildah(['from', '--pull-never', IMAGE]);
+    const port = await freePort();
+    url = `http://127.0.0.1:${port}`;
+    running = await runImage(container, config, [`--web.listen-address=127.0.0.1:${port}`]);
+    await waitFor(
+      () =>
+        fetch(`${url}/-/ready`).then(
+          ({ ok }) => (ok ? true : undefined),
+          () => undefined,
+        ),
+      {
+        what: 'the exporter to reach libvirt',
+        timeoutMs: 30_000,
+        explain: async () => running.output(),
+      },
+    );
+  }, 900_000);
+
+  afterAll(async () => {
+    if (container !== undefined) await buildah(['rm', container]);
+  });
+
+  test('serves what the mounted libvirt tells', async () => {
+    const response = await fetch(`${url}/metrics`);
+    expect(response.status).toBe(200);
+    const seen = new Exposition(await response.text());
+    expect(seen.value('libvirt_up')).toBe(1);
+    expect(seen.labels('libvirt_hypervisor_info')).toMatchObject({ driver: 'QEMU' });
+    expect(seen.labels('libvirt_exporter_build_info')).toMatchObject({ revision: BUILD_ARGS.REVISION });
+  });
+
+  test('runs as a user without rights, which the host knows', async () => {
+    const status = await readFile(`/proc/${running.pid}/status`, 'utf8');
+    expect(/^Uid:\s+(.*)$/m.exec(status)?.[1]?.split('\t')).toEqual(Array(4).fill(String(NOBODY)));
+    expect(/^Gid:\s+(.*)$/m.exec(status)?.[1]?.split('\t')).toEqual(Array(4).fill(String(NOBODY)));
+    // Numeric, so that Kubernetes' runAsNonRoot can tell.
+    expect(config.User).toBe(`${NOBODY}:${NOBODY}`);
+    expect(await readFile('/etc/passwd', 'utf8')).toContain(`:${NOBODY}:`);
+  });
+
+  test('its health check tells an exporter that serves from one that does not', async () => {
+    const [kind, ...command] = config.Healthcheck.Test;
+    expect(kind).toBe('CMD');
+    expect(config.Env).toContain('HEALTH_URL=http://127.0.0.1:9177/-/healthy');
+    await inside(command, ['--env', `HEALTH_URL=${url}/-/healthy`]);
+    await expect(inside(command, ['--env', 'HEALTH_URL=http://127.0.0.1:1/'])).rejects.toThrow(
+      /exit status 1/,
+    );
+    await expect(inside(command, ['--env', `HEALTH_URL=${url}/nothing`])).rejects.toThrow(/exit status 1/);
+  });
+
+  test('says what it was made from', () => {
+    expect(config.Labels).toMatchObject({
+      'org.opencontainers.image.title': 'libvirt-drift-exporter',
+      'org.opencontainers.image.licenses': 'Apache-2.0',
+      'org.opencontainers.image.version': BUILD_ARGS.VERSION,
+      'org.opencontainers.image.revision': BUILD_ARGS.REVISION,
+      'org.opencontainers.image.created': BUILD_ARGS.CREATED,
+    });
+  });
+
+  test('holds the program and what it needs to run, and no more', async () => {
+    const home = '/opt/libvirt-drift-exporter';
+    const list = async (path: string): Promise<string[]> =>
+      (await inside(['ls', '-A', path])).split('\n').sort();
+    expect(await list(home)).toEqual(['LICENSE', 'NOTICE', 'dist', 'node_modules', 'package.json']);
+    const packages = await list(`${home}/node_modules`);
+    const { dependencies, devDependencies } = JSON.parse(await inside(['cat', `${home}/package.json`]));
+    for (const name of Object.keys(dependencies)) expect(packages).toContain(name);
+    for (const name of Object.keys(devDependencies)) expect(packages).not.toContain(name.split('/')[0]);
+  });
+
+  // Last: it ends the exporter.
+  test('stops at once when told to, and leaves the host as it was', async () => {
+    expect(await running.stop()).toBe(0);
+    expect(await virshReadOnly(['version'])).toContain('QEMU');
+  });
+});
