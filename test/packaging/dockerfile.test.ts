@@ -18,7 +18,7 @@ const BUILD_ARGS = { VERSION: '9.8.7', REVISION: '0123456789ab', CREATED: '2026-
 describe('the image', () => {
   let config: ImageConfig;
   let container: string;
-  let running: RunningImage;
+  let running: RunningImage | undefined;
   let url: string;
 
   const inside = (command: readonly string[], env: readonly string[] = []): Promise<string> =>
@@ -45,13 +45,15 @@ describe('the image', () => {
       {
         what: 'the exporter to reach libvirt',
         timeoutMs: 30_000,
-        explain: async () => running.output(),
+        explain: async () => running?.output() ?? '',
       },
     );
   }, 900_000);
 
   afterAll(async () => {
-    if (container !== undefined) await buildah(['rm', container]);
+    await running?.stop();
+    await buildah(['rm', '--all']);
+    await buildah(['rmi', '--force', IMAGE]);
   });
 
   test('serves what the mounted libvirt tells', async () => {
@@ -64,7 +66,7 @@ describe('the image', () => {
   });
 
   test('runs as a user without rights, which the host knows', async () => {
-    const status = await readFile(`/proc/${running.pid}/status`, 'utf8');
+    const status = await readFile(`/proc/${running?.pid}/status`, 'utf8');
     expect(/^Uid:\s+(.*)$/m.exec(status)?.[1]?.split('\t')).toEqual(Array(4).fill(String(NOBODY)));
     expect(/^Gid:\s+(.*)$/m.exec(status)?.[1]?.split('\t')).toEqual(Array(4).fill(String(NOBODY)));
     // Numeric, so that Kubernetes' runAsNonRoot can tell.
@@ -106,7 +108,7 @@ describe('the image', () => {
 
   // Last: it ends the exporter.
   test('stops at once when told to, and leaves the host as it was', async () => {
-    expect(await running.stop()).toBe(0);
+    expect(await running?.stop()).toBe(0);
     expect(await virshReadOnly(['version'])).toContain('QEMU');
   });
 });

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdir, readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, readdir, readFile, readlink } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { waitFor } from '../rig/wait.ts';
 import { BUILDAH_ENV, buildah, buildahCommand, PACKAGING_DIR } from './buildah.ts';
@@ -34,7 +34,7 @@ export interface RunningImage {
   /** The exporter's own process, seen from the host. */
   readonly pid: number;
   readonly output: () => string;
-  /** As `docker stop` does; resolves with the exit code. */
+  /** As `docker stop` does; resolves with the exit code, also when it has ended already. */
   readonly stop: () => Promise<number | null>;
 }
 
@@ -57,7 +57,7 @@ export async function runImage(
   try {
     const pid = await findProcess(child, [...config.Entrypoint, ...flags], output);
     const stop = (): Promise<number | null> => {
-      process.kill(pid, 'SIGTERM');
+      if (child.exitCode === null) process.kill(pid, 'SIGTERM');
       return exited;
     };
     return { pid, output, stop };
@@ -67,18 +67,20 @@ export async function runImage(
   }
 }
 
-/** chroot isolation shares the host's processes: the one with exactly this command line. */
+/** chroot isolation shares the host's processes: buildah's own repeat the command line, but run another binary. */
 function findProcess(child: ChildProcess, command: readonly string[], output: () => string): Promise<number> {
-  const wanted = `${command.join('\0')}\0`;
+  const wanted = `\0${command.slice(1).join('\0')}\0`;
   return waitFor(
     async () => {
       if (child.exitCode !== null) throw new Error(`the container ended: ${output()}`);
       for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
         const commandLine = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
-        if (commandLine === wanted) return Number(pid);
+        if (!commandLine.endsWith(wanted)) continue;
+        const binary = await readlink(`/proc/${pid}/exe`).catch(() => '');
+        if (basename(binary) === 'node') return Number(pid);
       }
       return undefined;
     },
-    { what: 'the exporter in its container', timeoutMs: 60_000, explain: async () => output() },
+    { what: 'the exporter in its container', timeoutMs: 30_000, explain: async () => output() },
   );
 }
