@@ -1,7 +1,7 @@
 import type { Panel } from '@grafana/grafana-foundation-sdk/dashboard';
 import { AGENT, COLOR, OS_DRIFT } from './mappings.ts';
 import { stat } from './panels.ts';
-import { DOMAIN, driftState, guestCpuShare, ONE_DOMAIN, select, shortOsId } from './queries.ts';
+import { DOMAIN, driftState, guestCpuShare, ONE_DOMAIN, orElse, select, shortOsId } from './queries.ts';
 
 function facts(metric: string, ...matchers: readonly string[]): string {
   return select(metric, DOMAIN, ...matchers);
@@ -19,7 +19,8 @@ function machineTypeConcern(): string {
 }
 
 function osIds(): string {
-  return shortOsId(shortOsId(facts('libvirt_domain_os_info'), 'declared'), 'detected');
+  const ids = shortOsId(shortOsId(facts('libvirt_domain_os_info'), 'declared'), 'detected');
+  return orElse(orElse(ids, 'declared', 'nothing'), 'detected', 'unknown');
 }
 
 function whatItIs(): Panel[] {
@@ -161,8 +162,8 @@ function howItIs(): Panel[] {
     }),
     stat({
       id: 10,
-      title: 'Swap in use',
-      description: 'Inside the guest. On a Kubernetes node there should be none.',
+      title: 'Swap now',
+      description: 'Swap in use inside the guest. On a Kubernetes node there should be none.',
       w: 4,
       h: 3,
       unit: 'bytes',

@@ -50,6 +50,11 @@ export function copyLabel(expression: string, from: string, to: string): string 
   return `label_replace(${expression}, "${to}", "$1", "${from}", "(.+)")`;
 }
 
+/** A text for what is not known: a legend would show nothing in its place. */
+export function orElse(expression: string, label: string, text: string): string {
+  return `label_replace(${expression}, "${label}", "${text}", "${label}", "")`;
+}
+
 export function driftState(...matchers: readonly string[]): string {
   return copyLabel(`${select('libvirt_domain_os_drift', ...matchers)} == 1`, 'state', 'drift');
 }

@@ -28,7 +28,7 @@ function forAll(variable: QueryVariableBuilder): VariableModel {
   return variable
     .includeAll(true)
     .allValue('.+')
-    .current({ selected: true, text: ['All'], value: ['$__all'] })
+    .current({ selected: true, text: 'All', value: '$__all' })
     .build();
 }
 

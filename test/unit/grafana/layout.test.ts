@@ -32,6 +32,11 @@ describe.each(committedDashboards().map((dashboard) => [dashboard.file, dashboar
       expect(Math.min(...ids)).toBeGreaterThan(0);
     });
 
+    test('titles are unique, so that a query can be named by them', () => {
+      const titles = panelsOf(dashboard).map(({ title }) => title);
+      expect(titles.filter((title, index) => titles.indexOf(title) !== index)).toEqual([]);
+    });
+
     test('nothing overlaps or leaves the grid', () => {
       expect(overlaps(dashboard.panels)).toEqual([]);
       for (const row of rows) expect(overlaps(row.panels)).toEqual([]);
