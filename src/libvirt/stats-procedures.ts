@@ -4,7 +4,7 @@ import {
   MAX_DOMAINS,
   MAX_STATS_PARAMS,
   readDomain,
-  readTypedParam,
+  readTypedParams,
   type TypedValue,
   writeDomain,
 } from './wire-types.ts';
@@ -31,7 +31,7 @@ export const connectGetAllDomainStats = remote<
   (reply) =>
     reply.array(MAX_DOMAINS, () => ({
       domain: readDomain(reply),
-      params: new Map(reply.array(MAX_STATS_PARAMS, () => readTypedParam(reply))),
+      params: readTypedParams(reply, MAX_STATS_PARAMS),
     })),
 );
 
@@ -60,7 +60,7 @@ export const domainGetCpuStats = remote<DomainRef, ReadonlyMap<string, TypedValu
     out.uint(CPU_FIELDS).int(SUM_OF_ALL_CPUS).uint(ofOne).uint(0);
   },
   (reply) => {
-    const params = new Map(reply.array(MAX_PARAMS, () => readTypedParam(reply)));
+    const params = readTypedParams(reply, MAX_PARAMS);
     reply.int(); // the number of fields per CPU
     return params;
   },
@@ -99,6 +99,6 @@ export const domainGetJobStats = remote<DomainRef, { type: number; params: Reado
   domainWithFlags,
   (reply) => ({
     type: reply.int(),
-    params: new Map(reply.array(MAX_PARAMS, () => readTypedParam(reply))),
+    params: readTypedParams(reply, MAX_PARAMS),
   }),
 );

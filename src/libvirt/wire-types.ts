@@ -77,6 +77,16 @@ export function readTypedParam(reader: XdrReader): [field: string, value: TypedV
   }
 }
 
+/** A list of typed parameters by name; of two of one name the last. */
+export function readTypedParams(reader: XdrReader, max: number): ReadonlyMap<string, TypedValue> {
+  const params = new Map<string, TypedValue>();
+  reader.array(max, () => {
+    const [field, value] = readTypedParam(reader);
+    params.set(field, value);
+  });
+  return params;
+}
+
 /** What remote_error carries that a client can use. */
 export interface WireError {
   readonly number: number;

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import { settledWithin } from '../concurrency.ts';
 import type { CpuTimes, DomainJob } from '../libvirt/stats-client.ts';
 import { StatsClient, StatsGroup } from '../libvirt/stats-client.ts';
 import type { LibvirtTarget } from '../libvirt/uri.ts';
@@ -20,6 +21,12 @@ export type { DomainJob };
 
 /** Nobody waits this long; the answer tells when a domain that hung is back. */
 const CALL_TIMEOUT_MS = 15 * 60_000;
+
+/**
+ * The small calls go first. Beside the bulk calls, for which libvirtd and QEMU keep every processor busy, each of them
+ * waits for its turn: 100 domains took 360 ms side by side, 282 ms for the bulk alone, 16 ms for the small ones alone.
+ */
+const HEAD_START_MS = 250;
 
 /** What was measured of one running domain. */
 export interface MeasuredDomain {
@@ -93,12 +100,14 @@ export class StatsReader {
     const groups = (['balloon', 'vcpu', 'interface', 'block'] as const)
       .filter((kind) => kinds.has(kind))
       .reduce((sum, kind) => sum | StatsGroup[kind], 0);
-    const [bulk, cpu, jobs, pools] = await Promise.all([
-      groups === 0 ? undefined : this.#bulk.read(running, groups, deadline),
+    const small = Promise.all([
       kinds.has('cpu') ? this.#cpu.read(running, deadline) : undefined,
       kinds.has('job') ? this.#jobs.read(running, deadline) : undefined,
       kinds.has('pools') ? this.#pools.read(deadline) : undefined,
     ]);
+    await settledWithin(small, HEAD_START_MS);
+    const bulk = groups === 0 ? undefined : await this.#bulk.read(running, groups, deadline);
+    const [cpu, jobs, pools] = await small;
     return {
       of: (domain) => {
         if (domain.id < 0) return undefined;

@@ -5,13 +5,12 @@ import { connectGetAllDomainStats } from '../../src/libvirt/stats-procedures.ts'
 import { resolveUri } from '../../src/libvirt/uri.ts';
 import { waitFor } from '../rig/wait.ts';
 import { startExporterProcess } from '../support/exporter-process.ts';
-import { Exposition } from '../support/exposition.ts';
 
 /** Something that is timed: one scrape of an exporter, or one bare call. */
 export interface Contender {
   readonly name: string;
-  /** Once; resolves with the number of series it served, or 0 for a bare call. */
-  readonly run: () => Promise<number>;
+  /** Once; resolves with the text it served, empty for a bare call. */
+  readonly run: () => Promise<string>;
   /** The process whose CPU and memory count; undefined for a bare call. */
   readonly pid: number | undefined;
   readonly stop: () => Promise<unknown>;
@@ -24,7 +23,7 @@ export async function thisExporter(include: string): Promise<Contender> {
   const exporter = await startExporterProcess('--log.level=info', `--domain.include=${include}`);
   return {
     name: 'libvirt-drift-exporter',
-    run: async () => countSeries(await exporter.scrapeText()),
+    run: () => exporter.scrapeText(),
     pid: exporter.child.pid,
     stop: exporter.stop,
   };
@@ -45,7 +44,7 @@ export async function debianExporter(): Promise<Contender> {
   });
   return {
     name: "Debian's prometheus-libvirt-exporter",
-    run: async () => countSeries(await scrape()),
+    run: scrape,
     pid: child.pid,
     stop: () => {
       child.kill('SIGTERM');
@@ -77,13 +76,9 @@ export async function bulkCall(name: string, groups: readonly (keyof typeof GROU
     name,
     run: async () => {
       await connection.call(connectGetAllDomainStats, args, 60_000);
-      return 0;
+      return '';
     },
     pid: undefined,
     stop: () => closeConnection(connection),
   };
-}
-
-function countSeries(text: string): number {
-  return new Exposition(text).samples.length;
 }

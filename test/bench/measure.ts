@@ -1,3 +1,4 @@
+import { Exposition } from '../support/exposition.ts';
 import type { Contender } from './contenders.ts';
 import { cpuSeconds, residentMb } from './process-usage.ts';
 
@@ -30,8 +31,9 @@ export async function measureSideBySide(
       const { contender } = tally;
       const cpuBefore = await cpuOf(contender);
       const begun = performance.now();
-      tally.series = await contender.run();
+      const text = await contender.run();
       const tookMs = performance.now() - begun;
+      tally.series = new Exposition(text).samples.length;
       if (round < 0) continue;
       tally.durations.push(tookMs);
       tally.cpu += (await cpuOf(contender)) - cpuBefore;
