@@ -147,8 +147,8 @@ export async function startExporter(
     servers,
     stop: async () => {
       for (const timer of timers) clearInterval(timer);
-      guests.prober.stop();
-      await Promise.all([closeServers(servers), session.stop(), guests.session.stop(), stats.stop()]);
+      const guestsLeft = guests.prober.stop().then(() => guests.session.stop());
+      await Promise.all([closeServers(servers), session.stop(), guestsLeft, stats.stop()]);
     },
   };
 }
@@ -179,6 +179,7 @@ function createGuests(
   });
   const prober = new GuestProber({
     ...config.guest,
+    commandTimeoutMs: config.guest.timeoutSeconds * 1000,
     filesystems: config.collectors.has('guest-filesystem'),
     targets: () => guestTargets(inventory, runs, serves),
     send: (domain) => async (command) => {

@@ -54,7 +54,8 @@ export const guestAgentCollector: Collector = {
 function missingFamilies({ guest, current, id, measured }: DomainFacts): [string, string][] {
   if (id < 0) return [];
   const families: [string, string][] = [...(guest?.missing ?? [])];
-  if (current?.balloonPeriodSeconds === undefined) families.push(['balloon', 'unsupported']);
+  if (current === undefined) return families;
+  if (current.balloonPeriodSeconds === undefined) families.push(['balloon', 'unsupported']);
   else if (current.balloonPeriodSeconds === 0) families.push(['balloon', 'balloon_period_off']);
   else if (measured?.complete === true && tellsNoUpdate(measured.stats?.balloon))
     families.push(['balloon', 'unsupported']);

@@ -8,21 +8,43 @@ export type SendCommand = (command: string) => Promise<string>;
 /** Small enough that its reply stays far below libvirt's limits, large enough for any file but /proc/stat. */
 const CHUNK_BYTES = 32 * 1024;
 const MAX_FILE_BYTES = 256 * 1024;
+/** A reply may hold less than was asked for: an endless file in single bytes would take for ever. */
+const MAX_READS = 16;
 /** An agent that fails to close handles is asked again; what it cannot be asked is given up. */
 const MAX_UNCLOSED = 64;
 
-/** One guest's agent, with the file handles it still has open for us. */
+/** The probe's time is over: nothing more is asked, whatever the agent would still answer. */
+export class GuestOverdueError extends Error {
+  override readonly name = 'GuestOverdueError';
+  readonly code = 'ERR_GUEST_OVERDUE';
+}
+
+/** One guest's agent during one probe, with the file handles it still has open for us. */
 export class GuestAgent {
   readonly #send: SendCommand;
   readonly #unclosed: Set<number>;
+  #deadline: number;
 
-  /** `unclosed` outlives the agent object: handles that a former probe could not close. */
-  constructor(send: SendCommand, unclosed: Set<number>) {
+  /**
+   * `unclosed` outlives the agent object: handles that a former probe could not close. After `deadline`
+   * (performance.now() milliseconds) handles are closed and nothing else is asked.
+   */
+  constructor(send: SendCommand, unclosed: Set<number>, deadline = Number.POSITIVE_INFINITY) {
     this.#send = send;
     this.#unclosed = unclosed;
+    this.#deadline = deadline;
   }
 
-  ask(command: GuestCommand): Promise<string> {
+  /** Ends the probe at the next command. */
+  expire(): void {
+    this.#deadline = Number.NEGATIVE_INFINITY;
+  }
+
+  async ask(command: GuestCommand): Promise<string> {
+    const closes = command.execute === 'guest-file-close';
+    if (!closes && performance.now() > this.#deadline) {
+      throw new GuestOverdueError("the probe's time is over");
+    }
     return this.#send(encodeGuestCommand(command));
   }
 
@@ -32,6 +54,7 @@ export class GuestAgent {
    */
   async closeLeftOpen(): Promise<void> {
     for (const handle of [...this.#unclosed]) {
+      if (performance.now() > this.#deadline) return;
       const error = await this.#close(handle);
       if (error === undefined) continue;
       const reason = missingReason(error);
@@ -51,7 +74,7 @@ export class GuestAgent {
     try {
       const chunks: Buffer[] = [];
       let total = 0;
-      while (total < MAX_FILE_BYTES) {
+      for (let reads = 0; reads < MAX_READS && total < MAX_FILE_BYTES; reads++) {
         const command = { execute: 'guest-file-read', arguments: { handle, count: CHUNK_BYTES } } as const;
         const { bytes, count, eof } = parseFileRead(await this.ask(command), CHUNK_BYTES);
         chunks.push(bytes);

@@ -39,6 +39,8 @@ export interface GuestState {
   readonly unclosed: Set<number>;
   /** Failed probes in a row. */
   failures: number;
+  /** Probes in a row that were put off, by a backup for example. */
+  putOffs: number;
   /** performance.now() milliseconds at which the next probe is due. */
   dueAt: number;
   /** performance.now() milliseconds of the last reading. */
@@ -46,6 +48,12 @@ export interface GuestState {
   probing: boolean;
   /** Something happened to the guest during this probe: the next one is due at once. */
   kicked: boolean;
+  /** performance.now() milliseconds until which another event does not bring a probe forward. */
+  quietUntil: number;
+  /** Mount points that were told in this run; the first ones, so that a guest cannot name ever new ones. */
+  readonly mountpoints: Set<string>;
+  /** What went wrong in the exporter itself the last time, which is logged once. */
+  fault: string | undefined;
   /** Why the last probe was put off, when a backup was at work. */
   putOff: MissingReason | undefined;
 }

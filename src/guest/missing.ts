@@ -44,7 +44,7 @@ export function endsProbe(reason: MissingReason): boolean {
   return ENDS_PROBE.has(reason);
 }
 
-/** A backup is at work: not a failure of the agent, and over soon. */
+/** A backup is at work, or libvirt is: not a failure of the agent, and over soon. */
 export function isPassing(reason: MissingReason): boolean {
   return reason === 'frozen' || reason === 'busy';
 }
@@ -74,8 +74,14 @@ export function missingReason(error: unknown): MissingReason | undefined {
       return 'agent_disconnected';
     case ServerErrorNumber.argumentUnsupported:
       return 'no_channel';
-    default:
+    case ServerErrorNumber.internalError:
+    case ServerErrorNumber.agentCommandFailed:
+    // A reply beyond libvirt's limits of 4 and 10 MiB: the guest's doing as well.
+    case ServerErrorNumber.authFailed:
+    case ServerErrorNumber.systemError:
       return reasonOfCommandFailure(error.message);
+    default:
+      return 'busy'; // libvirt's own trouble, which says nothing of the guest
   }
 }
 

@@ -61,6 +61,11 @@ const BOOT_TIME_TOLERANCE_SECONDS = 5;
  */
 export const READINGS_UNTIL_BELIEVED = 12;
 
+/** Less than this share of its former total is a counter's beginning, not a part that was taken away. */
+const NEAR_ZERO = 0.1;
+/** What iowait may lose without a reboot, as a share of its total. */
+const IOWAIT_WAVERS = 0.1;
+
 /** Linux documents that iowait may decrease (Documentation/filesystems/proc.rst, on /proc/stat). */
 const MAY_DECREASE: CounterName = 'cpu.iowait';
 
@@ -70,8 +75,9 @@ const MAY_DECREASE: CounterName = 'cpu.iowait';
  * - the run is another one;
  * - the boot time moved and a counter fell (one that moves alone is a step of the guest's clock, or a boot so
  *   long ago that all has grown past its old total; either way there is nothing to accept);
- * - the boot time is unknown, before or now, and more than half of the counters above zero fell, which no
- *   running guest's do;
+ * - the boot time moved and iowait fell by more than the kernel's own wavering, whatever the others have outgrown;
+ * - the boot time is unknown, before or now, and more than half of the counters above zero fell to near zero; a CPU
+ *   that is unplugged takes a part of them;
  * - counters stayed below their totals for {@link READINGS_UNTIL_BELIEVED} readings.
  *
  * Otherwise iowait is held at its highest, and any other counter that fell is dropped until it has reached its
@@ -83,6 +89,8 @@ export function advance(previous: MonotonicState | undefined, next: CounterReadi
   if (previous === undefined || previous.runKey !== next.runKey) return restart(next, counters);
   const fallen = fallenSince(previous.totals, counters);
   if (fallen.length > 0 && wasRestarted(previous, next, counters)) return restart(next, counters);
+  if (bootTimeMoved(previous, next) === true && iowaitStartedAnew(previous.totals, counters))
+    return restart(next, counters);
   const readingsRegressed = fallen.length > 0 ? previous.readingsRegressed + 1 : 0;
   if (readingsRegressed >= READINGS_UNTIL_BELIEVED) return restart(next, counters);
   const totals = bootTimeMoved(previous, next)
@@ -114,8 +122,13 @@ function wasRestarted(previous: MonotonicState, next: CounterReading, counters: 
 
 function mostFell(totals: Totals, counters: Totals): boolean {
   const known = [...totals].filter(([name, total]) => total > 0 && counters.has(name));
-  const fell = known.filter(([name, total]) => (counters.get(name) ?? total) < total);
+  const fell = known.filter(([name, total]) => (counters.get(name) ?? total) < NEAR_ZERO * total);
   return fell.length > known.length / 2;
+}
+
+function iowaitStartedAnew(totals: Totals, counters: Totals): boolean {
+  const total = totals.get(MAY_DECREASE) ?? 0;
+  return (counters.get(MAY_DECREASE) ?? total) < (1 - IOWAIT_WAVERS) * total;
 }
 
 /** Undefined when the boot time is unknown before or now. */

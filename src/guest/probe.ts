@@ -1,4 +1,4 @@
-import type { GuestAgent } from './agent.ts';
+import { type GuestAgent, GuestOverdueError } from './agent.ts';
 import { GUEST_FILES, type GuestCommand, type GuestFile, KUBELET_FILES } from './commands.ts';
 import { endsProbe, type GuestFamily, type MissingReason, missingReason } from './missing.ts';
 import { type ProcStat, parseLoadavg, parseMeminfo, parsePressure, parseProcStat } from './procfs.ts';
@@ -40,6 +40,11 @@ export type Outcome<T> =
   | { readonly value: T; readonly reason?: undefined }
   | { readonly value?: undefined; readonly reason: MissingReason };
 
+/** Whether what was told is worth keeping for later probes: a passing failure is not. */
+export function isLasting({ os }: LastingFacts): boolean {
+  return os.value !== undefined || os.reason === 'unsupported' || os.reason === 'command_disabled';
+}
+
 /** The agent does not answer, or may not be asked: nothing more was tried. */
 export class ProbeEnded extends Error {
   override readonly name = 'ProbeEnded';
@@ -51,6 +56,18 @@ export class ProbeEnded extends Error {
     this.reason = reason;
   }
 }
+
+/** One probe under way. */
+interface Asking {
+  readonly agent: GuestAgent;
+  readonly info: GuestAgentInfo;
+  readonly isWindows: boolean;
+  /** guest-info was asked anew because a command that it offers was refused. */
+  rechecked: boolean;
+}
+
+/** os-release ID that the agent makes up for Windows (QEMU: qga/commands-win32.c). */
+const WINDOWS = 'mswindows';
 
 const FROZEN_COMMANDS: ReadonlySet<string> = new Set([
   'guest-ping',
@@ -70,21 +87,20 @@ export async function probeGuest(agent: GuestAgent, options: ProbeOptions): Prom
   await attempt(() => agent.closeLeftOpen());
   const info = options.lasting?.info ?? (await readInfo(agent));
   const lasting = options.lasting ?? (await readLasting(agent, info));
-  const stat = await readFile(agent, info, GUEST_FILES.stat, parseProcStat);
+  const asking = { agent, info, isWindows: lasting.os.value?.id === WINDOWS, rechecked: false };
+  const stat = await readFile(asking, GUEST_FILES.stat, parseProcStat);
   // One source for all probes of a run: the two round differently, and a counter must not seem to fall.
   const cpu: Outcome<GuestCpu> =
     refusal(info, 'guest-get-cpustats') === undefined
-      ? await ask(agent, info, { execute: 'guest-get-cpustats' }, parseCpuStats)
+      ? await ask(asking, { execute: 'guest-get-cpustats' }, parseCpuStats)
       : procCpu(stat);
-  const memory = await readFile(agent, info, GUEST_FILES.meminfo, parseMeminfo);
-  const pressure = await readPressure(agent, info);
-  const agentLoad = await ask(agent, info, { execute: 'guest-get-load' }, parseLoad);
+  const memory = await readFile(asking, GUEST_FILES.meminfo, parseMeminfo);
+  const pressure = await readPressure(asking);
+  const agentLoad = await ask(asking, { execute: 'guest-get-load' }, parseLoad);
   const load =
-    agentLoad.value === undefined
-      ? await readFile(agent, info, GUEST_FILES.loadavg, parseLoadavg)
-      : agentLoad;
+    agentLoad.value === undefined ? await readFile(asking, GUEST_FILES.loadavg, parseLoadavg) : agentLoad;
   const filesystems: Outcome<readonly GuestFilesystem[]> = options.filesystems
-    ? await ask(agent, info, { execute: 'guest-get-fsinfo' }, parseFsInfo)
+    ? await ask(asking, { execute: 'guest-get-fsinfo' }, parseFsInfo)
     : { value: [] };
 
   const outcomes: readonly [GuestFamily, Outcome<unknown>][] = [
@@ -135,12 +151,15 @@ function looksFrozen({ commands }: GuestAgentInfo): boolean {
 }
 
 async function readLasting(agent: GuestAgent, info: GuestAgentInfo): Promise<LastingFacts> {
-  const os = await ask(agent, info, { execute: 'guest-get-osinfo' }, parseOsInfo);
-  return { info, os, kubernetesNode: await looksForKubelet(agent, info) };
+  const asking = { agent, info, isWindows: false, rechecked: false };
+  const os = await ask(asking, { execute: 'guest-get-osinfo' }, parseOsInfo);
+  const isWindows = os.value?.id === WINDOWS;
+  return { info, os, kubernetesNode: await looksForKubelet({ ...asking, isWindows }) };
 }
 
-async function looksForKubelet(agent: GuestAgent, info: GuestAgentInfo): Promise<boolean | undefined> {
-  if (filesRefused(info) !== undefined) return undefined;
+async function looksForKubelet(asking: Asking): Promise<boolean | undefined> {
+  if (filesRefused(asking) !== undefined) return undefined;
+  const { agent } = asking;
   for (const path of KUBELET_FILES) {
     const found = await attempt(() => agent.exists(path));
     if (found.value === true) return true;
@@ -150,12 +169,12 @@ async function looksForKubelet(agent: GuestAgent, info: GuestAgentInfo): Promise
   return false;
 }
 
-async function readPressure(agent: GuestAgent, info: GuestAgentInfo): Promise<Outcome<GuestPressure>> {
-  const io = await readFile(agent, info, GUEST_FILES.pressureIo, parsePressure);
+async function readPressure(asking: Asking): Promise<Outcome<GuestPressure>> {
+  const io = await readFile(asking, GUEST_FILES.pressureIo, parsePressure);
   // A kernel has all of them or none.
   if (io.value === undefined) return io;
-  const memory = await readFile(agent, info, GUEST_FILES.pressureMemory, parsePressure);
-  const cpu = await readFile(agent, info, GUEST_FILES.pressureCpu, parsePressure);
+  const memory = await readFile(asking, GUEST_FILES.pressureMemory, parsePressure);
+  const cpu = await readFile(asking, GUEST_FILES.pressureCpu, parsePressure);
   const told: [string, PressureTotals | undefined][] = [
     ['io', io.value],
     ['memory', memory.value],
@@ -165,26 +184,40 @@ async function readPressure(agent: GuestAgent, info: GuestAgentInfo): Promise<Ou
 }
 
 async function ask<T>(
-  agent: GuestAgent,
-  info: GuestAgentInfo,
+  asking: Asking,
   command: GuestCommand,
   parse: (reply: string) => T,
 ): Promise<Outcome<T>> {
-  const reason = refusal(info, command.execute);
-  return reason === undefined ? attempt(async () => parse(await agent.ask(command))) : { reason };
+  const reason = refusal(asking.info, command.execute);
+  if (reason !== undefined) return { reason };
+  return recheck(asking, await attempt(async () => parse(await asking.agent.ask(command))));
 }
 
 async function readFile<T>(
-  agent: GuestAgent,
-  info: GuestAgentInfo,
+  asking: Asking,
   path: GuestFile,
   parse: (content: string) => T,
 ): Promise<Outcome<T>> {
-  const reason = filesRefused(info);
-  return reason === undefined ? attempt(async () => parse(await agent.readFile(path))) : { reason };
+  const reason = filesRefused(asking);
+  if (reason !== undefined) return { reason };
+  return recheck(asking, await attempt(async () => parse(await asking.agent.readFile(path))));
 }
 
-function filesRefused(info: GuestAgentInfo): MissingReason | undefined {
+/**
+ * A command that guest-info offered was refused. A frozen agent of an older QEMU says no more than that it is disabled:
+ * guest-info, asked anew, tells the one from the other.
+ */
+async function recheck<T>(asking: Asking, outcome: Outcome<T>): Promise<Outcome<T>> {
+  if (outcome.reason === 'command_disabled' && !asking.rechecked) {
+    asking.rechecked = true;
+    await readInfo(asking.agent);
+  }
+  return outcome;
+}
+
+/** Why files are not asked for; Windows has none of those that are read, and says so in its user's language. */
+function filesRefused({ info, isWindows }: Asking): MissingReason | undefined {
+  if (isWindows) return 'unsupported';
   const needed = ['guest-file-open', 'guest-file-read', 'guest-file-close'];
   return needed.map((command) => refusal(info, command)).find((reason) => reason !== undefined);
 }
@@ -200,6 +233,8 @@ async function attempt<T>(work: () => Promise<T>): Promise<Outcome<T>> {
   try {
     return { value: await work() };
   } catch (error) {
+    // What was read before stays; nothing more is.
+    if (error instanceof GuestOverdueError) return { reason: 'agent_silent' };
     const reason = missingReason(error);
     if (reason === undefined) throw error;
     if (endsProbe(reason)) throw new ProbeEnded(reason, error);

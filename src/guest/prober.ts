@@ -1,4 +1,6 @@
 import type { Logger } from 'pino';
+import { settledWithin } from '../concurrency.ts';
+import { LibvirtTransportError } from '../libvirt/errors.ts';
 import { GuestAgent, type SendCommand } from './agent.ts';
 import {
   allMissing,
@@ -10,11 +12,15 @@ import {
 } from './guest-state.ts';
 import { isPassing, type MissingReason, PROBE_ERRORS, type ProbeError } from './missing.ts';
 import { advance } from './monotonic.ts';
-import { ProbeEnded, type ProbeResult, probeGuest } from './probe.ts';
+import { byProspect, hasPlaceFor, isSuspect, type TakenPlace } from './places.ts';
+import { isLasting, ProbeEnded, type ProbeResult, probeGuest } from './probe.ts';
+import type { GuestFilesystem } from './replies.ts';
 
 export interface ProberOptions {
   readonly intervalMs: number;
   readonly concurrency: number;
+  /** Most time for one command of a probe, in milliseconds. */
+  readonly commandTimeoutMs: number;
   readonly filesystems: boolean;
   /** The running domains as they are now. */
   readonly targets: () => Iterable<GuestTarget>;
@@ -33,8 +39,17 @@ const LONGEST_BACKOFF_MS = 10 * 60_000;
 const JITTER = 0.1;
 /** A reading is served for this many intervals when a backup or a lost connection keeps the next one away. */
 const STALE_INTERVALS = 3;
-/** A guest whose last probe took longer counts as a silent one when places are given out. */
-const SLOW_SECONDS = 5;
+/** A probe may take as long as this many commands that just do not time out. */
+const PROBE_COMMANDS = 3;
+/** More probes put off in a row than any backup takes: the guest then backs off like a silent one. */
+const MAX_PUT_OFFS = 10;
+const MAX_MOUNTPOINTS = 64;
+const STOP_MS = 2_000;
+
+interface RunningProbe extends TakenPlace {
+  readonly agent: GuestAgent;
+  readonly ended: Promise<void>;
+}
 
 /**
  * Probes guests in the background and keeps what they said. Scrapes read the last result and wait for no guest.
@@ -46,8 +61,7 @@ export class GuestProber {
   readonly #options: ProberOptions;
   readonly #states = new Map<string, GuestState>();
   /** The guests that are being asked now: a former run's probe may still be under way when the next run begins. */
-  readonly #probing = new Set<string>();
-  #suspects = 0;
+  readonly #probing = new Map<string, RunningProbe>();
   #timer: NodeJS.Timeout | undefined;
 
   constructor(options: ProberOptions) {
@@ -58,8 +72,12 @@ export class GuestProber {
     this.#timer = setInterval(() => this.tick(), TICK_MS);
   }
 
-  stop(): void {
+  /** Begins no more probes, and has those under way close what they opened; waits for them for a moment. */
+  async stop(): Promise<void> {
     clearInterval(this.#timer);
+    const running = [...this.#probing.values()];
+    for (const { agent } of running) agent.expire();
+    if (running.length > 0) await settledWithin(Promise.all(running.map(({ ended }) => ended)), STOP_MS);
   }
 
   /** What is known of a guest; undefined when it does not run. */
@@ -68,10 +86,10 @@ export class GuestProber {
     return state && this.#withoutStale(state);
   }
 
-  /** Something happened to this guest or its agent: probe it at once, whatever happened before. */
+  /** Something happened to this guest or its agent: probe it at once, if that did not happen a moment ago. */
   kick(uuid: string): void {
     const state = this.#states.get(uuid);
-    if (state !== undefined) startOver(state);
+    if (state !== undefined) this.#startOver(state);
   }
 
   /** Looks over all guests and begins the probes that are due, as far as there are places. */
@@ -81,13 +99,9 @@ export class GuestProber {
     const due = [...this.#states.values()].filter(
       (state) => !this.#probing.has(state.target.uuid) && state.dueAt <= now && this.#canAsk(state),
     );
-    due.sort((a, b) => prospect(a) - prospect(b) || a.dueAt - b.dueAt || busy(b) - busy(a));
-    const placesForSuspects = Math.max(1, this.#options.concurrency - 1);
-    for (const state of due) {
-      if (this.#probing.size >= this.#options.concurrency) return;
-      const suspect = isSuspect(state.view);
-      if (suspect && this.#suspects >= placesForSuspects) continue;
-      void this.#probe(state, suspect);
+    for (const state of byProspect(due)) {
+      const taken = [...this.#probing.values()];
+      if (hasPlaceFor(state, taken, this.#options.concurrency, now)) this.#begin(state);
     }
   }
 
@@ -98,10 +112,7 @@ export class GuestProber {
       running.add(target.uuid);
       const known = this.#states.get(target.uuid);
       const state = known?.target.id === target.id ? known : this.#takeUp(target, known);
-      if (state.target.agentChannel !== target.agentChannel) {
-        state.dueAt = 0;
-        state.kicked = state.probing;
-      }
+      if (state.target.agentChannel !== target.agentChannel) this.#startOver(state);
       state.target = target;
       const reason = this.#unaskable(target);
       if (reason !== undefined) this.#setAside(state, reason);
@@ -114,12 +125,20 @@ export class GuestProber {
   #takeUp(target: GuestTarget, before: GuestState | undefined): GuestState {
     const state: GuestState = {
       target,
-      view: { ...NO_GUEST_VIEW, errors: before?.view.errors ?? NO_GUEST_VIEW.errors },
+      view: {
+        ...NO_GUEST_VIEW,
+        missing: allMissing('busy'),
+        errors: before?.view.errors ?? NO_GUEST_VIEW.errors,
+      },
       lasting: undefined,
       lastingAge: 0,
       counters: undefined,
       unclosed: new Set(),
       failures: 0,
+      putOffs: 0,
+      quietUntil: Number.NEGATIVE_INFINITY,
+      mountpoints: new Set(),
+      fault: undefined,
       dueAt: 0,
       readAt: Number.NEGATIVE_INFINITY,
       probing: false,
@@ -147,31 +166,65 @@ export class GuestProber {
     state.lasting = undefined;
   }
 
-  async #probe(state: GuestState, suspect: boolean): Promise<void> {
-    const { uuid } = state.target;
-    state.probing = true;
-    this.#probing.add(uuid);
-    if (suspect) this.#suspects += 1;
+  #begin(state: GuestState): void {
     const begun = performance.now();
+    const deadline = begun + PROBE_COMMANDS * this.#options.commandTimeoutMs;
+    const agent = new GuestAgent(this.#options.send(state.target), state.unclosed, deadline);
+    const { uuid } = state.target;
+    const suspect = isSuspect(state.view);
+    state.probing = true;
+    const ended = this.#probe(state, agent, begun).finally(() => {
+      this.#probing.delete(uuid);
+    });
+    this.#probing.set(uuid, { agent, suspect, begun, ended });
+  }
+
+  async #probe(state: GuestState, agent: GuestAgent, begun: number): Promise<void> {
     try {
-      const agent = new GuestAgent(this.#options.send(state.target), state.unclosed);
       const lasting = state.lastingAge < LASTING_PROBES ? state.lasting : undefined;
       const result = await probeGuest(agent, { lasting, filesystems: this.#options.filesystems });
       state.lastingAge = lasting === undefined ? 1 : state.lastingAge + 1;
       this.#answered(state, result, begun);
     } catch (error) {
       if (error instanceof ProbeEnded) this.#ended(state, error.reason, begun);
-      else this.#options.log.debug({ err: error, domain: state.target.name }, 'probe was interrupted');
+      else this.#interrupted(state, error);
     } finally {
       state.probing = false;
-      this.#probing.delete(uuid);
-      if (suspect) this.#suspects -= 1;
-      const doublings = Math.min(Math.max(0, state.failures - 1), 16);
+      const inVain = Math.max(state.failures, state.putOffs - MAX_PUT_OFFS);
+      const doublings = Math.min(Math.max(0, inVain - 1), 16);
       const backoff = Math.min(LONGEST_BACKOFF_MS, this.#options.intervalMs * 2 ** doublings);
       const pause = Math.max(this.#options.intervalMs, backoff);
       state.dueAt = performance.now() + pause * (1 - JITTER + 2 * JITTER * Math.random());
-      if (state.kicked) startOver(state);
+      if (state.kicked) this.#bringForward(state);
     }
+  }
+
+  /** A lost connection says nothing of the guest. Anything else is a fault of this program, to be seen once. */
+  #interrupted(state: GuestState, error: unknown): void {
+    const { name: domain } = state.target;
+    if (error instanceof LibvirtTransportError) {
+      this.#options.log.debug({ err: error, domain }, 'probe was interrupted');
+      return;
+    }
+    state.failures += 1;
+    const message = error instanceof Error ? error.message : String(error);
+    if (state.fault !== message) this.#options.log.error({ err: error, domain }, 'probe failed');
+    state.fault = message;
+  }
+
+  /** What an event does; during a probe, whose end would undo it, it is done at the end. */
+  #startOver(state: GuestState): void {
+    state.lasting = undefined;
+    if (state.probing) state.kicked = true;
+    else this.#bringForward(state);
+  }
+
+  /** At once, but once in an interval: a guest makes its agent's channel open and close as often as it likes. */
+  #bringForward(state: GuestState): void {
+    state.kicked = false;
+    const now = performance.now();
+    state.dueAt = Math.max(now, state.quietUntil);
+    state.quietUntil = state.dueAt + this.#options.intervalMs;
   }
 
   #answered(state: GuestState, { reading, lasting, filesystems, missing }: ProbeResult, begun: number): void {
@@ -189,14 +242,16 @@ export class GuestProber {
     const errors = new Set<ProbeError>([...missing.values()].filter(isProbeError));
     if (regressed.length > 0) errors.add('counter_regressed');
     state.counters = counters;
-    state.lasting = lasting;
+    state.lasting = isLasting(lasting) ? lasting : undefined;
     state.failures = 0;
+    state.putOffs = 0;
+    state.fault = undefined;
     state.readAt = performance.now();
     state.putOff = undefined;
     state.view = {
       agentUp: true,
       reading: { ...reading, cpu, pressure },
-      filesystems,
+      filesystems: filesystems.filter((filesystem) => isAmongFirst(state.mountpoints, filesystem)),
       missing,
       lastProbe: probeTimes(begun),
       errors: countErrors(state.view.errors, errors),
@@ -209,6 +264,7 @@ export class GuestProber {
     if (isPassing(reason)) {
       // A backup holds the agent: what it said last is still the best there is, until it is stale.
       state.putOff = reason;
+      state.putOffs += 1;
       const missing = state.view.reading === undefined ? allMissing(reason) : state.view.missing;
       state.view = { ...state.view, missing, lastProbe, errors };
       return;
@@ -229,40 +285,14 @@ export class GuestProber {
     const { view, readAt, putOff } = state;
     const stale = performance.now() - readAt > STALE_INTERVALS * this.#options.intervalMs;
     if (view.reading === undefined || !stale || state.failures > 0) return view;
-    return {
-      ...view,
-      agentUp: false,
-      reading: undefined,
-      filesystems: [],
-      missing: allMissing(putOff ?? 'agent_silent'),
-    };
+    // It was put off, or there was no time or no connection to ask it: nothing is known against its agent.
+    return { ...view, reading: undefined, filesystems: [], missing: allMissing(putOff ?? 'busy') };
   }
 }
 
-/** What an event does; during a probe, whose end would undo it, it is done again at the end. */
-function startOver(state: GuestState): void {
-  state.failures = 0;
-  state.dueAt = 0;
-  state.lasting = undefined;
-  state.kicked = state.probing;
-}
-
-/**
- * Those that answered come first, then those that were never asked, then those that failed. Of the ones never
- * asked, all due at once after a start, those whose processors work are the likelier to answer: a guest that hangs
- * in its firmware or has halted uses none.
- */
-function prospect({ failures, view }: GuestState): number {
-  if (failures > 0) return 2;
-  return view.agentUp === undefined ? 1 : 0;
-}
-
-function busy({ target }: GuestState): number {
-  return target.busy ?? 0;
-}
-
-function isSuspect({ agentUp, lastProbe }: GuestView): boolean {
-  return agentUp !== true || (lastProbe?.durationSeconds ?? 0) > SLOW_SECONDS;
+function isAmongFirst(told: Set<string>, { mountpoint }: GuestFilesystem): boolean {
+  if (told.size < MAX_MOUNTPOINTS) told.add(mountpoint);
+  return told.has(mountpoint);
 }
 
 function isProbeError(reason: MissingReason): reason is MissingReason & ProbeError {

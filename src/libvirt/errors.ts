@@ -29,6 +29,8 @@ export const ServerErrorNumber = {
   internalError: 1,
   noSupport: 3,
   operationDenied: 29,
+  systemError: 38,
+  authFailed: 39,
   noDomain: 42,
   operationInvalid: 55,
   operationTimeout: 68,

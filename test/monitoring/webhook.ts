@@ -63,6 +63,7 @@ export async function startWebhook(
           () => settle(() => reject(new Error(`not told within ${timeoutMs} ms; told: ${names()}`))),
           timeoutMs,
         );
+        timer.unref();
         waiters.add(waiter);
         for (const alert of alerts) waiter(alert);
       }),

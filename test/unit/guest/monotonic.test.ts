@@ -52,6 +52,17 @@ const HALF: GuestCpu = {
   steal: 1,
 };
 
+const TWENTIETH: GuestCpu = {
+  user: 5,
+  nice: 0,
+  system: 2,
+  idle: 50,
+  iowait: 1,
+  irq: 0,
+  softirq: 0,
+  steal: 0,
+};
+
 describe('advance', () => {
   test('the first reading is served as it is', () => {
     expect(run()).toMatchObject({ cpu: CPU, pressure: READING.pressure, regressed: [] });
@@ -112,17 +123,32 @@ describe('a guest that was started anew', () => {
     ['boot time moved backwards: its clock is wrong after the reboot', { bootTimeSeconds: 0 }],
     ['another run', { runKey: 'run-2' }],
     ['another run without a boot time', { runKey: 'run-2', bootTimeSeconds: undefined }],
-    ['boot time not told any more, and everything fell', { bootTimeSeconds: undefined, pressure: undefined }],
   ])('%s', (_, more) => {
     const next: CounterReading = { ...READING, cpu: HALF, ...more };
     expect(run(next)).toMatchObject({ cpu: HALF, pressure: next.pressure, regressed: [] });
     expect(run(next, { ...next, cpu: { ...HALF, user: 49 } }).cpu?.user).toBeUndefined();
   });
 
-  test('boot time that was never told, and everything fell', () => {
+  test.each([
+    ['not told any more', BOOT],
+    ['never told', undefined],
+  ])('boot time %s, and everything fell to near zero', (_, bootTimeSeconds) => {
+    const first = advance(undefined, { ...READING, bootTimeSeconds });
+    const next = { ...READING, bootTimeSeconds: undefined, pressure: undefined, cpu: TWENTIETH };
+    expect(advance(first.state, next)).toMatchObject({ cpu: TWENTIETH, regressed: [] });
+  });
+
+  test('boot time never told, and everything fell by half: a CPU was unplugged, and nothing seems to jump', () => {
     const first = advance(undefined, { ...READING, bootTimeSeconds: undefined });
-    const next = { ...READING, bootTimeSeconds: undefined, cpu: HALF };
-    expect(advance(first.state, next)).toMatchObject({ cpu: HALF, regressed: [] });
+    const { cpu, regressed } = advance(first.state, { ...READING, bootTimeSeconds: undefined, cpu: HALF });
+    expect(cpu?.idle).toBeUndefined();
+    expect(regressed).toContain('cpu.idle');
+  });
+
+  test('iowait alone fell, as the guest was away until the others had outgrown their totals', () => {
+    const later = reading({ user: 1_000, idle: 9_000, iowait: 1 }, { bootTimeSeconds: BOOT + 86_400 });
+    expect(run(later).cpu?.iowait).toBe(1);
+    expect(run(later, { ...later, cpu: { ...later.cpu, iowait: 4 } as GuestCpu }).cpu?.iowait).toBe(4);
   });
 
   test('iowait starts anew with the others', () => {

@@ -3,7 +3,7 @@ import { pino } from 'pino';
 import type { GuestTarget } from '../../../src/guest/guest-state.ts';
 import { GuestProber } from '../../../src/guest/prober.ts';
 import { LibvirtServerError, LibvirtTransportError } from '../../../src/libvirt/errors.ts';
-import { type FakeAgent, fakeAgent } from '../../support/fake-agent.ts';
+import { commandFailure, type FakeAgent, fakeAgent } from '../../support/fake-agent.ts';
 import { fakeUuid } from '../../support/fake-hypervisor.ts';
 
 const INTERVAL_MS = 30_000;
@@ -37,6 +37,7 @@ interface Setup {
   /** How many probes are under way, at most and now. */
   readonly places: { now: number; most: number };
   readonly begun: Map<string, number[]>;
+  readonly log: readonly Record<string, unknown>[];
 }
 
 /** A prober whose guests answer as `agents` has it; without an entry, as a well guest does. */
@@ -48,14 +49,16 @@ function setUp(
 ): Setup {
   const places = { now: 0, most: 0 };
   const begun = new Map<string, number[]>();
+  const log: Record<string, unknown>[] = [];
   const known = new Map<string, FakeAgent | 'silent'>();
   const prober = new GuestProber({
     intervalMs: INTERVAL_MS,
     concurrency,
+    commandTimeoutMs: 5_000,
     filesystems: false,
     targets: () => targets,
     isRefused,
-    log: pino({ enabled: false }),
+    log: pino({ base: null }, { write: (line: string) => log.push(JSON.parse(line)) }),
     send: ({ name }) => {
       const agent = known.get(name) ?? agents(name);
       known.set(name, agent);
@@ -74,7 +77,7 @@ function setUp(
     },
   });
   prober.start();
-  return { prober, places, begun };
+  return { prober, places, begun, log };
 }
 
 function longestGap(times: readonly number[] = []): number {
@@ -86,7 +89,7 @@ const pass = (milliseconds: number): Promise<void> => jest.advanceTimersByTimeAs
 test('each guest is probed about once an interval, never two probes of one guest at a time', async () => {
   const { prober, begun, places } = setUp([target(1), target(2)]);
   await pass(10 * INTERVAL_MS);
-  prober.stop();
+  void prober.stop();
   for (const times of begun.values()) {
     expect(times.length).toBeGreaterThanOrEqual(9);
     expect(times.length).toBeLessThanOrEqual(12);
@@ -104,7 +107,7 @@ test('a hundred silent guests never keep one that answered waiting for more than
   await pass(1_000);
   targets.push(...Array.from({ length: 100 }, (_, index) => target(index + 1)));
   await pass(20 * INTERVAL_MS);
-  prober.stop();
+  void prober.stop();
   expect(longestGap(begun.get('vm-0'))).toBeLessThanOrEqual(1.1 * INTERVAL_MS + 1_000);
   expect(places.most).toBeLessThanOrEqual(4);
   expect(begun.size).toBe(101);
@@ -116,7 +119,7 @@ test('after a start, guests whose processors work are asked before a hundred tha
     name === 'vm-0' ? fakeAgent() : 'silent',
   );
   await pass(1_000);
-  prober.stop();
+  void prober.stop();
   expect(begun.get('vm-0')).toBeDefined();
   expect(prober.view(fakeUuid(0))?.agentUp).toBe(true);
 });
@@ -134,7 +137,7 @@ test('a silent guest is asked less and less often, and at once when something ha
   prober.kick(fakeUuid(1));
   await pass(1_000);
   expect(begun.get('vm-1')).toHaveLength(before + 1);
-  prober.stop();
+  void prober.stop();
 });
 
 describe('a guest that is not to be asked is not sent a word', () => {
@@ -146,7 +149,7 @@ describe('a guest that is not to be asked is not sent a word', () => {
   ])('%s', async (_name, changes, refused, reason, agentUp) => {
     const { prober, begun } = setUp([target(1, changes)], undefined, 4, () => refused);
     await pass(3 * INTERVAL_MS);
-    prober.stop();
+    void prober.stop();
     expect(begun.size).toBe(0);
     const view = prober.view(fakeUuid(1));
     expect(view?.agentUp).toBe(agentUp);
@@ -160,7 +163,7 @@ test('an agent that connects is probed at once', async () => {
   await pass(INTERVAL_MS);
   targets[0] = target(1);
   await pass(1_000);
-  prober.stop();
+  void prober.stop();
   expect(begun.get('vm-1')).toHaveLength(1);
   expect(prober.view(fakeUuid(1))?.agentUp).toBe(true);
 });
@@ -182,7 +185,7 @@ test('a backup at work keeps what was known, until that is too old', async () =>
   await pass(INTERVAL_MS * 4);
   expect(prober.view(fakeUuid(1))).toMatchObject({ reading: undefined });
   expect(prober.view(fakeUuid(1))?.missing.get('cpu')).toBe('busy');
-  prober.stop();
+  void prober.stop();
 });
 
 test('a connection lost during a probe changes nothing', async () => {
@@ -198,7 +201,7 @@ test('a connection lost during a probe changes nothing', async () => {
   const before = prober.view(fakeUuid(1));
   lost = true;
   await pass(INTERVAL_MS * 1.2);
-  prober.stop();
+  void prober.stop();
   expect(prober.view(fakeUuid(1))).toEqual(before);
 });
 
@@ -213,7 +216,7 @@ test('another run of the domain starts anew, but its errors stay counted; one th
   expect(prober.view(fakeUuid(1))?.errors.get('agent_silent')).toBe(1);
   targets.pop();
   await pass(500);
-  prober.stop();
+  void prober.stop();
   expect(prober.view(fakeUuid(1))).toBeUndefined();
 });
 
@@ -225,7 +228,7 @@ test('the probe of a run that ended is waited for before the next run is asked',
   await pass(SYNC_MS - 1_500);
   expect(begun.get('vm-1')).toHaveLength(1);
   await pass(2_000);
-  prober.stop();
+  void prober.stop();
   expect(begun.get('vm-1')).toHaveLength(2);
   expect(places.most).toBe(1);
 });
@@ -241,7 +244,7 @@ test('a counter that falls is dropped, and counted as an error', async () => {
   await pass(1_000);
   user = 1_000;
   await pass(INTERVAL_MS * 1.2);
-  prober.stop();
+  void prober.stop();
   const view = prober.view(fakeUuid(1));
   expect(view?.reading?.cpu).toMatchObject({ user: undefined, system: 2 });
   expect(view?.errors.get('counter_regressed')).toBe(1);
@@ -252,7 +255,7 @@ test('what happens to a guest while it is being probed brings the next probe for
   await pass(2_000);
   prober.kick(fakeUuid(1));
   await pass(SYNC_MS);
-  prober.stop();
+  void prober.stop();
   expect(begun.get('vm-1')).toHaveLength(2);
 });
 
@@ -272,9 +275,160 @@ test('guests that draw out each answer keep no place from those that answer at o
   await pass(1_000);
   targets.push(...Array.from({ length: 20 }, (_, index) => target(index + 1)));
   await pass(60 * INTERVAL_MS);
-  prober.stop();
+  void prober.stop();
   expect(longestGap(begun.get('vm-0'))).toBeLessThanOrEqual(1.1 * INTERVAL_MS + 1_000);
   expect(places.most).toBe(4);
+});
+
+test('a guest that answered well and then in drips holds its place for the time of a probe, and no longer', async () => {
+  let drips = false;
+  const targets = [target(0), target(1), target(2), target(3), target(4)];
+  const trickling = (): FakeAgent => {
+    const well = fakeAgent({
+      answers: {
+        'guest-file-read': () =>
+          drips
+            ? new Promise((resolve) =>
+                setTimeout(() => resolve({ count: 1, 'buf-b64': 'YQ==', eof: false }), SYNC_MS - 100),
+              )
+            : { count: 0, 'buf-b64': '', eof: true },
+      },
+    });
+    return well;
+  };
+  const { prober, begun } = setUp(targets, (name) => (name === 'vm-0' ? fakeAgent() : trickling()));
+  await pass(1_000);
+  drips = true;
+  await pass(30 * INTERVAL_MS);
+  void prober.stop();
+  expect(longestGap(begun.get('vm-0'))).toBeLessThanOrEqual(2 * INTERVAL_MS);
+});
+
+test('a probe that takes too long keeps what it had read', async () => {
+  const slow = fakeAgent();
+  const agent: FakeAgent = {
+    ...slow,
+    send: async (command) => {
+      await new Promise((resolve) => setTimeout(resolve, 2_000));
+      return slow.send(command);
+    },
+  };
+  const { prober } = setUp([target(1)], () => agent);
+  await pass(INTERVAL_MS);
+  void prober.stop();
+  const view = prober.view(fakeUuid(1));
+  expect(view?.agentUp).toBe(true);
+  expect(view?.reading?.os?.id).toBe('debian');
+  expect(view?.missing.get('load')).toBe('agent_silent');
+  expect(view?.lastProbe?.durationSeconds).toBeLessThan(20);
+  expect(slow.open.size).toBe(0);
+});
+
+test('guests whose channel flaps do not keep one that was never asked from its first probe', async () => {
+  const flapping = Array.from({ length: 6 }, (_, index) => target(index + 1));
+  const targets = [...flapping];
+  const { prober, begun } = setUp(targets, (name) => (name === 'vm-0' ? fakeAgent() : 'silent'));
+  const flap = setInterval(() => {
+    for (const { uuid } of flapping) prober.kick(uuid);
+  }, 1_000);
+  await pass(2 * INTERVAL_MS);
+  targets.push(target(0));
+  await pass(INTERVAL_MS);
+  clearInterval(flap);
+  void prober.stop();
+  expect(begun.get('vm-0')).toBeDefined();
+  expect((begun.get('vm-1') ?? []).length).toBeLessThanOrEqual(4);
+});
+
+test('stopping ends the probes under way, after they closed what they opened', async () => {
+  const agent = fakeAgent();
+  let answer: (() => void) | undefined;
+  const slow: FakeAgent = {
+    ...agent,
+    send: async (command) => {
+      if (command.includes('guest-file-read')) await new Promise<void>((resolve) => (answer = resolve));
+      return agent.send(command);
+    },
+  };
+  const { prober } = setUp([target(1)], () => slow);
+  await pass(1_000);
+  expect(agent.open.size).toBe(1);
+  const stopped = prober.stop();
+  answer?.();
+  await pass(100);
+  await stopped;
+  expect(agent.open.size).toBe(0);
+});
+
+test('a frozen agent that only says "disabled" is frozen, and what it said before stays', async () => {
+  let frozen = false;
+  const refusal = () =>
+    frozen ? commandFailure('Command guest-get-cpustats has been disabled for this instance') : undefined;
+  const agent = fakeAgent({
+    answers: {
+      'guest-get-cpustats': () =>
+        refusal() ?? [{ type: 'linux', cpu: 0, user: 1000, nice: 0, system: 2000, idle: 3000 }],
+      'guest-info': () => ({
+        version: '2.8',
+        supported_commands: ['guest-info', 'guest-fsfreeze-thaw', 'guest-get-cpustats'].map((name) => ({
+          name,
+          enabled: !frozen || name !== 'guest-get-cpustats',
+        })),
+      }),
+    },
+  });
+  const { prober } = setUp([target(1)], () => agent);
+  await pass(1_000);
+  expect(prober.view(fakeUuid(1))?.reading?.cpu?.user).toBe(1);
+  frozen = true;
+  await pass(1.2 * INTERVAL_MS);
+  void prober.stop();
+  expect(prober.view(fakeUuid(1))).toMatchObject({ agentUp: true, reading: { cpu: { user: 1 } } });
+  expect(prober.view(fakeUuid(1))?.errors.get('frozen')).toBe(1);
+});
+
+test('Windows is not asked for files it does not have', async () => {
+  const agent = fakeAgent({
+    answers: { 'guest-get-osinfo': () => ({ id: 'mswindows', 'version-id': '2022' }) },
+    absent: ['guest-get-cpustats', 'guest-get-load'],
+  });
+  const { prober } = setUp([target(1)], () => agent);
+  await pass(1_000);
+  void prober.stop();
+  const view = prober.view(fakeUuid(1));
+  expect(agent.received).not.toContain('guest-file-open');
+  expect(view?.agentUp).toBe(true);
+  for (const family of ['cpu', 'swap', 'memory', 'pressure', 'load'] as const)
+    expect([family, view?.missing.get(family)]).toEqual([family, 'unsupported']);
+});
+
+test('before its first probe, all of a guest is missing', () => {
+  const { prober } = setUp([target(1)], () => 'silent');
+  prober.tick();
+  void prober.stop();
+  expect(prober.view(fakeUuid(1))?.missing.get('cpu')).toBe('busy');
+});
+
+test('a guest that says for ever that it is frozen is asked less and less often', async () => {
+  const agent = fakeAgent({
+    answers: { 'guest-info': () => commandFailure('the agent is in frozen state') },
+  });
+  const { prober, begun } = setUp([target(1)], () => agent);
+  await pass(200 * INTERVAL_MS);
+  void prober.stop();
+  expect((begun.get('vm-1') ?? []).length).toBeLessThan(40);
+});
+
+test('a fault of this program is logged once, and asked about less and less often', async () => {
+  const agent = fakeAgent();
+  const { prober, begun, log } = setUp([target(1)], () => ({
+    ...agent,
+    send: () => Promise.reject(new TypeError('oops')),
+  }));
+  await pass(20 * INTERVAL_MS);
+  void prober.stop();
+  expect(log.filter(({ level }) => level === 50)).toHaveLength(1);
+  expect((begun.get('vm-1') ?? []).length).toBeLessThan(10);
 });
 
 test('what seldom changes is asked with every tenth probe, and after a kick', async () => {
@@ -287,7 +441,7 @@ test('what seldom changes is asked with every tenth probe, and after a kick', as
   expect(asked()).toBe(2);
   prober.kick(fakeUuid(1));
   await pass(500);
-  prober.stop();
+  void prober.stop();
   expect(asked()).toBe(3);
 });
 
@@ -299,6 +453,6 @@ test.each([1, 2, 5])('with %i places there are never more probes than that', asy
     concurrency,
   );
   await pass(10 * INTERVAL_MS);
-  prober.stop();
+  void prober.stop();
   expect(places.most).toBeLessThanOrEqual(concurrency);
 });
