@@ -1,16 +1,24 @@
+import { mkdir, rm } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { type Monitoring, startMonitoring } from '../monitoring/monitoring.ts';
 import type { WebhookAlert } from '../monitoring/webhook.ts';
 import { guestShell, waitForAgent } from '../rig/agent.ts';
 import { destroyGuest, runGuest, undefineGuest } from '../rig/domains.ts';
 import { linuxGuest } from '../rig/linux-guest.ts';
+import { STATE_DIR } from '../rig/paths.ts';
+import { virsh } from '../rig/virsh.ts';
+import { waitFor } from '../rig/wait.ts';
+import { type DashboardQuery, dashboardQueries } from '../support/dashboard-queries.ts';
 import { type ExporterProcess, startExporterProcess } from '../support/exporter-process.ts';
+import { nameOf, reasonForNothing } from './nothing-to-show.ts';
 
 /** Real guests, the built exporter, a real Prometheus with the shipped rules, and a real Alertmanager. */
 
 const PREFIX = 'rig-test-e2e-';
 const THRASHING = `${PREFIX}thrashing`;
 const HEALTHY = `${PREFIX}healthy`;
+const POOL = `${PREFIX}pool`;
+const POOL_DIR = `${STATE_DIR}/${POOL}`;
 const BOOT_MS = 120_000;
 const ALERT_MS = 240_000;
 
@@ -20,6 +28,7 @@ const CALM_DOWN =
 
 let exporter: ExporterProcess;
 let monitoring: Monitoring;
+let last: readonly string[] = [];
 
 beforeAll(async () => {
   await runGuest(
@@ -35,8 +44,12 @@ beforeAll(async () => {
       diskBytesPerSec: 4_000_000,
       balloonPeriodSeconds: 2,
       kubelet: true,
+      extraDevicesXml: `<interface type='ethernet'><target dev='rigtap1'/><model type='virtio'/>
+        <rom enabled='no'/></interface>`,
     }),
   );
+  await mkdir(POOL_DIR, { recursive: true });
+  await virsh(['pool-create-as', POOL, 'dir', '--target', POOL_DIR]);
   await runGuest(
     await linuxGuest({
       name: HEALTHY,
@@ -54,6 +67,8 @@ beforeAll(async () => {
 afterAll(async () => {
   await monitoring?.stop();
   await exporter?.stop();
+  await virsh(['pool-destroy', POOL]).catch(() => undefined);
+  await rm(POOL_DIR, { recursive: true, force: true });
   for (const name of [THRASHING, HEALTHY]) {
     await destroyGuest(name);
     await undefineGuest(name);
@@ -112,6 +127,40 @@ test(
     expect(up?.value).toBe(1);
     const [samples] = await monitoring.query('scrape_samples_scraped{job="libvirt"}');
     expect(samples?.value).toBeGreaterThan(200);
+  },
+  ALERT_MS,
+);
+
+test(
+  'every query of every dashboard has data, but for those that have nothing to show here',
+  async () => {
+    const queries = dashboardQueries({ job: 'libvirt', domain: THRASHING });
+    const isEmpty = async ({ query }: DashboardQuery): Promise<boolean> =>
+      (await monitoring.query(query)).length === 0;
+    // Rates need two readings of a guest, and what is asked every minute has to have been asked.
+    const unexpected = await waitFor(
+      async () => {
+        const empty: string[] = [];
+        for (const each of queries) {
+          if (reasonForNothing(each) === undefined && (await isEmpty(each))) empty.push(nameOf(each));
+        }
+        last = empty;
+        return empty.length === 0 ? empty : undefined;
+      },
+      {
+        what: 'dashboards to have data',
+        timeoutMs: 120_000,
+        everyMs: 2_000,
+        explain: async () => last.join('\n'),
+      },
+    );
+    expect(unexpected).toEqual([]);
+    const filled: string[] = [];
+    for (const each of queries) {
+      if (reasonForNothing(each) !== undefined && each.kind === 'panel' && !(await isEmpty(each)))
+        filled.push(nameOf(each));
+    }
+    expect(filled).toEqual([]);
   },
   ALERT_MS,
 );
