@@ -20,6 +20,15 @@ const REASONS: readonly (readonly [beginning: string, reason: string])[] = [
   ['domain: Jobs', 'no job runs'],
 ];
 
+/** Why a query may have nothing to show. */
+const SOMETIMES: readonly (readonly [beginning: string, reason: string])[] = [
+  ['exporter: Probe errors', 'a guest that swaps itself slow may answer too late, or in time'],
+];
+
+export function mayHaveNothing(query: DashboardQuery): boolean {
+  return SOMETIMES.some(([beginning]) => nameOf(query).startsWith(beginning));
+}
+
 export function nameOf({ dashboard, panel, kind }: DashboardQuery): string {
   return kind === 'annotation' ? `${dashboard}: annotation ${panel}` : `${dashboard}: ${panel}`;
 }
