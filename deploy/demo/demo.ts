@@ -89,7 +89,7 @@ async function watch(exporter: ExporterProcess, story: Story): Promise<void> {
     const names = new Set(others.map(({ labels }) => `${labels.alertname} ${labels.domain ?? ''}`.trim()));
     if (names.size > 0) say(`\nAlso told: ${[...names].sort().join(', ')}`);
     say(`\nExporter      ${exporter.url}/metrics`);
-    say(`Prometheus    ${monitoring.prometheusUrl}/alerts`);
+    say(`Prometheus    ${monitoring.alertsUrl}`);
     say(`Alertmanager  ${monitoring.alertmanagerUrl}`);
     say('Ctrl-C ends the demo and removes its guests');
     await ended;

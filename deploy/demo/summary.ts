@@ -46,10 +46,12 @@ function qemu(seen: Exposition, domain: string): string {
 function declaredOs(seen: Exposition, domain: string): string {
   const declared = seen.labels('libvirt_domain_os_info', { domain })?.declared;
   if (declared === undefined || declared === '') return 'none';
-  const seconds = seen.value('libvirt_domain_os_eol_timestamp_seconds', { domain });
-  const day =
-    seconds === undefined ? '' : `, end of life ${new Date(seconds * 1000).toISOString().slice(0, 10)}`;
-  return `${declared}${day}`;
+  return `${declared}${endOfLife(seen, domain, declared)}`;
+}
+
+function endOfLife(seen: Exposition, domain: string, os: string): string {
+  const seconds = seen.value('libvirt_domain_os_eol_timestamp_seconds', { domain, os });
+  return seconds === undefined ? '' : `, end of life ${new Date(seconds * 1000).toISOString().slice(0, 10)}`;
 }
 
 function runningOs(seen: Exposition, domain: string): string {
@@ -57,7 +59,8 @@ function runningOs(seen: Exposition, domain: string): string {
   const state = seen.all('libvirt_domain_os_drift', { domain }).find(({ value }) => value === 1)
     ?.labels.state;
   if (name === undefined || name === '') return `not known (${state ?? 'unknown'})`;
-  return `${name} (${detected}): ${(state ?? 'unknown').replaceAll('_', ' ')}`;
+  const end = endOfLife(seen, domain, detected ?? '');
+  return `${name} (${detected}${end}): ${(state ?? 'unknown').replaceAll('_', ' ')}`;
 }
 
 function swap(seen: Exposition, domain: string): string {

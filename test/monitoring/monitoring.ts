@@ -27,6 +27,8 @@ export interface QueriedSample {
 /** A real Prometheus with the shipped rules, and a real Alertmanager that tells a webhook. */
 export interface Monitoring {
   readonly prometheusUrl: string;
+  /** Where this Prometheus shows its alerts: Debian's has the older pages alone. */
+  readonly alertsUrl: string;
   readonly alertmanagerUrl: string;
   readonly webhook: Webhook;
   /** Instant query; throws with Prometheus' own message when it refuses. */
@@ -67,7 +69,16 @@ export async function startMonitoring(options: MonitoringOptions): Promise<Monit
     const prometheusUrl = `http://127.0.0.1:${prometheusPort}`;
     const alertmanagerUrl = `http://127.0.0.1:${alertmanagerPort}`;
     for (const url of [prometheusUrl, alertmanagerUrl]) await waitUntilReady(url, folder);
-    return { prometheusUrl, alertmanagerUrl, webhook, query: (query) => queryAt(prometheusUrl, query), stop };
+    const { ok } = await fetch(`${prometheusUrl}/alerts`);
+    const alertsUrl = `${prometheusUrl}${ok ? '' : '/classic'}/alerts`;
+    return {
+      prometheusUrl,
+      alertsUrl,
+      alertmanagerUrl,
+      webhook,
+      query: (query) => queryAt(prometheusUrl, query),
+      stop,
+    };
   } catch (error) {
     await stop();
     throw error;
