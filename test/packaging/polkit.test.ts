@@ -14,20 +14,34 @@ interface Subject {
 }
 type Rule = (action: { readonly id: string }, subject: Subject) => string | undefined;
 
-const rules: Rule[] = [];
+let text: string;
 
 beforeAll(async () => {
+  text = await readFile(RULES, 'utf8');
+});
+
+function rulesOf(source: string): Rule[] {
+  const rules: Rule[] = [];
   const polkit = {
     addRule: (rule: Rule) => rules.push(rule),
     Result: { YES: 'yes', NO: 'no', AUTH_ADMIN: 'auth_admin', NOT_HANDLED: undefined },
   };
-  runInNewContext(await readFile(RULES, 'utf8'), { polkit }, { filename: RULES });
-});
+  const scope = { polkit };
+  runInNewContext(source, scope, { filename: RULES });
+  // All files of rules share one scope: nothing of this one may be left there.
+  expect(Object.keys(scope)).toEqual(['polkit']);
+  return rules;
+}
 
 /** As polkit does: the first rule that returns something decides. */
-function decide(id: string, user: string, groups: readonly string[] = []): string | undefined {
+function decide(
+  id: string,
+  user: string,
+  groups: readonly string[] = [],
+  source: string = text,
+): string | undefined {
   const subject = { user, groups, isInGroup: (name: string) => groups.includes(name) };
-  for (const rule of rules) {
+  for (const rule of rulesOf(source)) {
     const decision = rule({ id }, subject);
     if (decision !== undefined) return decision;
   }
@@ -50,4 +64,14 @@ test.each([
   ['the service, by an action that begins alike', `${MANAGE}.more`, USER, []],
 ])('leaves %s to the other rules', (_, id, user, groups) => {
   expect(decide(id, user, groups)).toBeUndefined();
+});
+
+test('its advice for a smaller right, followed to the letter, adds that one', () => {
+  const write = /Put (\S+) into ACTIONS/.exec(text)?.[1] ?? '';
+  const followed = text.replace(`['${MANAGE}']`, `['${MANAGE}', '${write}']`);
+  expect(followed).not.toBe(text);
+  expect(decide(MANAGE, USER, [], followed)).toBe('yes');
+  expect(decide('org.libvirt.api.domain.write', USER, [], followed)).toBe('yes');
+  expect(decide('org.libvirt.api.domain.start', USER, [], followed)).toBeUndefined();
+  expect(decide('org.libvirt.api.domain.write', 'nobody', [], followed)).toBeUndefined();
 });
