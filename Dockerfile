@@ -1,6 +1,7 @@
 # The Debian image, not the Alpine one: Node's own builds are made for glibc. `slim`: nothing is compiled here.
-# Node 22 has long-term support until April 2027; the same major release in all stages.
-FROM node:22-bookworm-slim AS build
+# Node 24 has long-term support until April 2028; the same major release in all stages. The registry is spelt out,
+# as podman and buildah may have no default one.
+FROM docker.io/library/node:24-trixie-slim AS build
 WORKDIR /build
 COPY package.json package-lock.json .npmrc ./
 # Not `npm ci`: it refuses a lock that lacks binaries for other platforms, which a partial mirror of the registry
@@ -13,12 +14,12 @@ ARG REVISION=
 # There is no git in here to tell the revision.
 RUN npm run build && printf '%s' "$REVISION" > dist/REVISION
 
-FROM node:22-bookworm-slim AS dependencies
+FROM docker.io/library/node:24-trixie-slim AS dependencies
 WORKDIR /build
 COPY package.json package-lock.json .npmrc ./
 RUN npm install --no-save --ignore-scripts --omit=dev
 
-FROM node:22-bookworm-slim
+FROM docker.io/library/node:24-trixie-slim
 WORKDIR /opt/libvirt-drift-exporter
 COPY LICENSE NOTICE package.json ./
 COPY --from=dependencies /build/node_modules node_modules

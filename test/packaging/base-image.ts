@@ -8,7 +8,7 @@ const CERTIFICATES = '/etc/ssl/certs/ca-certificates.crt';
 
 /**
  * Makes an image under the name that the Dockerfile starts from: Debian 12 with this machine's Node and npm. The
- * real one is in a registry, which a test should not need. What differs: Node's release may be another.
+ * real one is in a registry, which a test should not need. What differs: the releases of Debian and Node.
  */
 export async function ensureBaseImage(name: string): Promise<void> {
   if (await hasImage(name)) return;

@@ -28,8 +28,9 @@ describe('the image', () => {
     await startDaemon();
     const dockerfile = await readFile(DOCKERFILE, 'utf8');
     const bases = new Set([...dockerfile.matchAll(/^FROM (\S+)/gm)].map(([, name]) => name));
-    expect([...bases]).toEqual(['node:22-bookworm-slim']);
-    await ensureBaseImage('docker.io/library/node:22-bookworm-slim');
+    const base = 'docker.io/library/node:24-trixie-slim';
+    expect([...bases]).toEqual([base]);
+    await ensureBaseImage(base);
     await buildImage(IMAGE, BUILD_ARGS);
     config = await imageConfig(IMAGE);
     container = await buildah(['from', '--pull-never', IMAGE]);
