@@ -3,6 +3,8 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { freePort } from '../monitoring/free-port.ts';
 import { startDaemon } from '../rig/daemon.ts';
+import { destroyGuest, runGuest, undefineGuest } from '../rig/domains.ts';
+import { haltedGuest } from '../rig/halted-guest.ts';
 import { virshReadOnly } from '../rig/virsh.ts';
 import { waitFor } from '../rig/wait.ts';
 import { Exposition } from '../support/exposition.ts';
@@ -12,6 +14,7 @@ import { buildImage, type ImageConfig, imageConfig, type RunningImage, runImage 
 
 const DOCKERFILE = fileURLToPath(new URL('../../Dockerfile', import.meta.url));
 const IMAGE = 'localhost/libvirt-drift-exporter:test';
+const GUEST = 'rig-test-image';
 const NOBODY = 65_534;
 const BUILD_ARGS = { VERSION: '9.8.7', REVISION: '0123456789ab', CREATED: '2026-01-02T03:04:05Z' };
 
@@ -34,36 +37,59 @@ describe('the image', () => {
     await buildImage(IMAGE, BUILD_ARGS);
     config = await imageConfig(IMAGE);
     container = await buildah(['from', '--pull-never', IMAGE]);
-    const port = await freePort();
-    url = `http://127.0.0.1:${port}`;
-    running = await runImage(container, config, [`--web.listen-address=127.0.0.1:${port}`]);
-    await waitFor(
-      () =>
-        fetch(`${url}/-/ready`).then(
-          ({ ok }) => (ok ? true : undefined),
-          () => undefined,
-        ),
-      {
-        what: 'the exporter to reach libvirt',
-        timeoutMs: 30_000,
-        explain: async () => running?.output() ?? '',
-      },
-    );
+    await runGuest(haltedGuest(GUEST));
+    ({ running, url } = await start());
   }, 900_000);
+
+  async function start(...folders: readonly string[]): Promise<{ running: RunningImage; url: string }> {
+    const address = `127.0.0.1:${await freePort()}`;
+    const flags = [`--web.listen-address=${address}`];
+    const started = await runImage(container, config, flags, ['/run/libvirt', ...folders]);
+    const ready = (): Promise<true | undefined> =>
+      fetch(`http://${address}/-/ready`).then(
+        ({ ok }) => (ok ? true : undefined),
+        () => undefined,
+      );
+    await waitFor(ready, {
+      what: 'the exporter to reach libvirt',
+      timeoutMs: 30_000,
+      explain: async () => started.output(),
+    });
+    return { running: started, url: `http://${address}` };
+  }
+
+  async function scrape(from: string): Promise<Exposition> {
+    const response = await fetch(`${from}/metrics`);
+    expect(response.status).toBe(200);
+    return new Exposition(await response.text());
+  }
 
   afterAll(async () => {
     await running?.stop();
+    await destroyGuest(GUEST);
+    await undefineGuest(GUEST);
     await buildah(['rm', '--all']);
     await buildah(['rmi', '--force', IMAGE]);
   });
 
   test('serves what the mounted libvirt tells', async () => {
-    const response = await fetch(`${url}/metrics`);
-    expect(response.status).toBe(200);
-    const seen = new Exposition(await response.text());
+    const seen = await scrape(url);
     expect(seen.value('libvirt_up')).toBe(1);
     expect(seen.labels('libvirt_hypervisor_info')).toMatchObject({ driver: 'QEMU' });
     expect(seen.labels('libvirt_exporter_build_info')).toMatchObject({ revision: BUILD_ARGS.REVISION });
+  });
+
+  test("sees the host's processes, and with the emulators' folder whether a QEMU is outdated", async () => {
+    const seen = await scrape(url);
+    expect(seen.value('libvirt_domain_start_time_seconds', { domain: GUEST })).toBeGreaterThan(1_700_000_000);
+    expect(seen.value('libvirt_domain_qemu_outdated', { domain: GUEST })).toBeUndefined();
+    const more = await start('/usr/bin');
+    try {
+      const all = await scrape(more.url);
+      expect(all.value('libvirt_domain_qemu_outdated', { domain: GUEST })).toBe(0);
+    } finally {
+      await more.running.stop();
+    }
   });
 
   test('runs as a user without rights, which the host knows', async () => {

@@ -38,14 +38,15 @@ export interface RunningImage {
   readonly stop: () => Promise<number | null>;
 }
 
-/** Starts what the image says to start, with this host's libvirt mounted as compose.yaml mounts it. */
+/** Starts what the image says to start, with folders of this host where the host has them. */
 export async function runImage(
   container: string,
   config: ImageConfig,
   flags: readonly string[],
+  folders: readonly string[] = ['/run/libvirt'],
 ): Promise<RunningImage> {
-  const mount = ['--volume', '/run/libvirt:/run/libvirt:ro'];
-  const [program, args] = buildahCommand(['run', ...mount, container, '--', ...config.Entrypoint, ...flags]);
+  const mounts = folders.flatMap((folder) => ['--volume', `${folder}:${folder}:ro`]);
+  const [program, args] = buildahCommand(['run', ...mounts, container, '--', ...config.Entrypoint, ...flags]);
   const child = spawn(program, args, {
     env: { ...process.env, ...BUILDAH_ENV },
     stdio: ['ignore', 'pipe', 'pipe'],
