@@ -3,7 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { destroyGuest, runGuest, undefineGuest } from '../rig/domains.ts';
 import { run } from '../rig/exec.ts';
+import { haltedGuest } from '../rig/halted-guest.ts';
+import { startProgram } from '../support/exporter-process.ts';
+import { makeUnprivilegedProgram } from '../support/unprivileged-program.ts';
 
 const NAME = 'libvirt-drift-exporter';
 const SOURCE = fileURLToPath(new URL('../../deploy/systemd/', import.meta.url));
@@ -97,4 +101,25 @@ test('every command line in the environment file is one that the exporter takes'
   await expect(run(process.execPath, [MAIN, '--config.check', '--no-such-flag'])).rejects.toThrow(
     'no-such-flag',
   );
+});
+
+test('without rights, in a user namespace of its own, the exporter reads libvirt and the host', async () => {
+  const guest = 'rig-test-unit';
+  await runGuest(haltedGuest(guest));
+  const { node, main, remove } = await makeUnprivilegedProgram();
+  // As User=, CapabilityBoundingSet=, NoNewPrivileges= and PrivateUsers= do.
+  const rights = ['--regid=65534', '--clear-groups', '--bounding-set=-all', '--no-new-privs'];
+  const namespace = ['unshare', '--user', '--map-current-user'];
+  const flags = [...rights, ...namespace, node, main, '--web.listen-address=127.0.0.1:0'];
+  const exporter = await startProgram({ node: 'setpriv', main: '--reuid=65534' }, flags);
+  try {
+    const seen = await exporter.scrapeUntil((served) => served.value('libvirt_up') === 1);
+    expect(seen.value('libvirt_domain_start_time_seconds', { domain: guest })).toBeGreaterThan(1_700_000_000);
+    expect(seen.value('libvirt_domain_qemu_outdated', { domain: guest })).toBe(0);
+  } finally {
+    expect(await exporter.stop()).toBe(0);
+    await remove();
+    await destroyGuest(guest);
+    await undefineGuest(guest);
+  }
 });
