@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { agentCommand, agentRequests, readGuestFile, waitForAgent } from '../rig/agent.ts';
+import { agentRequests, patientAgentCommand, readGuestFile, waitForAgent } from '../rig/agent.ts';
 import { cleanUp } from '../rig/clean-up.ts';
 import { destroyGuest, runGuest, undefineGuest } from '../rig/domains.ts';
 import { startFleet } from '../rig/fleet.ts';
@@ -70,7 +70,7 @@ const driftOf = (seen: Exposition, domain: string) =>
   seen.all('libvirt_domain_os_drift', { domain }).find(({ value }) => value === 1)?.labels.state;
 
 async function directCpuSeconds(domain: string): Promise<Record<string, number>> {
-  const reply = (await agentCommand(domain, 'guest-get-cpustats')) as Record<string, number>[];
+  const reply = (await patientAgentCommand(domain, 'guest-get-cpustats')) as Record<string, number>[];
   return Object.fromEntries(
     MODES.map((mode) => [mode, reply.reduce((sum, of) => sum + (of[mode] ?? 0), 0) / 1000]),
   );

@@ -30,16 +30,15 @@ export async function agentConnected(name: string): Promise<boolean> {
 /** What libvirt says when the agent did not get in step in time: the command itself was not sent. */
 const NOT_IN_STEP = 'Guest agent not available for now';
 const GET_IN_STEP_ATTEMPTS = 12;
+const PATIENT_SECONDS = 10;
 
-/**
- * Sends one command to the guest agent and returns what is under `return` in its answer. A guest that is short of
- * memory can take longer than libvirt's five seconds to get in step, and is then given more time.
- */
+/** Sends one command to the guest agent and returns what is under `return` in its answer. */
 export async function agentCommand(
   name: string,
   command: string,
   args: Readonly<Record<string, unknown>> = {},
   timeoutSeconds = 10,
+  attempts = 1,
 ): Promise<unknown> {
   const request = JSON.stringify({ execute: command, arguments: args });
   const send = (): Promise<string> =>
@@ -47,36 +46,48 @@ export async function agentCommand(
       // Ahead of its own timeout libvirt waits for the domain's job and synchronises with the agent.
       timeoutMs: (timeoutSeconds + 45) * 1000,
     });
-  const answer: unknown = JSON.parse(await inStep(send));
+  const answer: unknown = JSON.parse(await inStep(send, attempts));
   return typeof answer === 'object' && answer !== null ? Reflect.get(answer, 'return') : undefined;
 }
 
-async function inStep(send: () => Promise<string>): Promise<string> {
+async function inStep(send: () => Promise<string>, attempts: number): Promise<string> {
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await send();
     } catch (error) {
       const isLate = error instanceof Error && error.message.includes(NOT_IN_STEP);
-      if (!isLate || attempt === GET_IN_STEP_ATTEMPTS) throw error;
+      if (!isLate || attempt >= attempts) throw error;
     }
   }
 }
 
+/**
+ * The same to a guest that is short of memory: it can take longer than libvirt's five seconds to get in step, and is
+ * then given more time.
+ */
+export function patientAgentCommand(
+  name: string,
+  command: string,
+  args: Readonly<Record<string, unknown>> = {},
+): Promise<unknown> {
+  return agentCommand(name, command, args, PATIENT_SECONDS, GET_IN_STEP_ATTEMPTS);
+}
+
 /** Reads a file inside the guest through its agent. */
 export async function readGuestFile(name: string, path: string): Promise<string> {
-  const handle = await agentCommand(name, 'guest-file-open', { path, mode: 'r' });
+  const handle = await patientAgentCommand(name, 'guest-file-open', { path, mode: 'r' });
   try {
-    const read = await agentCommand(name, 'guest-file-read', { handle, count: 65_536 });
+    const read = await patientAgentCommand(name, 'guest-file-read', { handle, count: 65_536 });
     const content: unknown = typeof read === 'object' && read !== null ? Reflect.get(read, 'buf-b64') : '';
     return Buffer.from(typeof content === 'string' ? content : '', 'base64').toString('utf8');
   } finally {
-    await agentCommand(name, 'guest-file-close', { handle });
+    await patientAgentCommand(name, 'guest-file-close', { handle });
   }
 }
 
 /** Runs a shell command inside the guest, without waiting for its end. */
 export async function guestShell(name: string, script: string): Promise<void> {
-  await agentCommand(name, 'guest-exec', { path: '/bin/sh', arg: ['-c', script] });
+  await patientAgentCommand(name, 'guest-exec', { path: '/bin/sh', arg: ['-c', script] });
 }
 
 /** A request as it reached the guest, in the order of arrival. */
