@@ -12,8 +12,8 @@ export const StatsGroup = { balloon: 4, vcpu: 8, interface: 16, block: 32 } as c
 
 /** virConnectGetAllDomainStatsFlags: of a domain that is busy, tell at once what needs no monitor. */
 const NOWAIT = 1 << 29;
-/** virDomainControlState: a job such as a migration is under way. */
-const CONTROL_JOB = 1;
+/** virDomainControlState: a command waits for the monitor. */
+const CONTROL_OCCUPIED = 2;
 
 /** In seconds. */
 export interface CpuTimes {
@@ -91,19 +91,20 @@ export class StatsClient {
   }
 
   /**
-   * The job that runs on a domain now; undefined when none does. Asked in two steps, as the second waits for a
-   * domain whose monitor is busy, and the first never does.
+   * The job that runs on a domain now, `none`, or undefined while its monitor is busy: asking for the job waits for the
+   * domain then, and asking whether the monitor is busy never does. (That a job runs the latter does not tell: it names
+   * an asynchronous job, such as a backup, only while another call is at work on the domain.)
    */
-  async job(domain: DomainRef): Promise<DomainJob | undefined> {
+  async job(domain: DomainRef): Promise<DomainJob | 'none' | undefined> {
     const { state } = await this.#connection.call(stats.domainGetControlInfo, domain, this.#callTimeoutMs);
-    if (state !== CONTROL_JOB) return undefined;
+    if (state === CONTROL_OCCUPIED) return undefined;
     const none = 0;
     const { type, params } = await this.#connection.call(
       stats.domainGetJobStats,
       domain,
       this.#callTimeoutMs,
     );
-    return type === none ? undefined : { params };
+    return type === none ? 'none' : { params };
   }
 
   storagePools(): Promise<StoragePoolRef[]> {

@@ -44,8 +44,8 @@ export class JobReader {
     const reading = this.#known;
     await forEachLimited(toAsk, CALLS_AT_A_TIME, async (domain) => {
       const answer = await this.#calls.ask(domain, deadline, (client) => client.job(domain));
-      if (answer !== undefined)
-        reading.set(runKey(domain), { job: answer.value ?? 'none', lookedAt: performance.now() });
+      if (answer?.value !== undefined)
+        reading.set(runKey(domain), { job: answer.value, lookedAt: performance.now() });
     });
     return new Map([...reading].map(([key, { job }]) => [key, job]));
   }

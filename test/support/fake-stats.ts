@@ -75,14 +75,17 @@ export function fakeStats(domains: readonly MeasuredFake[]): FakeStats {
           const [domain] = readOne(call, domains);
           return call.reply(
             new XdrWriter()
-              .uint(domain?.job === true ? 1 : 0)
+              .uint(domain !== undefined && holders.has(domain.name) ? 2 : 0)
               .uint(0)
               .fixedOpaque(hyper(0))
               .finish(),
           );
         }
-        case 298:
-          return call.reply(new XdrWriter().int(2).uint(1).string('operation').int(UINT).uint(5).finish());
+        case 298: {
+          const [domain] = readOne(call, domains);
+          const out = new XdrWriter().int(domain?.job === true ? 2 : 0);
+          return call.reply(out.uint(1).string('operation').int(UINT).uint(5).finish());
+        }
         case 281: // CONNECT_LIST_ALL_STORAGE_POOLS: none
           return call.reply(new XdrWriter().uint(0).uint(0).finish());
         default:
