@@ -91,9 +91,10 @@ describe('the guest that swaps itself slow', () => {
         instance: new URL(exporter.url).host,
       });
       expect(alert.annotations.summary).toBe('A guest is slow because it swaps.');
+      // How full the swap is the guest itself tells, and one that is this short of memory may not have come to it yet.
       expect(alert.annotations.description).toMatch(
         new RegExp(
-          `^${THRASHING} on 127\\.0\\.0\\.1:\\d+ waits for I/O [\\d.]+% of its CPU time, and it swaps [\\d.]+[kM]iB/s with [\\d.]+% of its swap in use\\. In the guest: .*swapoff -a.*full stop and start, not a reboot`,
+          `^${THRASHING} on 127\\.0\\.0\\.1:\\d+ waits for I/O [\\d.]+% of its CPU time, and it swaps [\\d.]+[kM]iB/s(?: with [\\d.]+% of its swap in use)?\\. In the guest: .*swapoff -a.*full stop and start, not a reboot`,
         ),
       );
       expect(alert.annotations.runbook_url).toMatch(/docs\/runbooks\.md#libvirtguestswapthrashing$/);
