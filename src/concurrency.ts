@@ -1,3 +1,5 @@
+import { setImmediate } from 'node:timers/promises';
+
 /** Runs `work` over all items, at most `limit` at a time; rejects with the first failure. */
 export async function forEachLimited<T>(
   items: Iterable<T>,
@@ -24,4 +26,17 @@ export async function settledWithin(promise: Promise<unknown>, timeoutMs: number
   const inTime = await Promise.race([settled, late]);
   clearTimeout(timer);
   return inTime;
+}
+
+/** Longer than this a scrape does not keep guests' probes, events and other scrapes waiting. */
+const LONGEST_TURN_MS = 10;
+
+/** Makes a function that lets others have a turn when this one has taken long enough. */
+export function createPause(): () => Promise<void> {
+  let begun = performance.now();
+  return async () => {
+    if (performance.now() - begun < LONGEST_TURN_MS) return;
+    await setImmediate();
+    begun = performance.now();
+  };
 }

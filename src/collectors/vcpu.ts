@@ -25,16 +25,16 @@ export const vcpuCollector: Collector = {
   measures: ['vcpu'],
   collect: ({ domains }) => [
     ...counts(domains),
-    ...itemFamilies(METRICS, 'vcpu', domains, ({ measured }) => measured?.stats?.vcpus),
+    ...itemFamilies(METRICS, 'vcpu', domains, ({ vcpus, measured }) => vcpus ?? measured?.stats?.vcpus),
   ],
 };
 
 function counts(domains: readonly DomainFacts[]): MetricFamily[] {
   const current = gauge('libvirt_domain_vcpus', 'vCPUs the domain has, or will have at its next start.');
   const maximum = gauge('libvirt_domain_vcpus_maximum', 'The most vCPUs the domain can have.');
-  for (const { name, measured, current: config } of domains) {
+  for (const { name, vcpus, measured, current: config } of domains) {
     const told = measured?.stats?.vcpuCounts;
-    push(current, name, told?.get('current') ?? config?.cpu.current);
+    push(current, name, vcpus?.size ?? told?.get('current') ?? config?.cpu.current);
     push(maximum, name, told?.get('maximum') ?? config?.cpu.maximum);
   }
   return [current, maximum];

@@ -1,5 +1,6 @@
 import { readLastLoggedStart } from './qemu-log.ts';
 import { findQemuProcesses, type QemuProcess } from './qemu-process.ts';
+import { readVcpuThreads, type VcpuFields } from './vcpu-threads.ts';
 
 export interface HostPaths {
   readonly proc: string;
@@ -59,6 +60,19 @@ export class DomainRuns {
     }
     this.#forgetAllBut(running);
     return this.#runs;
+  }
+
+  /** vCPUs of the domains that were looked up last, by uuid; those whose threads cannot be seen are missing. */
+  async vcpus(): Promise<ReadonlyMap<string, ReadonlyMap<number, VcpuFields>>> {
+    const pids = new Map<string, number>();
+    for (const [uuid, { process }] of this.#runs) if (process !== undefined) pids.set(uuid, process.pid);
+    const read = await readVcpuThreads(this.#paths.proc, [...pids.values()]);
+    const found = new Map<string, ReadonlyMap<number, VcpuFields>>();
+    for (const [uuid, pid] of pids) {
+      const vcpus = read.get(pid);
+      if (vcpus !== undefined) found.set(uuid, vcpus);
+    }
+    return found;
   }
 
   /** What was found of the domain's run when it was last looked up. */

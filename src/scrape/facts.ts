@@ -1,6 +1,7 @@
 import type { GuestView } from '../guest/guest-state.ts';
 import type { EmulatorFile } from '../host/emulator-file.ts';
 import type { QemuProcess } from '../host/qemu-process.ts';
+import type { VcpuFields } from '../host/vcpu-threads.ts';
 import type { HypervisorFacts } from '../inventory/hypervisor.ts';
 import type { DomainView } from '../inventory/inventory.ts';
 import type { MeasuredDomain } from '../stats/stats-reader.ts';
@@ -16,6 +17,8 @@ export interface DomainFacts extends DomainView {
   readonly emulatorFile: EmulatorFile | undefined;
   /** What the guest said last; undefined when it does not run or guests are not asked. */
   readonly guest: GuestView | undefined;
+  /** Its vCPUs by their threads on the host; undefined where libvirt has to be asked for them. */
+  readonly vcpus: ReadonlyMap<number, VcpuFields> | undefined;
   /** What libvirt measured of this run; undefined when it does not run. */
   readonly measured: MeasuredDomain | undefined;
 }

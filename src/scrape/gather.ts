@@ -50,8 +50,12 @@ export function createGatherer(sources: FactSources): Gather {
     const served = domains.filter(({ name }) => serves(name));
     const running = served.filter(({ id }) => id >= 0);
     const begun = performance.now();
-    const measuring = stats.measure(running, kinds, begun + MEASURING_SHARE * (deadline - begun));
     const runFacts = await runs.lookUp(running);
+    const vcpus = kinds.has('vcpu') ? await runs.vcpus() : undefined;
+    const measuring = stats.measure(running, kinds, {
+      deadline: begun + MEASURING_SHARE * (deadline - begun),
+      hasVcpus: ({ uuid }) => vcpus?.has(uuid) === true,
+    });
     const binaryPath = (domain: DomainView): string | undefined =>
       runFacts.get(domain.uuid)?.process?.binary?.path ?? domain.current?.emulator;
     const files = await readFiles(new Set(served.map(binaryPath)));
@@ -66,6 +70,7 @@ export function createGatherer(sources: FactSources): Gather {
         loggedVersion: run?.loggedVersion,
         emulatorFile: path === undefined ? undefined : files.get(path),
         guest: domain.id < 0 ? undefined : guest(domain.uuid),
+        vcpus: domain.id < 0 ? undefined : vcpus?.get(domain.uuid),
         measured: measured.of(domain),
       };
     });

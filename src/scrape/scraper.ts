@@ -1,5 +1,5 @@
-import { setImmediate } from 'node:timers/promises';
 import type { Logger } from 'pino';
+import { createPause } from '../concurrency.ts';
 import type { StatsKind } from '../stats/stats-reader.ts';
 import type { Collector } from './collector.ts';
 import { type Format, writeFamily } from './exposition.ts';
@@ -135,17 +135,4 @@ export class Scraper {
 
 function keyOf(kinds: ReadonlySet<StatsKind>): string {
   return [...kinds].sort().join();
-}
-
-/** Longer than this a scrape does not keep guests' probes, events and other scrapes waiting. */
-const LONGEST_TURN_MS = 10;
-
-/** Makes a function that lets others have a turn when this one has taken long enough. */
-function createPause(): () => Promise<void> {
-  let begun = performance.now();
-  return async () => {
-    if (performance.now() - begun < LONGEST_TURN_MS) return;
-    await setImmediate();
-    begun = performance.now();
-  };
 }

@@ -61,21 +61,28 @@ export class BulkReader {
     this.#setAside.stop();
   }
 
-  /** Reads {@link StatsGroup}s of running domains, until `deadline` (performance.now() milliseconds) at most. */
-  async read(running: readonly DomainRef[], groups: number, deadline: number): Promise<BulkResults> {
-    const results: BulkResults = new Map();
+  /**
+   * Reads of each running domain those {@link StatsGroup}s that `groupsOf` names for it, until `deadline`
+   * (performance.now() milliseconds) at most.
+   */
+  async read(
+    running: readonly DomainRef[],
+    groupsOf: (domain: DomainRef) => number,
+    deadline: number,
+  ): Promise<BulkResults> {
     this.#setAside.keepOnly(running);
-    const reading = new Reading(groups, deadline, results);
-    const batches = batchesOf(running.filter((domain) => !this.#setAside.has(domain)));
-    const withoutMonitor = this.#readWithoutMonitor(running, reading);
+    const reading = new Reading(deadline);
+    const answering = running.filter((domain) => !this.#setAside.has(domain));
+    const batches = batchesOf(answering, groupsOf);
+    const withoutMonitor = this.#readWithoutMonitor(running, groupsOf, reading);
     await forEachLimited(batches, CALLS_AT_A_TIME, (batch) => this.#readBatch(batch, reading));
     await withoutMonitor;
     reading.isOver = true;
     if (reading.slowestMs > 0) this.#patienceMs = patienceAfter(reading.slowestMs);
-    return results;
+    return reading.results;
   }
 
-  async #readBatch(batch: readonly DomainRef[], reading: Reading): Promise<void> {
+  async #readBatch(batch: Batch, reading: Reading): Promise<void> {
     const begun = performance.now();
     const late = await this.#ask(batch, reading);
     if (late === undefined) {
@@ -87,8 +94,9 @@ export class BulkReader {
       () => undefined,
     );
     await Promise.all(
-      batch.map(async (domain) => {
-        const alone = batch.length === 1 ? late : await this.#ask([domain], reading);
+      batch.domains.map(async (domain) => {
+        const one = { domains: [domain], groups: batch.groups };
+        const alone = batch.domains.length === 1 ? late : await this.#ask(one, reading);
         const busy = reading.results.get(runKey(domain))?.complete === false;
         if (alone !== undefined || busy) this.#setAside.add(domain, (alone ?? late).pending);
       }),
@@ -96,16 +104,16 @@ export class BulkReader {
   }
 
   /** Stores what comes in time; returns the call when its answer is late. */
-  async #ask(domains: readonly DomainRef[], reading: Reading): Promise<Late | undefined> {
+  async #ask(batch: Batch, reading: Reading): Promise<Late | undefined> {
     const remainingMs = reading.deadline - performance.now();
     if (remainingMs <= 0) return undefined;
     try {
       const answer = await this.#calls.ask(
-        (client) => client.domainStats(domains, reading.groups),
+        (client) => client.domainStats(batch.domains, batch.groups),
         Math.min(this.#patienceMs, remainingMs / ATTEMPTS),
       );
       if (answer.late) return answer;
-      reading.store(domains, answer.value);
+      reading.store(batch, answer.value);
     } catch {
       // The connection is lost, libvirt refuses, or too much hangs already: these domains have no statistics now.
     }
@@ -113,11 +121,16 @@ export class BulkReader {
   }
 
   /** What libvirt knows of the domains that are set aside without a word with their QEMU. */
-  async #readWithoutMonitor(running: readonly DomainRef[], reading: Reading): Promise<void> {
-    const domains = running.filter((domain) => this.#setAside.has(domain));
-    const groups = reading.groups & StatsGroup.interface;
-    if (domains.length === 0 || groups === 0) return;
-    await this.#ask(domains, new Reading(groups, reading.deadline, reading.results));
+  async #readWithoutMonitor(
+    running: readonly DomainRef[],
+    groupsOf: (domain: DomainRef) => number,
+    reading: Reading,
+  ): Promise<void> {
+    const domains = running.filter(
+      (domain) => this.#setAside.has(domain) && (groupsOf(domain) & StatsGroup.interface) !== 0,
+    );
+    if (domains.length === 0) return;
+    await this.#ask({ domains, groups: StatsGroup.interface }, reading);
     for (const domain of domains) {
       const found = reading.results.get(runKey(domain));
       if (found !== undefined) reading.results.set(runKey(domain), { ...found, complete: false });
@@ -135,28 +148,32 @@ export class BulkReader {
   }
 }
 
+/** Domains of which the same is asked, in one call. */
+interface Batch {
+  readonly domains: readonly DomainRef[];
+  /** {@link StatsGroup}s or'ed together. */
+  readonly groups: number;
+}
+
 /** One reading of all domains. */
 class Reading {
-  readonly groups: number;
   readonly deadline: number;
-  readonly results: BulkResults;
+  readonly results: BulkResults = new Map();
   slowestMs = 0;
   isOver = false;
 
-  constructor(groups: number, deadline: number, results: BulkResults) {
-    this.groups = groups;
+  constructor(deadline: number) {
     this.deadline = deadline;
-    this.results = results;
   }
 
   /** Keeps what is better than what is there: a late batch may answer after its domains were asked alone. */
-  store(domains: readonly DomainRef[], records: readonly DomainStatsRecord[]): void {
+  store({ domains, groups }: Batch, records: readonly DomainStatsRecord[]): void {
     if (this.isOver) return;
     const told = new Set(records.map(({ domain }) => runKey(domain)));
     for (const key of domains.map(runKey)) {
       if (!told.has(key)) this.results.set(key, { stats: undefined, complete: true });
     }
-    const asked = { balloon: (this.groups & StatsGroup.balloon) !== 0 };
+    const asked = { balloon: (groups & StatsGroup.balloon) !== 0 };
     for (const { domain, params } of records) {
       const key = runKey(domain);
       if (this.results.get(key)?.complete === true) continue;
@@ -166,10 +183,19 @@ class Reading {
   }
 }
 
-function batchesOf(domains: readonly DomainRef[]): DomainRef[][] {
-  const batches: DomainRef[][] = [];
-  for (let start = 0; start < domains.length; start += BATCH)
-    batches.push(domains.slice(start, start + BATCH));
+function batchesOf(domains: readonly DomainRef[], groupsOf: (domain: DomainRef) => number): Batch[] {
+  const byGroups = new Map<number, DomainRef[]>();
+  for (const domain of domains) {
+    const alike = byGroups.get(groupsOf(domain));
+    if (alike === undefined) byGroups.set(groupsOf(domain), [domain]);
+    else alike.push(domain);
+  }
+  const batches: Batch[] = [];
+  for (const [groups, alike] of byGroups) {
+    if (groups === 0) continue;
+    for (let start = 0; start < alike.length; start += BATCH)
+      batches.push({ domains: alike.slice(start, start + BATCH), groups });
+  }
   return batches;
 }
 

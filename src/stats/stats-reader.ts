@@ -43,6 +43,13 @@ export interface Measured {
   readonly pools: readonly StoragePool[] | undefined;
 }
 
+export interface MeasureOptions {
+  /** performance.now() milliseconds. */
+  readonly deadline: number;
+  /** Whether a domain's vCPUs are known already; libvirt is not asked for these then. None when left out. */
+  readonly hasVcpus?: (domain: Pick<DomainRef, 'uuid'>) => boolean;
+}
+
 export interface StatsReaderOptions {
   readonly target: LibvirtTarget;
   /** Deadline of connecting, in milliseconds. */
@@ -91,22 +98,24 @@ export class StatsReader {
     await Promise.all(this.#lanes.map((lane) => lane.stop()));
   }
 
-  /** Never throws: what cannot be read until `deadline` (performance.now() milliseconds) is missing. */
+  /** Never throws: what cannot be read in time is missing. */
   async measure(
     running: readonly DomainRef[],
     kinds: ReadonlySet<StatsKind>,
-    deadline: number,
+    { deadline, hasVcpus = () => false }: MeasureOptions,
   ): Promise<Measured> {
     const groups = (['balloon', 'vcpu', 'interface', 'block'] as const)
       .filter((kind) => kinds.has(kind))
       .reduce((sum, kind) => sum | StatsGroup[kind], 0);
+    const groupsOf = (domain: Pick<DomainRef, 'uuid'>): number =>
+      hasVcpus(domain) ? groups & ~StatsGroup.vcpu : groups;
     const small = Promise.all([
       kinds.has('cpu') ? this.#cpu.read(running, deadline) : undefined,
       kinds.has('job') ? this.#jobs.read(running, deadline) : undefined,
       kinds.has('pools') ? this.#pools.read(deadline) : undefined,
     ]);
     await settledWithin(small, HEAD_START_MS);
-    const bulk = groups === 0 ? undefined : await this.#bulk.read(running, groups, deadline);
+    const bulk = groups === 0 ? undefined : await this.#bulk.read(running, groupsOf, deadline);
     const [cpu, jobs, pools] = await small;
     return {
       of: (domain) => {
@@ -115,7 +124,7 @@ export class StatsReader {
         const found = bulk?.get(key);
         return {
           stats: found?.stats,
-          complete: bulk === undefined ? undefined : found?.complete === true,
+          complete: groupsOf(domain) === 0 ? undefined : found?.complete === true,
           cpu: cpu?.get(key),
           job: jobs?.get(key),
         };

@@ -34,16 +34,16 @@ async function measureFleet(count: number): Promise<Measurement[]> {
   const contenders = [
     await thisExporter(`${FLEET_PREFIX}.*`),
     await debianExporter(),
-    await bulkCall('one bulk call, the groups it asks for', [
+    await bulkCall('one bulk call of all that it serves', [
       'state',
+      'cpu',
       'balloon',
       'vcpu',
       'interface',
       'block',
     ]),
-    await bulkCall('one bulk call, all it serves (with cpu)', [
+    await bulkCall('one bulk call, without the group cpu', [
       'state',
-      'cpu',
       'balloon',
       'vcpu',
       'interface',

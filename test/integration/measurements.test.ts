@@ -4,7 +4,12 @@ import { destroyGuest, runGuest, undefineGuest } from '../rig/domains.ts';
 import { haltedGuest } from '../rig/halted-guest.ts';
 import { STATE_DIR } from '../rig/paths.ts';
 import { virsh } from '../rig/virsh.ts';
-import { type ExporterProcess, startExporterProcess } from '../support/exporter-process.ts';
+import {
+  type ExporterProcess,
+  MAIN,
+  startExporterProcess,
+  startProgram,
+} from '../support/exporter-process.ts';
 import type { Exposition } from '../support/exposition.ts';
 import { promtoolCheckMetrics } from '../support/promtool.ts';
 
@@ -28,6 +33,7 @@ beforeAll(async () => {
     haltedGuest(DOMAIN, {
       machine: 'q35',
       vcpus: 2,
+      maximumVcpus: 4,
       extraMetadataXml: NOVA,
       extraDevicesXml: `<disk type='file' device='cdrom'><target dev='sda' bus='sata'/><readonly/></disk>
         <interface type='ethernet'><target dev='rigtap0'/><mac address='52:54:00:aa:bb:01'/>
@@ -121,6 +127,47 @@ describe('what libvirt measures is served as virsh tells it', () => {
     between(value(seen, 'vcpu_time_seconds_total', { vcpu: '0' }), seconds('vcpu.0.time'));
     between(value(seen, 'vcpu_delay_seconds_total', { vcpu: '1' }), seconds('vcpu.1.delay'));
     expect(value(seen, 'vcpus')).toBe(2);
+    expect(value(seen, 'vcpus_maximum')).toBe(4);
+  });
+
+  test('vCPUs are the same by their threads as by libvirt, which alone tells where threads cannot be seen', async () => {
+    await virsh(['setvcpu', DOMAIN, '3', '--enable', '--live']);
+    const blind = await startProgram(
+      {
+        // A process namespace of its own, as in a container.
+        wrapper: ['unshare', '--pid', '--fork', '--mount-proc', '--kill-child=SIGTERM'],
+        node: process.execPath,
+        main: MAIN,
+      },
+      [`--domain.include=${DOMAIN}`],
+    );
+    try {
+      const before = await exporter.scrape();
+      const byLibvirt = await blind.scrape();
+      const after = await exporter.scrape();
+      const numbers = (seen: Exposition, name: string) =>
+        seen.all(`libvirt_domain_vcpu_${name}`).map(({ labels }) => labels.vcpu);
+      for (const name of ['state', 'time_seconds_total', 'delay_seconds_total']) {
+        expect([name, numbers(before, name)]).toEqual([name, ['0', '1', '3']]);
+        expect([name, numbers(byLibvirt, name)]).toEqual([name, ['0', '1', '3']]);
+        for (const vcpu of ['0', '1', '3']) {
+          const [least = Number.NaN, told, most = Number.NaN] = [before, byLibvirt, after].map((seen) =>
+            value(seen, `vcpu_${name}`, { vcpu }),
+          );
+          expect([name, vcpu, told]).toEqual([name, vcpu, expect.any(Number)]);
+          expect(told).toBeGreaterThanOrEqual(least);
+          expect(told).toBeLessThanOrEqual(most);
+        }
+      }
+      for (const seen of [before, byLibvirt]) {
+        expect(value(seen, 'vcpus')).toBe(3);
+        expect(value(seen, 'vcpus_maximum')).toBe(4);
+      }
+      expect(value(byLibvirt, 'start_time_seconds')).toBeUndefined();
+    } finally {
+      // unshare itself heeds no SIGTERM; the exporter gets one when it is gone.
+      blind.child.kill('SIGKILL');
+    }
   });
 
   test('OpenStack metadata', async () => {

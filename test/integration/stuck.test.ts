@@ -56,7 +56,7 @@ test('ten of a hundred hang: the other ninety are complete in each scrape, the f
     expect(readable(seen)).toEqual(others);
     expect(withDisk(seen)).toEqual(others);
     // What is known without QEMU stays: identity, machine type, processor time.
-    for (const metric of ['info', 'machine_type_info', 'cpu_seconds_total', 'start_time_seconds'])
+    for (const metric of ['info', 'machine_type_info', 'cpu_seconds_total', 'start_time_seconds', 'vcpus'])
       expect(domainsOf(seen, `libvirt_domain_${metric}`)).toEqual(names);
   }
   expect(warnings()).toHaveLength(frozen.length);

@@ -30,6 +30,8 @@ export interface GuestSpec {
   readonly machine: string;
   readonly memoryMiB: number;
   readonly vcpus: number;
+  /** More of them can be plugged in, up to this many; as many as there are when left out. */
+  readonly maximumVcpus?: number;
   /** Boots this kernel; without it, from the disk. */
   readonly boot?: DirectBoot;
   readonly disk?: GuestDisk | undefined;
@@ -60,7 +62,7 @@ export function domainXml(spec: GuestSpec, uuid?: string): string {
   <name>${escapeXml(spec.name)}</name>
   ${uuid === undefined ? '' : `<uuid>${uuid}</uuid>`}
   <memory unit='MiB'>${spec.memoryMiB}</memory>
-  <vcpu>${spec.vcpus}</vcpu>
+  <vcpu current='${spec.vcpus}'>${spec.maximumVcpus ?? spec.vcpus}</vcpu>
   <metadata>
     <rig:guest xmlns:rig='${RIG_NAMESPACE}'/>
     ${declaredOsXml(spec.declaredOs)}

@@ -6,7 +6,7 @@ import { Exposition } from './exposition.ts';
 
 /** Scraping without a pause would take the processor from the guests that are waited for. */
 const POLL_MS = 50;
-const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
+export const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 
 export interface LogLine {
   readonly level: string;
@@ -31,6 +31,8 @@ export interface ExporterProcess {
 export interface Program {
   readonly node: string;
   readonly main: string;
+  /** A command line that runs the rest of the line. */
+  readonly wrapper?: readonly [string, ...string[]];
   readonly uid?: number;
   readonly gid?: number;
 }
@@ -44,10 +46,11 @@ export async function startProgram(
   program: Program,
   flags: readonly string[] = [],
 ): Promise<ExporterProcess> {
-  const { node, main, uid = process.getuid?.(), gid = process.getgid?.() } = program;
+  const { node, main, wrapper = [], uid = process.getuid?.(), gid = process.getgid?.() } = program;
   const listens = flags.some((flag) => flag.startsWith('--web.listen-address='));
   const address = listens ? [] : ['--web.listen-address=127.0.0.1:0'];
-  const child = spawn(node, [main, ...address, ...flags], {
+  const [command = node, ...words] = [...wrapper, node, main, ...address, ...flags];
+  const child = spawn(command, words, {
     uid,
     gid,
     cwd: '/',

@@ -16,8 +16,14 @@ export interface FakeStats {
   readonly handler: CallHandler;
   /** Makes its QEMU answer: the call that waits for it goes on. */
   readonly revive: (domain: MeasuredFake) => void;
-  /** Names in each bulk call, in the order of their arrival. */
-  readonly bulkCalls: readonly (readonly string[])[];
+  /** In the order of their arrival. */
+  readonly bulkCalls: readonly BulkCall[];
+}
+
+export interface BulkCall {
+  readonly names: readonly string[];
+  /** virDomainStatsTypes or'ed together. */
+  readonly groups: number;
 }
 
 const UINT = 2;
@@ -30,10 +36,10 @@ const STRING = 7;
  */
 export function fakeStats(domains: readonly MeasuredFake[]): FakeStats {
   const holders = new Map<string, () => void>();
-  const bulkCalls: string[][] = [];
+  const bulkCalls: BulkCall[] = [];
   const bulk = (call: IncomingCall): void => {
-    const asked = readAsked(call, domains);
-    bulkCalls.push(asked.map(({ name }) => name));
+    const { asked, groups } = readAsked(call, domains);
+    bulkCalls.push({ names: asked.map(({ name }) => name), groups });
     const records: Buffer[] = [];
     const goOn = (from: number): void => {
       for (let index = from; index < asked.length; index++) {
@@ -95,9 +101,13 @@ export function fakeStats(domains: readonly MeasuredFake[]): FakeStats {
   };
 }
 
-function readAsked(call: IncomingCall, domains: readonly MeasuredFake[]): MeasuredFake[] {
+function readAsked(
+  call: IncomingCall,
+  domains: readonly MeasuredFake[],
+): { asked: MeasuredFake[]; groups: number } {
   const reader = new XdrReader(call.payload);
-  return reader.array(1_000, () => readDomainName(reader)).flatMap((name) => byName(name, domains));
+  const names = reader.array(1_000, () => readDomainName(reader));
+  return { asked: names.flatMap((name) => byName(name, domains)), groups: reader.uint() };
 }
 
 function readOne(call: IncomingCall, domains: readonly MeasuredFake[]): MeasuredFake[] {

@@ -133,6 +133,7 @@ function domain(name: string, changes: Partial<DomainFacts> = {}): DomainFacts {
     loggedVersion: '7.2.22',
     emulatorFile: INSTALLED,
     guest: undefined,
+    vcpus: undefined,
     measured: undefined,
     ...changes,
   };

@@ -36,7 +36,7 @@ async function setUp(count: number): Promise<{ domains: MeasuredFake[]; fake: Fa
 }
 
 async function completeNames(domains: readonly MeasuredFake[], timeoutMs = AMPLE_MS): Promise<string[]> {
-  const measured = await reader.measure(domains, ALL, performance.now() + timeoutMs);
+  const measured = await reader.measure(domains, ALL, { deadline: performance.now() + timeoutMs });
   return domains.filter((domain) => measured.of(domain)?.complete === true).map(({ name }) => name);
 }
 
@@ -56,7 +56,7 @@ describe('when every QEMU answers', () => {
     const { domains } = await setUp(20);
     const [migrating] = domains;
     if (migrating !== undefined) migrating.job = true;
-    const measured = await reader.measure(domains, ALL, performance.now() + AMPLE_MS);
+    const measured = await reader.measure(domains, ALL, { deadline: performance.now() + AMPLE_MS });
     for (const domain of domains) {
       const of = measured.of(domain);
       expect(of).toMatchObject({ complete: true, cpu: { total: 1.5, user: undefined } });
@@ -67,7 +67,9 @@ describe('when every QEMU answers', () => {
 
   test('only what is wanted is asked for', async () => {
     const { domains, fake } = await setUp(3);
-    const measured = await reader.measure(domains, new Set(['cpu']), performance.now() + AMPLE_MS);
+    const measured = await reader.measure(domains, new Set(['cpu']), {
+      deadline: performance.now() + AMPLE_MS,
+    });
     expect(fake.bulkCalls).toEqual([]);
     expect(daemon.received.filter(({ procedure }) => procedure === 229)).toEqual([]);
     expect(measured.of({ uuid: fakeUuid(0), id: 1 })).toMatchObject({
@@ -75,6 +77,31 @@ describe('when every QEMU answers', () => {
       stats: undefined,
     });
     expect(measured.pools).toBeUndefined();
+  });
+
+  test('libvirt is not asked for the vCPUs that are known already', async () => {
+    const { domains, fake } = await setUp(20);
+    const known = new Set(domains.slice(0, 10).map(({ uuid }) => uuid));
+    const options = {
+      deadline: performance.now() + AMPLE_MS,
+      hasVcpus: ({ uuid }: { uuid: string }) => known.has(uuid),
+    };
+    const { of } = await reader.measure(domains, new Set(['vcpu', 'block']), options);
+    const vcpu = 8;
+    const askedFor = (wanted: boolean): string[] =>
+      fake.bulkCalls.flatMap(({ names, groups }) => (((groups & vcpu) !== 0) === wanted ? names : []));
+    expect(askedFor(false)).toEqual(domains.slice(0, 10).map(({ name }) => name));
+    expect(askedFor(true)).toEqual(domains.slice(10).map(({ name }) => name));
+    expect(domains.filter((domain) => of(domain)?.complete !== true)).toEqual([]);
+
+    const before = fake.bulkCalls.length;
+    const onlyVcpus = await reader.measure(domains, new Set(['vcpu']), options);
+    expect(fake.bulkCalls.slice(before).flatMap(({ names }) => names)).toEqual(
+      domains.slice(10).map(({ name }) => name),
+    );
+    expect(domains.map((domain) => onlyVcpus.of(domain)?.complete)).toEqual(
+      domains.map(({ uuid }) => (known.has(uuid) ? undefined : true)),
+    );
   });
 
   test('a domain that stopped since it was listed has none, and is no failure', async () => {
@@ -105,6 +132,7 @@ describe('a QEMU that does not answer its monitor', () => {
     expect(await completeNames(domains)).toEqual(namesBut(domains, 5));
     const monitorCalls = fake.bulkCalls
       .slice(before)
+      .map(({ names }) => names)
       .filter((names) => names.length > 1 || names[0] !== 'vm-5');
     expect(monitorCalls.flat()).toEqual(namesBut(domains, 5));
 
@@ -138,7 +166,7 @@ describe('a QEMU that does not answer its monitor', () => {
     const [hung] = domains;
     if (hung !== undefined) hung.hung = true;
     await completeNames(domains);
-    const { of } = await reader.measure(domains, ALL, performance.now() + AMPLE_MS);
+    const { of } = await reader.measure(domains, ALL, { deadline: performance.now() + AMPLE_MS });
     expect(of({ uuid: fakeUuid(0), id: 1 })).toMatchObject({ complete: false });
     expect(of({ uuid: fakeUuid(0), id: 1 })?.stats).toBeDefined();
   });

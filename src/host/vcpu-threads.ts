@@ -1,0 +1,93 @@
+import { closeSync, openSync, readdirSync, readSync } from 'node:fs';
+import { join } from 'node:path';
+import { createPause } from '../concurrency.ts';
+
+/** Times of one vCPU by libvirt's field names, in nanoseconds: `time`, `delay`, and `wait` where the kernel counts it. */
+export type VcpuFields = ReadonlyMap<string, number>;
+
+/** `(CPU 0/KVM) S …`: QEMU names its vCPUs' threads, as libvirt always has it do (`-name …,debug-threads=on`). */
+const VCPU_STAT = /\(CPU (\d{1,5})\/(?:KVM|TCG)\) /;
+/** The fields of `stat` after the name count from the third (proc(5)). */
+const UTIME = 14 - 3;
+const STIME = 15 - 3;
+/** USER_HZ is 100 for every architecture's user space. */
+const TICK_NANOSECONDS = 1e7;
+const MILLISECOND_NANOSECONDS = 1e6;
+const RUNNING = 1;
+
+/** More threads of one QEMU than this are not looked at: vCPUs' are among the first. */
+const MAX_THREADS = 8_192;
+/** `sched` is the longest of these files, and what is looked for stands in its first half. */
+const MAX_FILE_BYTES = 8_192;
+
+/**
+ * Reads the vCPUs of QEMU processes by their threads: the files that libvirt reads for its group vcpu, without the words
+ * with QEMU's monitor that the group takes besides. For 100 domains of two vCPUs 4 ms, against 50 ms for the group (four
+ * calls in flight). Read synchronously, as these files wait for nothing, with pauses for others.
+ *
+ * Returns vCPUs by number, by process. A process without threads named so (it is gone, or emulates all vCPUs in one
+ * thread) is missing.
+ */
+export async function readVcpuThreads(
+  proc: string,
+  pids: readonly number[],
+): Promise<ReadonlyMap<number, ReadonlyMap<number, VcpuFields>>> {
+  const buffer = Buffer.allocUnsafe(MAX_FILE_BYTES);
+  const read = (...path: string[]): string | undefined => readText(join(proc, ...path), buffer);
+  // `wait_sum` of a thread is there only while this is on, which it is not by default.
+  const countsWait = read('sys/kernel/sched_schedstats')?.trim() === '1';
+  const pause = createPause();
+  const found = new Map<number, ReadonlyMap<number, VcpuFields>>();
+  for (const pid of pids) {
+    const vcpus = new Map<number, VcpuFields>();
+    for (const thread of listThreads(proc, pid)) {
+      const directory = join(String(pid), 'task', thread);
+      const stat = read(directory, 'stat');
+      const number = stat === undefined ? undefined : VCPU_STAT.exec(stat)?.[1];
+      if (stat === undefined || number === undefined) continue;
+      const fields = new Map([['state', RUNNING]]);
+      set(fields, 'time', ticks(stat) * TICK_NANOSECONDS);
+      set(fields, 'delay', Number(read(directory, 'schedstat')?.split(' ')[1]));
+      if (countsWait)
+        set(fields, 'wait', waitMilliseconds(read(directory, 'sched')) * MILLISECOND_NANOSECONDS);
+      vcpus.set(Number(number), fields);
+    }
+    if (vcpus.size > 0) found.set(pid, vcpus);
+    await pause();
+  }
+  return found;
+}
+
+function listThreads(proc: string, pid: number): string[] {
+  try {
+    return readdirSync(join(proc, String(pid), 'task')).slice(0, MAX_THREADS);
+  } catch {
+    return []; // the process ended
+  }
+}
+
+function ticks(stat: string): number {
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ', STIME + 1);
+  return Number(fields[UTIME]) + Number(fields[STIME]);
+}
+
+/** `wait_sum : 12.345678`, on older kernels `se.statistics.wait_sum`. */
+function waitMilliseconds(sched: string | undefined): number {
+  return Number(/^(?:se\.statistics\.)?wait_sum\s*:\s*([\d.]+)$/m.exec(sched ?? '')?.[1]);
+}
+
+function set(fields: Map<string, number>, name: string, value: number): void {
+  if (Number.isFinite(value)) fields.set(name, value);
+}
+
+function readText(path: string, buffer: Buffer): string | undefined {
+  let file: number | undefined;
+  try {
+    file = openSync(path, 'r');
+    return buffer.toString('latin1', 0, readSync(file, buffer, 0, buffer.length, 0));
+  } catch {
+    return undefined; // the thread ended, or the kernel has no such file
+  } finally {
+    if (file !== undefined) closeSync(file);
+  }
+}
