@@ -1,3 +1,4 @@
+import { settledWithin } from '../concurrency.ts';
 import { readLastLoggedStart } from './qemu-log.ts';
 import { findQemuProcesses, type QemuProcess } from './qemu-process.ts';
 import { readVcpuThreads, type VcpuFields } from './vcpu-threads.ts';
@@ -27,14 +28,20 @@ export interface DomainRun {
 
 /** A process that was not found may have been just about to start; looking again is a walk through /proc. */
 const LOOK_AGAIN_MS = 30_000;
+/**
+ * Reading the command line of a process that is stuck in the kernel with its memory locked hangs until it is freed
+ * (as `ps` then does). Scrapes go on with what is known.
+ */
+const PATIENCE_MS = 2_000;
 /** libvirt logs the start a moment before the process exists. */
 const SAME_START_SECONDS = 60;
 
 /** Remembers what the host tells of each run, so that a scrape that sees no new run reads nothing. */
 export class DomainRuns {
   readonly #paths: HostPaths;
-  #runs = new Map<string, DomainRun>();
+  readonly #runs = new Map<string, DomainRun>();
   #lookedAt = Number.NEGATIVE_INFINITY;
+  #look: Promise<void> | undefined;
 
   constructor(paths: HostPaths) {
     this.#paths = paths;
@@ -45,21 +52,43 @@ export class DomainRuns {
     this.#runs.clear();
   }
 
-  /** What is known of each running domain, by uuid. Never throws: what cannot be seen is undefined. */
+  /**
+   * What is known of each running domain, by uuid. Never throws, and waits two seconds at most: what cannot be seen, or
+   * not in time, is undefined.
+   */
   async lookUp(running: readonly RunKey[]): Promise<ReadonlyMap<string, DomainRun>> {
-    const isNew = ({ uuid, id }: RunKey): boolean => this.#runs.get(uuid)?.id !== id;
-    const isMissing = ({ uuid }: RunKey): boolean => this.#runs.get(uuid)?.process === undefined;
-    const lookAgain = performance.now() - this.#lookedAt > LOOK_AGAIN_MS;
-    if (running.some((run) => isNew(run) || (lookAgain && isMissing(run)))) {
-      this.#lookedAt = performance.now();
-      const processes = await findQemuProcesses(this.#paths.proc).catch(() => new Map<string, QemuProcess>());
-      for (const run of running) {
-        if (isNew(run) || isMissing(run))
-          this.#runs.set(run.uuid, await this.#readRun(run, processes.get(run.uuid)));
-      }
+    // A look that is under way may have begun before the newest of these runs.
+    for (let looks = 0; looks < 2 && this.#isLookNeeded(running); looks++) {
+      this.#look ??= this.#lookAt(running).finally(() => {
+        this.#look = undefined;
+      });
+      // Counted from its beginning: one that hangs costs one scrape this time, and not each.
+      await settledWithin(this.#look, Math.max(0, this.#lookedAt + PATIENCE_MS - performance.now()));
     }
     this.#forgetAllBut(running);
     return this.#runs;
+  }
+
+  #isLookNeeded(running: readonly RunKey[]): boolean {
+    const lookAgain = performance.now() - this.#lookedAt > LOOK_AGAIN_MS;
+    return running.some((run) => this.#isNew(run) || (lookAgain && this.#isMissing(run)));
+  }
+
+  #isNew({ uuid, id }: RunKey): boolean {
+    return this.#runs.get(uuid)?.id !== id;
+  }
+
+  #isMissing({ uuid }: RunKey): boolean {
+    return this.#runs.get(uuid)?.process === undefined;
+  }
+
+  async #lookAt(running: readonly RunKey[]): Promise<void> {
+    this.#lookedAt = performance.now();
+    const processes = await findQemuProcesses(this.#paths.proc).catch(() => new Map<string, QemuProcess>());
+    for (const run of running) {
+      if (this.#isNew(run) || this.#isMissing(run))
+        this.#runs.set(run.uuid, await this.#readRun(run, processes.get(run.uuid)));
+    }
   }
 
   /** vCPUs of the domains that were looked up last, by uuid; those whose threads cannot be seen are missing. */
@@ -89,8 +118,7 @@ export class DomainRuns {
   }
 
   #forgetAllBut(running: readonly RunKey[]): void {
-    if (this.#runs.size === running.length) return;
-    const uuids = new Set(running.map(({ uuid }) => uuid));
-    this.#runs = new Map([...this.#runs].filter(([uuid]) => uuids.has(uuid)));
+    const ids = new Map(running.map(({ uuid, id }) => [uuid, id]));
+    for (const [uuid, { id }] of this.#runs) if (ids.get(uuid) !== id) this.#runs.delete(uuid);
   }
 }

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
@@ -52,6 +53,24 @@ async function seen(...running: RunKey[]): Promise<Record<string, [number | unde
     [...known].map(([uuid, { process, loggedVersion }]) => [names.get(uuid), [process?.pid, loggedVersion]]),
   );
 }
+
+test('a process whose command line hangs costs one look two seconds, and the others nothing more', async () => {
+  await run(WEB, 70);
+  expect(await seen(WEB)).toEqual({ web: [70, undefined] });
+  // A pipe without a writer: reading it hangs as it does for a process that is stuck in the kernel.
+  await mkdir(join(proc.path, '72'));
+  const pipe = join(proc.path, '72', 'cmdline');
+  execFileSync('mkfifo', [pipe]);
+  await run(DB, 71);
+  expect(await seen(WEB, DB)).toEqual({ web: [70, undefined] });
+  now += 5_000;
+  const again = process.hrtime.bigint();
+  expect(await seen(WEB, DB)).toEqual({ web: [70, undefined] });
+  expect(Number(process.hrtime.bigint() - again) / 1e6).toBeLessThan(1_000);
+  await writeFile(pipe, '');
+  for (let look = 0; look < 1_000 && runs.known(DB.uuid) === undefined; look++) await seen(WEB, DB);
+  expect(await seen(WEB, DB)).toEqual({ web: [70, undefined], db: [71, undefined] });
+});
 
 describe('what is known of a run', () => {
   test('its process and the version its log gives', async () => {
