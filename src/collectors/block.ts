@@ -73,6 +73,11 @@ export const blockCollector: Collector = {
   },
 };
 
+/** The query of a network disk's URL may hold a token, which is nobody's business who may scrape. */
+function withoutQuery({ type, source }: DiskConfig): string | undefined {
+  return type === 'network' ? source?.split('?', 1)[0] : source;
+}
+
 function infoLabels(disk: DiskConfig): Record<string, string> {
   return {
     device: labelText(disk.target),
@@ -83,7 +88,7 @@ function infoLabels(disk: DiskConfig): Record<string, string> {
     io: labelText(disk.io),
     discard: labelText(disk.discard),
     source_type: labelText(disk.type),
-    source: labelText(disk.source),
+    source: labelText(withoutQuery(disk)),
     protocol: labelText(disk.protocol),
     serial: labelText(disk.serial),
   };

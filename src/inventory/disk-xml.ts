@@ -76,7 +76,8 @@ function networkLine(source: XmlElement | undefined): string | undefined {
   const protocol = attribute(source, 'protocol');
   if (protocol === undefined) return undefined;
   const snapshot = attribute(child(source, 'snapshot'), 'name');
-  return `${protocol}:${attribute(source, 'name') ?? ''}${attribute(source, 'query') ?? ''}${
+  const query = attribute(source, 'query');
+  return `${protocol}:${attribute(source, 'name') ?? ''}${query === undefined ? '' : `?${query}`}${
     snapshot === undefined ? '' : `@${snapshot}`
   }`;
 }

@@ -197,7 +197,7 @@ describe('disk sources', () => {
     ],
     [
       "<disk type='network'><source protocol='https' name='a.iso' query='k=v'/><target dev='vda'/></disk>",
-      'https:a.isok=v',
+      'https:a.iso?k=v',
     ],
     [
       "<disk type='nvme'><source type='pci' namespace='1'><address domain='0x0000' bus='0x01' slot='0x00' function='0x0'/></source><target dev='vda'/></disk>",
