@@ -1,9 +1,13 @@
-import { forEachLimited } from '../concurrency.ts';
+import { forEachLimited, settledWithin } from '../concurrency.ts';
+import { LibvirtServerError } from '../libvirt/errors.ts';
 import type { CpuTimes, StatsClient } from '../libvirt/stats-client.ts';
 import type { DomainRef } from '../libvirt/wire-types.ts';
 import { CALLS_AT_A_TIME } from './pending-calls.ts';
 import type { PerDomainCalls } from './per-domain-calls.ts';
 import { runKey } from './run-key.ts';
+
+/** VIR_ERR_NO_SUPPORT, VIR_ERR_OPERATION_INVALID, VIR_ERR_OPERATION_UNSUPPORTED: no cgroup that counts. */
+const NO_CGROUP: ReadonlySet<number> = new Set([3, 55, 84]);
 
 /** Reads the processor time of running domains, for which there is no cheap bulk call. */
 export class CpuReader {
@@ -22,19 +26,20 @@ export class CpuReader {
   async read(running: readonly DomainRef[], deadline: number): Promise<ReadonlyMap<string, CpuTimes>> {
     const read = new Map<string, CpuTimes>();
     this.#forgetAllBut(running);
-    await forEachLimited(running, CALLS_AT_A_TIME, async (domain) => {
+    const reading = forEachLimited(running, CALLS_AT_A_TIME, async (domain) => {
       const key = runKey(domain);
       const answer = await this.#calls.ask(domain, deadline, (client) => this.#times(client, domain, key));
       if (answer?.value !== undefined) read.set(key, answer.value);
     });
-    return read;
+    await settledWithin(reading, Math.max(0, deadline - performance.now()));
+    return new Map(read);
   }
 
   async #times(client: StatsClient, domain: DomainRef, key: string): Promise<CpuTimes | undefined> {
     const source = this.#sources.get(key);
     if (source !== 'process') {
       const times = await client.cgroupCpuTimes(domain).catch((error: unknown) => {
-        if (source === 'cgroup') throw error;
+        if (source === 'cgroup' || !saysThereIsNone(error)) throw error;
         return undefined;
       });
       if (times !== undefined) this.#sources.set(key, 'cgroup');
@@ -50,4 +55,9 @@ export class CpuReader {
     const keys = new Set(running.map(runKey));
     this.#sources = new Map([...this.#sources].filter(([key]) => keys.has(key)));
   }
+}
+
+/** Any other error may pass, and the source of a run is chosen for good. */
+function saysThereIsNone(error: unknown): boolean {
+  return error instanceof LibvirtServerError && NO_CGROUP.has(error.number);
 }

@@ -85,6 +85,14 @@ test('a run keeps its source, so that the counter never seems to jump', async ()
   expect(await total(reader)).toBe(10);
 });
 
+test('an error that may pass does not choose the source', async () => {
+  let starting = true;
+  const reader = await readerOf((call) => (starting ? call.fail(1, 'not yet') : tenSeconds(call)));
+  expect(await total(reader)).toBeUndefined();
+  starting = false;
+  expect(await total(reader)).toBe(10);
+});
+
 test('another run finds its source anew', async () => {
   let available = false;
   const reader = await readerOf((call) => (available ? tenSeconds(call) : unsupported(call)));
