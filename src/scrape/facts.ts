@@ -4,7 +4,7 @@ import type { QemuProcess } from '../host/qemu-process.ts';
 import type { VcpuFields } from '../host/vcpu-threads.ts';
 import type { HypervisorFacts } from '../inventory/hypervisor.ts';
 import type { DomainView } from '../inventory/inventory.ts';
-import type { MeasuredDomain } from '../stats/stats-reader.ts';
+import type { MeasuredDomain, StatsKind } from '../stats/stats-reader.ts';
 import type { StoragePool } from '../stats/storage-pools.ts';
 
 /** A domain with what the host tells of its current run. */
@@ -32,6 +32,8 @@ export interface ScrapeFacts {
   readonly domains: readonly DomainFacts[];
   /** Undefined when they were not asked for, or could not be read for a while. */
   readonly pools: readonly StoragePool[] | undefined;
+  /** What was asked for and could not be measured at all. */
+  readonly unmeasured: ReadonlySet<StatsKind>;
   /** End of life of an osinfo id, Unix time in seconds. */
   readonly endOfLife: (osId: string) => number | undefined;
   /** Whether osinfo-db has this id. */

@@ -74,7 +74,8 @@ export function createGatherer(sources: FactSources): Gather {
         measured: measured.of(domain),
       };
     });
-    return { hypervisor, stateCounts, domains: facts, pools: measured.pools, endOfLife, isKnownOs };
+    const { pools, failed: unmeasured } = measured;
+    return { hypervisor, stateCounts, domains: facts, pools, unmeasured, endOfLife, isKnownOs };
   };
 }
 

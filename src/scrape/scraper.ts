@@ -55,7 +55,7 @@ export class Scraper {
     up.samples.push({ labels: {}, value: flag(facts !== undefined) });
     const success = gauge(
       'libvirt_scrape_collector_success',
-      'Whether the collector turned this scrape into metrics; 0 for all while libvirt does not answer.',
+      'Whether the collector could read what it shows; 0 for all while libvirt does not answer.',
     );
     const duration = gauge(
       'libvirt_scrape_collector_duration_seconds',
@@ -71,7 +71,8 @@ export class Scraper {
       const start = performance.now();
       const families = facts === undefined ? undefined : this.#run(collector, facts);
       const labels = { collector: collector.name };
-      success.samples.push({ labels, value: flag(families !== undefined) });
+      const isMeasured = collector.measures?.every((kind) => facts?.unmeasured.has(kind) !== true) ?? true;
+      success.samples.push({ labels, value: flag(families !== undefined && isMeasured) });
       duration.samples.push({ labels, value: (performance.now() - start) / 1000 });
       for (const family of families ?? []) {
         await write(family);
@@ -94,7 +95,8 @@ export class Scraper {
   async #gatherOrLate(deadline: number, kinds: ReadonlySet<StatsKind>): Promise<ScrapeFacts | undefined> {
     const remainingMs = deadline - performance.now();
     if (remainingMs <= 0) return undefined;
-    const running = this.#gatherings.get(keyOf(kinds)) ?? this.#begin(deadline, kinds);
+    const underWay = this.#gatherings.get(keyOf(kinds));
+    const running = canJoin(underWay, deadline) ? underWay : this.#begin(deadline, kinds);
     const gathering = running.facts.catch(() => undefined); // the session logs why libvirt is away
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<undefined>((resolve) => {
@@ -110,7 +112,7 @@ export class Scraper {
   #begin(deadline: number, kinds: ReadonlySet<StatsKind>): Gathering {
     const key = keyOf(kinds);
     const facts = this.#options.gather(deadline, kinds).finally(() => {
-      this.#gatherings.delete(key);
+      if (this.#gatherings.get(key) === gathering) this.#gatherings.delete(key);
     });
     const gathering = { facts, deadline };
     this.#gatherings.set(key, gathering);
@@ -131,6 +133,16 @@ export class Scraper {
       return undefined;
     }
   }
+}
+
+/**
+ * One that ends later would leave this scrape without anything at its own deadline; one with much less time may have
+ * found no time for what this scrape can wait for.
+ */
+function canJoin(gathering: Gathering | undefined, deadline: number): gathering is Gathering {
+  if (gathering === undefined) return false;
+  const now = performance.now();
+  return gathering.deadline <= deadline && gathering.deadline - now >= (deadline - now) / 2;
 }
 
 function keyOf(kinds: ReadonlySet<StatsKind>): string {

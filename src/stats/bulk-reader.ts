@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
-import { forEachLimited } from '../concurrency.ts';
+import { forEachLimited, settledWithin } from '../concurrency.ts';
+import { LibvirtServerError } from '../libvirt/errors.ts';
 import { StatsGroup } from '../libvirt/stats-client.ts';
 import type { DomainStatsRecord } from '../libvirt/stats-procedures.ts';
 import type { DomainRef } from '../libvirt/wire-types.ts';
@@ -21,7 +22,15 @@ const LONGEST_PATIENCE_MS = 4_000;
 /** What remains of a scrape's time has to do for a batch that is late, for those in it, and for others behind it. */
 const ATTEMPTS = 4;
 
-type Late = Extract<Answer<readonly DomainStatsRecord[]>, { late: true }>;
+/** A call whose answer is late. */
+interface Late {
+  readonly pending: Extract<Answer<readonly DomainStatsRecord[]>, { late: true }>['pending'];
+  /** Whether it was waited for long enough to say that a domain hangs: a scrape may have less time than that. */
+  readonly isOverdue: boolean;
+}
+
+/** `refused`: libvirt answered with an error. `unread`: it was not asked, or the connection is lost. */
+type Asked = 'told' | 'refused' | 'unread' | Late;
 
 export interface BulkStats {
   /** Undefined when the domain stopped before it was asked. */
@@ -62,62 +71,96 @@ export class BulkReader {
   }
 
   /**
-   * Reads of each running domain those {@link StatsGroup}s that `groupsOf` names for it, until `deadline`
+   * Never throws; `error` is the first one met. Reads of each running domain those {@link StatsGroup}s that `groupsOf` names for it, until `deadline`
    * (performance.now() milliseconds) at most.
    */
   async read(
     running: readonly DomainRef[],
     groupsOf: (domain: DomainRef) => number,
     deadline: number,
-  ): Promise<BulkResults> {
+  ): Promise<{ readonly results: BulkResults; readonly error: unknown }> {
     this.#setAside.keepOnly(running);
     const reading = new Reading(deadline);
     const answering = running.filter((domain) => !this.#setAside.has(domain));
     const batches = batchesOf(answering, groupsOf);
-    const withoutMonitor = this.#readWithoutMonitor(running, groupsOf, reading);
-    await forEachLimited(batches, CALLS_AT_A_TIME, (batch) => this.#readBatch(batch, reading));
-    await withoutMonitor;
+    const whole = Promise.all([
+      this.#readWithoutMonitor(running, groupsOf, reading),
+      forEachLimited(batches, CALLS_AT_A_TIME, (batch) => this.#readBatch(batch, reading)),
+    ]);
+    await settledWithin(whole, Math.max(0, deadline - performance.now()));
     reading.isOver = true;
-    if (reading.slowestMs > 0) this.#patienceMs = patienceAfter(reading.slowestMs);
-    return reading.results;
+    // Not at once to less: another selection of collectors, or a quiet moment, says little about the next scrape.
+    if (reading.slowestMs > 0)
+      this.#patienceMs = Math.max(patienceAfter(reading.slowestMs), this.#patienceMs / 2);
+    return { results: reading.results, error: reading.error };
   }
 
   async #readBatch(batch: Batch, reading: Reading): Promise<void> {
     const begun = performance.now();
-    const late = await this.#ask(batch, reading);
-    if (late === undefined) {
-      reading.slowestMs = Math.max(reading.slowestMs, performance.now() - begun);
-      return;
-    }
-    late.pending.then(
-      (records) => reading.store(batch, records),
+    const asked = await this.#ask(batch, reading);
+    if (asked === 'told') reading.slowestMs = Math.max(reading.slowestMs, performance.now() - begun);
+    // One domain's error fails the call for all that are in it (libvirt: qemuConnectGetAllDomainStats).
+    if (asked === 'refused' && batch.domains.length > 1) await this.#askEach(batch, reading);
+    if (typeof asked === 'string') return;
+    asked.pending.then(
+      (records) => {
+        reading.store(batch, records);
+        this.#learn(performance.now() - begun);
+      },
       () => undefined,
     );
-    await Promise.all(
-      batch.domains.map(async (domain) => {
-        const one = { domains: [domain], groups: batch.groups };
-        const alone = batch.domains.length === 1 ? late : await this.#ask(one, reading);
-        const busy = reading.results.get(runKey(domain))?.complete === false;
-        if (alone !== undefined || busy) this.#setAside.add(domain, (alone ?? late).pending);
-      }),
+    if (asked.isOverdue) await this.#findCulprit(batch, asked, reading);
+    else void this.#findCulpritLater(batch, asked);
+  }
+
+  #askEach(batch: Batch, reading: Reading): Promise<Asked[]> {
+    return Promise.all(
+      batch.domains.map((domain) => this.#ask({ domains: [domain], groups: batch.groups }, reading)),
     );
   }
 
-  /** Stores what comes in time; returns the call when its answer is late. */
-  async #ask(batch: Batch, reading: Reading): Promise<Late | undefined> {
+  /** Asks the domains of a late batch one by one, and sets aside those that hang. */
+  async #findCulprit(batch: Batch, late: Late, reading: Reading): Promise<void> {
+    const each = batch.domains.length === 1 ? [late] : await this.#askEach(batch, reading);
+    for (const [index, domain] of batch.domains.entries()) {
+      const alone = each[index];
+      const hangs = typeof alone === 'object' && alone.isOverdue;
+      const isBusy = reading.results.get(runKey(domain))?.complete === false;
+      if (hangs || isBusy) this.#setAside.add(domain, (typeof alone === 'object' ? alone : late).pending);
+    }
+  }
+
+  /** The scrape had no time to tell. What it would have found out is found out with nobody waiting. */
+  async #findCulpritLater(batch: Batch, late: Late): Promise<void> {
+    if (await settledWithin(late.pending, this.#patienceMs)) return;
+    const ample = performance.now() + ATTEMPTS * LONGEST_PATIENCE_MS;
+    await this.#findCulprit(batch, { ...late, isOverdue: true }, new Reading(ample));
+  }
+
+  /** A batch that was late and was answered after all: this host takes longer. */
+  #learn(tookMs: number): void {
+    if (tookMs < LONGEST_PATIENCE_MS) this.#patienceMs = Math.max(this.#patienceMs, patienceAfter(tookMs));
+  }
+
+  /** Stores what comes in time. */
+  async #ask(batch: Batch, reading: Reading): Promise<Asked> {
     const remainingMs = reading.deadline - performance.now();
-    if (remainingMs <= 0) return undefined;
+    if (remainingMs <= 0) return 'unread';
+    const patienceMs = this.#patienceMs;
+    const waitMs = Math.min(patienceMs, remainingMs / ATTEMPTS);
     try {
       const answer = await this.#calls.ask(
         (client) => client.domainStats(batch.domains, batch.groups),
-        Math.min(this.#patienceMs, remainingMs / ATTEMPTS),
+        waitMs,
       );
-      if (answer.late) return answer;
+      if (answer.late) return { pending: answer.pending, isOverdue: waitMs >= patienceMs };
       reading.store(batch, answer.value);
-    } catch {
-      // The connection is lost, libvirt refuses, or too much hangs already: these domains have no statistics now.
+      return 'told';
+    } catch (error) {
+      // These domains have no statistics now.
+      reading.error ??= error;
+      return error instanceof LibvirtServerError ? 'refused' : 'unread';
     }
-    return undefined;
   }
 
   /** What libvirt knows of the domains that are set aside without a word with their QEMU. */
@@ -161,6 +204,7 @@ class Reading {
   readonly results: BulkResults = new Map();
   slowestMs = 0;
   isOver = false;
+  error: unknown;
 
   constructor(deadline: number) {
     this.deadline = deadline;

@@ -1,4 +1,4 @@
-import { forEachLimited } from '../concurrency.ts';
+import { forEachLimited, settledWithin } from '../concurrency.ts';
 import type { DomainJob } from '../libvirt/stats-client.ts';
 import type { DomainRef } from '../libvirt/wire-types.ts';
 import { CALLS_AT_A_TIME } from './pending-calls.ts';
@@ -42,11 +42,12 @@ export class JobReader {
       else toAsk.push(domain);
     }
     const reading = this.#known;
-    await forEachLimited(toAsk, CALLS_AT_A_TIME, async (domain) => {
+    const asking = forEachLimited(toAsk, CALLS_AT_A_TIME, async (domain) => {
       const answer = await this.#calls.ask(domain, deadline, (client) => client.job(domain));
       if (answer?.value !== undefined)
         reading.set(runKey(domain), { job: answer.value, lookedAt: performance.now() });
     });
+    await settledWithin(asking, Math.max(0, deadline - performance.now()));
     return new Map([...reading].map(([key, { job }]) => [key, job]));
   }
 }

@@ -13,6 +13,9 @@ export const CALLS_AT_A_TIME = 4;
  */
 const MAX_PENDING = 12;
 
+/** One call does not open more connections than this. */
+const MAX_CONNECTS = 3;
+
 /** A call's answer, or that it did not come in time; it is pending then, and nobody can take it back. */
 export type Answer<T> =
   | { readonly late: false; readonly value: T }
@@ -35,7 +38,7 @@ interface Lane {
 export class PendingCalls {
   readonly #connect: () => Promise<StatsClient>;
   #lanes: Lane[] = [];
-  #connecting: Promise<Lane> | undefined;
+  #connecting: Promise<void> | undefined;
   #active = 0;
   #pending = 0;
   readonly #waiting: (() => void)[] = [];
@@ -59,8 +62,7 @@ export class PendingCalls {
           `${MAX_PENDING} calls wait for domains that do not answer; no more are made until some do`,
         );
       }
-      const lane = await this.#freeLane();
-      lane.calls += 1;
+      const lane = await this.#reserveLane();
       const answer = call(lane.client).finally(() => {
         lane.calls -= 1;
         this.#closeSpare(lane);
@@ -95,24 +97,30 @@ export class PendingCalls {
     }
   }
 
-  async #freeLane(): Promise<Lane> {
-    this.#lanes = this.#lanes.filter(({ client }) => client.isOpen);
-    const free = this.#lanes.find(({ calls }) => calls < CALLS_AT_A_TIME);
-    if (free !== undefined) return free;
-    this.#connecting ??= this.#openLane().finally(() => {
-      this.#connecting = undefined;
-    });
-    return this.#connecting;
+  /** Counts the call at once: of several that begin together each needs a place of its own. */
+  async #reserveLane(): Promise<Lane> {
+    for (let connects = 0; connects <= MAX_CONNECTS; connects++) {
+      this.#lanes = this.#lanes.filter(({ client }) => client.isOpen);
+      const free = this.#lanes.find(({ calls }) => calls < CALLS_AT_A_TIME);
+      if (free !== undefined) {
+        free.calls += 1;
+        return free;
+      }
+      this.#connecting ??= this.#openLane().finally(() => {
+        this.#connecting = undefined;
+      });
+      await this.#connecting;
+    }
+    throw new LibvirtTransportError('ERR_LIBVIRT_CLOSED', 'libvirt closes each connection at once');
   }
 
-  async #openLane(): Promise<Lane> {
+  async #openLane(): Promise<void> {
     const lane = { client: await this.#connect(), calls: 0 };
     if (this.#stopped) {
       await lane.client.close();
       throw new LibvirtTransportError('ERR_LIBVIRT_CLOSED', 'the exporter is stopping');
     }
     this.#lanes.push(lane);
-    return lane;
   }
 
   /** Once the calls are answered that needed another connection, it is not needed any more. */

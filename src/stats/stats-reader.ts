@@ -16,6 +16,7 @@ import { type StoragePool, StoragePoolReader } from './storage-pools.ts';
 /** What can be asked for; each costs libvirt something, so only what is shown is asked. */
 export const STATS = ['balloon', 'vcpu', 'interface', 'block', 'cpu', 'job', 'pools'] as const;
 export type StatsKind = (typeof STATS)[number];
+const GROUP_KINDS = ['balloon', 'vcpu', 'interface', 'block'] as const;
 
 export type { DomainJob };
 
@@ -41,6 +42,8 @@ export interface MeasuredDomain {
 export interface Measured {
   readonly of: (domain: Pick<DomainRef, 'uuid' | 'id'>) => MeasuredDomain | undefined;
   readonly pools: readonly StoragePool[] | undefined;
+  /** Kinds of which nothing at all could be read. */
+  readonly failed: ReadonlySet<StatsKind>;
 }
 
 export interface MeasureOptions {
@@ -65,6 +68,8 @@ export class StatsReader {
   readonly #cpu: CpuReader;
   readonly #jobs: JobReader;
   readonly #pools: StoragePoolReader;
+  readonly #log: Logger;
+  #failed = '';
 
   constructor({ target, timeoutMs, onCallSent, log }: StatsReaderOptions) {
     const connect = (): Promise<StatsClient> =>
@@ -81,11 +86,12 @@ export class StatsReader {
       PendingCalls,
       PendingCalls,
     ];
+    this.#log = log;
     this.#lanes = [bulk, small, pools];
     this.#bulk = new BulkReader({ calls: bulk, log });
-    const perDomain = new PerDomainCalls(small);
-    this.#cpu = new CpuReader(perDomain);
-    this.#jobs = new JobReader(perDomain);
+    // Of their own each: a job that hangs says nothing of the processor time.
+    this.#cpu = new CpuReader(new PerDomainCalls(small));
+    this.#jobs = new JobReader(new PerDomainCalls(small));
     this.#pools = new StoragePoolReader(pools, log);
   }
 
@@ -104,24 +110,34 @@ export class StatsReader {
     kinds: ReadonlySet<StatsKind>,
     { deadline, hasVcpus = () => false }: MeasureOptions,
   ): Promise<Measured> {
-    const groups = (['balloon', 'vcpu', 'interface', 'block'] as const)
-      .filter((kind) => kinds.has(kind))
-      .reduce((sum, kind) => sum | StatsGroup[kind], 0);
+    const groups = GROUP_KINDS.filter((kind) => kinds.has(kind)).reduce(
+      (sum, kind) => sum | StatsGroup[kind],
+      0,
+    );
     const groupsOf = (domain: Pick<DomainRef, 'uuid'>): number =>
       hasVcpus(domain) ? groups & ~StatsGroup.vcpu : groups;
+    const reading = kinds.has('pools') ? this.#pools.read(deadline) : undefined;
     const small = Promise.all([
       kinds.has('cpu') ? this.#cpu.read(running, deadline) : undefined,
       kinds.has('job') ? this.#jobs.read(running, deadline) : undefined,
-      kinds.has('pools') ? this.#pools.read(deadline) : undefined,
     ]);
     await settledWithin(small, HEAD_START_MS);
     const bulk = groups === 0 ? undefined : await this.#bulk.read(running, groupsOf, deadline);
-    const [cpu, jobs, pools] = await small;
+    const [cpu, jobs] = await small;
+    const pools = await reading;
+    const failed = new Set<StatsKind>();
+    if (bulk?.error !== undefined && bulk.results.size === 0) {
+      for (const kind of GROUP_KINDS) if (kinds.has(kind)) failed.add(kind);
+    }
+    // A domain alone that just stopped is no failure.
+    const someRun = [...(bulk?.results.values() ?? [])].some(({ stats }) => stats !== undefined);
+    if (someRun && cpu?.size === 0) failed.add('cpu');
+    this.#note(failed, bulk?.error);
     return {
       of: (domain) => {
         if (domain.id < 0) return undefined;
         const key = runKey(domain);
-        const found = bulk?.get(key);
+        const found = bulk?.results.get(key);
         return {
           stats: found?.stats,
           complete: groupsOf(domain) === 0 ? undefined : found?.complete === true,
@@ -130,6 +146,17 @@ export class StatsReader {
         };
       },
       pools,
+      failed,
     };
+  }
+
+  /** Logs once what cannot be measured at all, until that changes. */
+  #note(failed: ReadonlySet<StatsKind>, error: unknown): void {
+    const kinds = [...failed].join();
+    if (kinds === this.#failed) return;
+    this.#failed = kinds;
+    if (kinds === '') this.#log.info('everything can be measured again');
+    else
+      this.#log.warn({ kinds: [...failed], err: error }, 'libvirt lets nothing of these kinds be measured');
   }
 }

@@ -1,8 +1,10 @@
 import type { Logger } from 'pino';
-import { settledWithin } from '../concurrency.ts';
-import { LibvirtServerError, ServerErrorNumber } from '../libvirt/errors.ts';
+import { forEachLimited, settledWithin } from '../concurrency.ts';
+import { LibvirtServerError, LibvirtTransportError, ServerErrorNumber } from '../libvirt/errors.ts';
+import type { StatsClient } from '../libvirt/stats-client.ts';
 import type { StoragePoolInfo } from '../libvirt/storage-procedures.ts';
-import type { PendingCalls } from './pending-calls.ts';
+import type { StoragePoolRef } from '../libvirt/wire-types.ts';
+import { CALLS_AT_A_TIME, type PendingCalls } from './pending-calls.ts';
 
 /** A pool answers from memory; one that takes this long is busy, with a refresh for example. */
 const PATIENCE_MS = 1_000;
@@ -16,16 +18,21 @@ export interface StoragePool extends StoragePoolInfo {
   readonly name: string;
 }
 
-/**
- * Reads the storage pools as libvirt last saw them; they are never refreshed. A pool that hangs keeps only the other
- * pools waiting, and one call at most.
- */
+interface Known {
+  readonly pool: StoragePool;
+  /** performance.now() milliseconds. */
+  readonly readAt: number;
+}
+
+/** Reads the storage pools as libvirt last saw them; they are never refreshed. A pool that hangs costs only itself. */
 export class StoragePoolReader {
   readonly #calls: PendingCalls;
   readonly #log: Logger;
   readonly #failing = new Map<string, string>();
-  #pools: readonly StoragePool[] = [];
-  #readAt = Number.NEGATIVE_INFINITY;
+  /** Pools with a call that has not been answered: they are asked again when it is. */
+  readonly #hung = new Set<string>();
+  readonly #pools = new Map<string, Known>();
+  #listedAt = Number.NEGATIVE_INFINITY;
   #reading: Promise<void> | undefined;
 
   constructor(calls: PendingCalls, log: Logger) {
@@ -33,53 +40,65 @@ export class StoragePoolReader {
     this.#log = log;
   }
 
-  /** Undefined when the pools could not be read for a while. */
+  /** Undefined when they could not be listed for a while; a pool that could not be read for a while is missing. */
   async read(deadline: number): Promise<readonly StoragePool[] | undefined> {
+    // One that is still under way was waited for by an earlier scrape.
+    const isLeftOver = this.#reading !== undefined;
     this.#reading ??= this.#readAll().finally(() => {
       this.#reading = undefined;
     });
-    const patienceMs = Math.min(PATIENCE_MS, Math.max(0, deadline - performance.now()));
+    const patienceMs = isLeftOver ? 0 : Math.min(PATIENCE_MS, Math.max(0, deadline - performance.now()));
     await settledWithin(this.#reading, patienceMs);
-    return performance.now() - this.#readAt < STALE_MS ? this.#pools : undefined;
+    const isFresh = (readAt: number): boolean => performance.now() - readAt < STALE_MS;
+    if (!isFresh(this.#listedAt)) return undefined;
+    return [...this.#pools.values()].filter(({ readAt }) => isFresh(readAt)).map(({ pool }) => pool);
   }
 
   async #readAll(): Promise<void> {
-    const listed = await this.#try('', (calls) => whole(calls, (client) => client.storagePools()));
+    const listed = await this.#try('', (client) => client.storagePools());
     if (listed === undefined) return;
-    const pools: StoragePool[] = [];
-    const names = new Set<string>();
-    for (const pool of listed) {
-      const info = await this.#try(pool.name, (calls) => whole(calls, (client) => client.storagePool(pool)));
-      if (info === undefined || names.has(pool.name)) continue;
-      names.add(pool.name);
-      pools.push({ name: pool.name, ...info });
-    }
-    this.#pools = pools;
-    this.#readAt = performance.now();
+    this.#listedAt = performance.now();
+    const byName = new Map<string, StoragePoolRef>();
+    for (const pool of listed) if (!byName.has(pool.name)) byName.set(pool.name, pool);
+    for (const name of this.#pools.keys()) if (!byName.has(name)) this.#pools.delete(name);
+    await forEachLimited(byName.values(), CALLS_AT_A_TIME, async (pool) => {
+      const info = await this.#try(pool.name, (client) => client.storagePool(pool));
+      if (info === undefined) return;
+      this.#pools.set(pool.name, { pool: { name: pool.name, ...info }, readAt: performance.now() });
+    });
   }
 
   /** Logs a failure once, until what fails changes. */
-  async #try<T>(pool: string, read: (calls: PendingCalls) => Promise<T>): Promise<T | undefined> {
+  async #try<T>(pool: string, call: (client: StatsClient) => Promise<T>): Promise<T | undefined> {
+    if (this.#hung.has(pool)) return undefined;
     try {
-      const value = await read(this.#calls);
-      this.#failing.delete(pool);
-      return value;
-    } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
-      // Connections come and go with the daemon, which is logged elsewhere; a daemon without storage has no pools.
-      const tells = error instanceof LibvirtServerError && error.number !== ServerErrorNumber.noSupport;
-      if (tells && this.#failing.get(pool) !== message) {
-        if (this.#failing.size > MAX_FAILING) this.#failing.clear();
-        this.#failing.set(pool, message);
-        this.#log.warn({ err: error, ...(pool === '' ? {} : { pool }) }, 'storage pools cannot be read');
+      const answer = await this.#calls.ask(call, PATIENCE_MS);
+      if (answer.late) {
+        this.#hung.add(pool);
+        const done = (): void => {
+          this.#hung.delete(pool);
+        };
+        answer.pending.then(done, done);
+        this.#note(
+          pool,
+          new LibvirtTransportError('ERR_LIBVIRT_TIMEOUT', `no answer within ${PATIENCE_MS} ms`),
+        );
+        return undefined;
       }
+      this.#failing.delete(pool);
+      return answer.value;
+    } catch (error) {
+      // Connections come and go with the daemon, which is logged elsewhere; a daemon without storage has no pools.
+      if (error instanceof LibvirtServerError && error.number !== ServerErrorNumber.noSupport)
+        this.#note(pool, error);
       return undefined;
     }
   }
-}
 
-/** The answer, however late: nobody but the next reading waits for it. */
-async function whole<T>(calls: PendingCalls, call: Parameters<typeof calls.ask<T>>[0]): Promise<T> {
-  const answer = await calls.ask(call, PATIENCE_MS);
-  return answer.late ? answer.pending : answer.value;
+  #note(pool: string, error: Error): void {
+    if (this.#failing.get(pool) === error.message) return;
+    if (this.#failing.size > MAX_FAILING) this.#failing.clear();
+    this.#failing.set(pool, error.message);
+    this.#log.warn({ err: error, ...(pool === '' ? {} : { pool }) }, 'storage pools cannot be read');
+  }
 }

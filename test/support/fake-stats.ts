@@ -8,11 +8,15 @@ export interface MeasuredFake extends DomainRef {
   hung?: boolean;
   /** It is not there any more. */
   gone?: boolean;
+  /** libvirt fails each bulk call that it is in. */
+  broken?: boolean;
   /** A job such as a migration runs. */
   job?: boolean;
 }
 
 export interface FakeStats {
+  /** How long each bulk call takes; settable. */
+  delayMs: number;
   readonly handler: CallHandler;
   /** Makes its QEMU answer: the call that waits for it goes on. */
   readonly revive: (domain: MeasuredFake) => void;
@@ -40,6 +44,14 @@ export function fakeStats(domains: readonly MeasuredFake[]): FakeStats {
   const bulk = (call: IncomingCall): void => {
     const { asked, groups } = readAsked(call, domains);
     bulkCalls.push({ names: asked.map(({ name }) => name), groups });
+    if (fake.delayMs === 0) answer(call, asked);
+    else setTimeout(() => answer(call, asked), fake.delayMs);
+  };
+  const answer = (call: IncomingCall, asked: readonly MeasuredFake[]): void => {
+    if (asked.some(({ broken }) => broken === true)) {
+      call.fail(1, 'internal error: cannot tell');
+      return;
+    }
     const records: Buffer[] = [];
     const goOn = (from: number): void => {
       for (let index = from; index < asked.length; index++) {
@@ -57,7 +69,8 @@ export function fakeStats(domains: readonly MeasuredFake[]): FakeStats {
     };
     goOn(0);
   };
-  return {
+  const fake: FakeStats = {
+    delayMs: 0,
     bulkCalls,
     revive: (domain) => {
       domain.hung = false;
@@ -99,6 +112,7 @@ export function fakeStats(domains: readonly MeasuredFake[]): FakeStats {
       }
     }),
   };
+  return fake;
 }
 
 function readAsked(

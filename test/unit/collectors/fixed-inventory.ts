@@ -343,6 +343,7 @@ export const FIXED_INVENTORY: ScrapeFacts = {
   ]),
   domains: DOMAINS,
   pools: POOLS,
+  unmeasured: new Set(),
   endOfLife: (osId) => END_OF_LIFE[osId],
   isKnownOs: (osId) => SHIPPED_OSINFO.eolById.has(osId),
 };

@@ -13,6 +13,7 @@ const FACTS: ScrapeFacts = {
   stateCounts: new Map([[1, 3]]),
   domains: [],
   pools: undefined,
+  unmeasured: new Set(),
   endOfLife: () => undefined,
   isKnownOs: () => false,
 };
@@ -154,18 +155,33 @@ describe('scrapes at the same time', () => {
     expect((await next).value('libvirt_up')).toBe(1);
   });
 
-  test('one that joins with less time does not wait longer than it has', async () => {
+  test.each([
+    ['less time than the one under way', [10_000, 1_000]],
+    ['much more time than the one under way', [1_000, 10_000]],
+  ] as const)('one with %s gathers for itself, and has what its own time allows', async (_, timeouts) => {
     jest.useFakeTimers();
-    const held = heldGathering();
-    const { scrape } = setUp(held.gather);
-    const patient = scrape(10_000);
-    const hasty = scrape(1_000);
-    await jest.advanceTimersByTimeAsync(1_000);
-    expect((await hasty).value('libvirt_up')).toBe(0);
-    held.succeed();
-    expect((await patient).value('libvirt_up')).toBe(1);
-    expect(held.deadlines).toHaveLength(1);
+    const deadlines: number[] = [];
+    const { scrape } = setUp(async (deadline) => {
+      deadlines.push(deadline);
+      await new Promise((resolve) => setTimeout(resolve, deadline - performance.now() - 100));
+      return { ...FACTS, stateCounts: new Map([[1, deadlines.length]]) };
+    });
+    const scrapes = timeouts.map((timeoutMs) => scrape(timeoutMs));
+    await jest.advanceTimersByTimeAsync(10_000);
+    expect(deadlines).toHaveLength(2);
+    for (const seen of await Promise.all(scrapes)) expect(seen.value('libvirt_up')).toBe(1);
   });
+});
+
+test('a collector whose kind could not be measured at all did not succeed, and serves what it knows', async () => {
+  const measuring: Collector = { ...collector('a'), measures: ['block'] };
+  const { scrape } = setUp(
+    async () => ({ ...FACTS, unmeasured: new Set(['block'] as const) }),
+    [measuring, collector('b')],
+  );
+  const seen = await scrape();
+  expect(success(seen)).toEqual({ a: 0, b: 1 });
+  expect(seen.value('a_seen')).toBe(3);
 });
 
 describe('when libvirt does not answer', () => {

@@ -119,6 +119,55 @@ describe('when every QEMU answers', () => {
   });
 });
 
+describe('a domain that libvirt fails on', () => {
+  test('takes nothing from those in its batch', async () => {
+    const { domains } = await setUp(20);
+    for (const index of [2, 11]) Object.assign(domains[index] ?? {}, { broken: true });
+    expect(await completeNames(domains)).toEqual(namesBut(domains, 2, 11));
+    const { failed } = await reader.measure(domains, ALL, { deadline: performance.now() + AMPLE_MS });
+    expect([...failed]).toEqual([]);
+    expect(log).toEqual([]);
+  });
+
+  test('when it is all of them, the kinds have failed, which is logged once', async () => {
+    const { domains } = await setUp(3);
+    for (const domain of domains) domain.broken = true;
+    for (let round = 0; round < 2; round++) {
+      const { failed } = await reader.measure(domains, ALL, { deadline: performance.now() + AMPLE_MS });
+      expect([...failed]).toEqual(['balloon', 'vcpu', 'interface', 'block']);
+    }
+    expect(log).toMatchObject([{ level: 40, kinds: ['balloon', 'vcpu', 'interface', 'block'] }]);
+    for (const domain of domains) domain.broken = false;
+    const { failed } = await reader.measure(domains, ALL, { deadline: performance.now() + AMPLE_MS });
+    expect([...failed]).toEqual([]);
+    expect(log).toHaveLength(2);
+  });
+});
+
+test('a scrape without time sets nobody aside, and ends in time', async () => {
+  const { domains, fake } = await setUp(40);
+  fake.delayMs = 60;
+  for (let round = 0; round < 5; round++) {
+    const begun = performance.now();
+    await completeNames(domains, 120);
+    expect(performance.now() - begun).toBeLessThan(400);
+  }
+  expect(await completeNames(domains)).toEqual(namesBut(domains));
+  expect(log).toEqual([]);
+});
+
+test('a hung QEMU is found though every scrape is too short to tell, and the others are complete then', async () => {
+  const { domains, fake } = await setUp(20);
+  const hung = domains[5];
+  if (hung === undefined) throw new Error('no such domain');
+  hung.hung = true;
+  for (let round = 0; round < 20_000 && log.length === 0; round++) await completeNames(domains, 400);
+  expect(log).toMatchObject([{ domain: 'vm-5', level: 40 }]);
+  expect(await completeNames(domains, 400)).toEqual(namesBut(domains, 5));
+  fake.revive(hung);
+  expect(await untilComplete(domains)).toEqual(namesBut(domains));
+});
+
 describe('a QEMU that does not answer its monitor', () => {
   test('costs only its own statistics, and is asked again when it answers', async () => {
     const { domains, fake } = await setUp(20);
