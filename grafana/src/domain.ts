@@ -6,7 +6,16 @@ import { domainStats } from './domain-stats.ts';
 import { missingQuery, pendingQuery } from './facts.ts';
 import { COLOR, SEVERITY, WHAT_TO_DO } from './mappings.ts';
 import { stateTimeline, type TimeSeriesSpec, timeseries } from './panels.ts';
-import { blockLatency, DOMAIN, firingAlerts, guestCpuShare, ONE_DOMAIN, rate, select } from './queries.ts';
+import {
+  balloonRate,
+  blockLatency,
+  DOMAIN,
+  firingAlerts,
+  guestCpuShare,
+  ONE_DOMAIN,
+  rate,
+  select,
+} from './queries.ts';
 import { table } from './table.ts';
 import { commonVariables, domainVariable } from './variables.ts';
 
@@ -56,11 +65,14 @@ function timeAxis(): Panel[] {
       id: 102,
       title: 'Swap traffic',
       description:
-        'Bytes to (below zero) and from swap, told by the balloon driver. High together with iowait: the guest thrashes.',
+        'Bytes to (below zero) and from swap, told by the balloon driver; a gap while it tells nothing. High together with iowait: the guest thrashes.',
       unit: 'Bps',
       queries: [
-        { expr: rate('libvirt_domain_balloon_swap_in_bytes_total', DOMAIN), legend: '{{domain}} in' },
-        { expr: `-${rate('libvirt_domain_balloon_swap_out_bytes_total', DOMAIN)}`, legend: '{{domain}} out' },
+        { expr: balloonRate('libvirt_domain_balloon_swap_in_bytes_total', DOMAIN), legend: '{{domain}} in' },
+        {
+          expr: `-${balloonRate('libvirt_domain_balloon_swap_out_bytes_total', DOMAIN)}`,
+          legend: '{{domain}} out',
+        },
       ],
     }),
     onTheAxis({

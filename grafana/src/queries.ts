@@ -25,10 +25,16 @@ export function guestCpuShare(mode: string, by: string, ...matchers: readonly st
   return `sum by (${by}) (${part}) / sum by (${by}) (${rate(metric, ...matchers)})`;
 }
 
+/** A rate by the balloon driver; a gap while its statistics stand still, which would look like no traffic. */
+export function balloonRate(metric: string, ...matchers: readonly string[]): string {
+  const updates = select('libvirt_domain_balloon_last_update_timestamp_seconds', ...matchers);
+  return `(${rate(metric, ...matchers)} and on (${ONE_DOMAIN}) (changes(${updates}[5m]) > 0))`;
+}
+
 /** Bytes a second that guests move to and from swap, told by the balloon driver. */
 export function swapTraffic(by: string, ...matchers: readonly string[]): string {
-  const into = rate('libvirt_domain_balloon_swap_in_bytes_total', ...matchers);
-  const out = rate('libvirt_domain_balloon_swap_out_bytes_total', ...matchers);
+  const into = balloonRate('libvirt_domain_balloon_swap_in_bytes_total', ...matchers);
+  const out = balloonRate('libvirt_domain_balloon_swap_out_bytes_total', ...matchers);
   return `sum by (${by}) (${into}) + sum by (${by}) (${out})`;
 }
 

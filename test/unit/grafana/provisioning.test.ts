@@ -2,15 +2,18 @@ import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from '@jest/globals';
 import { parse } from 'yaml';
+import { parseCommandLine } from '../../../src/config/config.ts';
 
 async function readYaml(path: string): Promise<unknown> {
   return parse(await readFile(fileURLToPath(new URL(`../../../${path}`, import.meta.url)), 'utf8'));
 }
 
-test('the data source knows the scrape interval of the example Prometheus, which $__rate_interval follows', async () => {
-  const interval = '15s';
+test('the data source knows how often guests say something new, which $__rate_interval follows', async () => {
+  const interval = '30s';
+  expect(parseCommandLine([], []).config.guest.intervalMs).toBe(30_000);
+  // Scrapes are no further apart.
   expect(await readYaml('deploy/prometheus/prometheus.yml')).toMatchObject({
-    global: { scrape_interval: interval },
+    global: { scrape_interval: '15s' },
   });
   expect(await readYaml('grafana/provisioning/datasources/prometheus.yaml')).toMatchObject({
     apiVersion: 1,
