@@ -1,6 +1,6 @@
 import { type AnnotationQuery, AnnotationQueryBuilder } from '@grafana/grafana-foundation-sdk/dashboard';
 import { DataqueryBuilder } from '@grafana/grafana-foundation-sdk/prometheus';
-import { changedLabel, changedSize, newTime } from './changes.ts';
+import { booted, changedLabel, changedSize, newTime } from './changes.ts';
 import { DOMAIN } from './queries.ts';
 import { DATASOURCE } from './variables.ts';
 
@@ -24,7 +24,7 @@ const MARKS: readonly Mark[] = [
   {
     name: 'Guest booted',
     color: 'super-light-blue',
-    expr: newTime('libvirt_domain_guest_boot_time_seconds', DOMAIN),
+    expr: booted('libvirt_domain_guest_boot_time_seconds', 'libvirt_domain_guest_cpu_seconds_total', DOMAIN),
     text: '{{domain}}: the guest booted; without a start beside it, pending configuration still waits',
   },
   {

@@ -30,6 +30,17 @@ export function newTime(metric: string, ...matchers: readonly string[]): string 
   return `(${moved} or (${time} > time() - 600 unless on (${ONE_DOMAIN}) ${before})) > bool 0`;
 }
 
+/**
+ * When a guest's boot time moves and its counters have begun anew. Boot time is the guest's clock less its uptime: it
+ * moves, too, when a clock that stood still (the guest was suspended, or restored) is set right.
+ */
+export function booted(bootTime: string, counters: string, ...matchers: readonly string[]): string {
+  const counted = select(counters, ...matchers);
+  const resets = (range: string): string => `sum by (${ONE_DOMAIN}) (resets(${counted}${range}))`;
+  const goesOn = `${resets('[1d]')} <= ${resets(BEFORE)}`;
+  return `${newTime(bootTime, ...matchers)} unless on (${ONE_DOMAIN}) (${goesOn})`;
+}
+
 /** When a gauge changes; `change` says to zero, from zero, or between other values. */
 export function changedSize(metric: string, ...matchers: readonly string[]): string {
   const now = select(metric, ...matchers);

@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { changedLabel, changedSize, newTime } from '../../../grafana/src/changes.ts';
+import { booted, changedLabel, changedSize, newTime } from '../../../grafana/src/changes.ts';
 import { fillVariables } from '../../support/dashboard-queries.ts';
 import { promtool } from '../../support/promtool.ts';
 
@@ -127,6 +127,27 @@ describe('a time that moves', () => {
     expect(await complaints({ expression, series: restart, minutes: 35, marks: {} })).toBe('');
     const jitter = { started: '-5000x9 -4999x5 -5001x5 -4990x10' };
     expect(await complaints({ expression, series: jitter, minutes: 30, marks: {} })).toBe('');
+  });
+});
+
+describe('a guest that boots', () => {
+  const expression = booted('boot', 'cpu');
+  const idle = 'cpu{mode="idle"}';
+  const user = 'cpu{mode="user"}';
+
+  test('is marked once, when its counters have begun anew', async () => {
+    const series = { boot: '-5000x9 400x20', [idle]: '1000+60x9 5+60x20', [user]: '70+1x9 0+1x20' };
+    expect(await complaints({ expression, series, minutes: 30, marks: { 10: {} } })).toBe('');
+  });
+
+  test('is not marked when only its clock was set, after it was suspended', async () => {
+    const series = { boot: '-5000x9 -4700x20', [idle]: '1000+60x30', [user]: '70+1x30' };
+    expect(await complaints({ expression, series, minutes: 30, marks: {} })).toBe('');
+  });
+
+  test('is marked when it was never seen before', async () => {
+    const series = { boot: '_x20 1100x20', [idle]: '_x20 5+60x20', [user]: '_x20 1+1x20' };
+    expect(await complaints({ expression, series, minutes: 35, marks: { 20: {} } })).toBe('');
   });
 });
 

@@ -143,7 +143,8 @@ describe('queries of panels and annotations', () => {
     const isCounter = ({ name }: { name: string }): boolean => name.endsWith('_total');
     const bare = faulty(everyQuery(), ({ expr }) => {
       const query = fillVariables(expr);
-      const rated = calls(query).filter(({ name }) => RATES.includes(name));
+      // The linter looks at panels alone; resets() is of use in marks, and takes counters as they are.
+      const rated = calls(query).filter(({ name }) => [...RATES, 'resets'].includes(name));
       const inRates = rated.flatMap(({ text }) => metricsIn(text)).filter(isCounter);
       return inRates.length !== metricsIn(query).filter(isCounter).length;
     });
