@@ -27,15 +27,14 @@ export class SetAside {
   readonly #options: SetAsideOptions;
   readonly #entries = new Map<string, Entry>();
   #timer: NodeJS.Timeout | undefined;
+  #isRetrying = false;
 
   constructor(options: SetAsideOptions) {
     this.#options = options;
   }
 
   start(): void {
-    this.#timer = setInterval(() => {
-      for (const entry of this.#entries.values()) void this.#retry(entry);
-    }, RETRY_MS);
+    this.#timer = setInterval(() => void this.#retryAll(), RETRY_MS);
   }
 
   stop(): void {
@@ -67,6 +66,14 @@ export class SetAside {
     for (const key of this.#entries.keys()) {
       if (!keys.has(key)) this.#entries.delete(key);
     }
+  }
+
+  /** One after the other: scrapes want the places as well. */
+  async #retryAll(): Promise<void> {
+    if (this.#isRetrying) return;
+    this.#isRetrying = true;
+    for (const entry of [...this.#entries.values()]) await this.#retry(entry);
+    this.#isRetrying = false;
   }
 
   #retryAfter(entry: Entry, pending: Promise<unknown>): void {
