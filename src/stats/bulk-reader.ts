@@ -17,6 +17,7 @@ import { SetAside } from './set-aside.ts';
 const BATCH = 8;
 /** A batch that takes longer than the slowest of the last time by this factor has met a domain that hangs. */
 const LATE_FACTOR = 4;
+const LEARN_FACTOR = 1.5;
 const SHORTEST_PATIENCE_MS = 500;
 const LONGEST_PATIENCE_MS = 4_000;
 /** What remains of a scrape's time has to do for a batch that is late, for those in it, and for others behind it. */
@@ -137,9 +138,13 @@ export class BulkReader {
     await this.#findCulprit(batch, { ...late, isOverdue: true }, new Reading(ample));
   }
 
-  /** A batch that was late and was answered after all: this host takes longer. */
+  /**
+   * A batch that was late and was answered after all. It may be that this host takes longer; more often a domain that
+   * is just starting held it up, which is no reason to be much more patient with those that hang.
+   */
   #learn(tookMs: number): void {
-    if (tookMs < LONGEST_PATIENCE_MS) this.#patienceMs = Math.max(this.#patienceMs, patienceAfter(tookMs));
+    const enough = LEARN_FACTOR * tookMs;
+    if (enough < LONGEST_PATIENCE_MS) this.#patienceMs = Math.max(this.#patienceMs, enough);
   }
 
   /** Stores what comes in time. */
