@@ -47,7 +47,7 @@ export const blockCollector: Collector = {
   help: 'reads, writes, flushes, sizes and limits of each disk',
   enabledByDefault: true,
   measures: ['block'],
-  collect: ({ domains }) => {
+  *collect({ domains }) {
     const info = gauge(`${PREFIX}_info`, 'What the disk is made of; empty labels are defaults; always 1.');
     const limits = ALL_LIMITS.map(([element, name, help]) => ({
       element,
@@ -68,8 +68,9 @@ export const blockCollector: Collector = {
         }
       }
     }
-    const measured = itemFamilies(METRICS, 'device', domains, (domain) => domain.measured?.stats?.blocks);
-    return [info, ...measured, ...limits.map(({ family }) => family)];
+    yield info;
+    yield* itemFamilies(METRICS, 'device', domains, (domain) => domain.measured?.stats?.blocks);
+    for (const { family } of limits) yield family;
   },
 };
 

@@ -27,7 +27,7 @@ export const interfaceCollector: Collector = {
   help: 'traffic, errors and drops of each network interface',
   enabledByDefault: true,
   measures: ['interface'],
-  collect: ({ domains }) => {
+  *collect({ domains }) {
     const info = gauge(
       `${PREFIX}_info`,
       'What the interface is attached to; one without a name on the host has its alias or address; always 1.',
@@ -42,8 +42,8 @@ export const interfaceCollector: Collector = {
         info.samples.push({ labels: { domain, device, ...infoLabels(of) }, value: 1 });
       }
     }
-    const measured = itemFamilies(METRICS, 'device', domains, (domain) => domain.measured?.stats?.interfaces);
-    return [info, ...measured];
+    yield info;
+    yield* itemFamilies(METRICS, 'device', domains, (domain) => domain.measured?.stats?.interfaces);
   },
 };
 

@@ -51,14 +51,14 @@ export function domainFamilies(
   });
 }
 
-/** One sample for each of a domain's items (disks, interfaces, vCPUs) that has the field. */
-export function itemFamilies(
+/** One sample for each of a domain's items (disks, interfaces, vCPUs) that has the field; a family at a time. */
+export function* itemFamilies(
   metrics: readonly FieldMetric[],
   label: string,
   domains: readonly DomainFacts[],
   itemsOf: (domain: DomainFacts) => ReadonlyMap<string | number, StatsFields> | undefined,
-): MetricFamily[] {
-  return metrics.map(({ field, scale, family }) => {
+): Generator<MetricFamily> {
+  for (const { field, scale, family } of metrics) {
     const made = family();
     for (const domain of domains) {
       for (const [item, fields] of itemsOf(domain) ?? []) {
@@ -67,6 +67,6 @@ export function itemFamilies(
         made.samples.push({ labels: { domain: domain.name, [label]: String(item) }, value: value * scale });
       }
     }
-    return made;
-  });
+    yield made;
+  }
 }

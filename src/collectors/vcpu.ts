@@ -23,10 +23,10 @@ export const vcpuCollector: Collector = {
   help: 'number, time, wait and delay of vCPUs',
   enabledByDefault: true,
   measures: ['vcpu'],
-  collect: ({ domains }) => [
-    ...counts(domains),
-    ...itemFamilies(METRICS, 'vcpu', domains, ({ vcpus, measured }) => vcpus ?? measured?.stats?.vcpus),
-  ],
+  *collect({ domains }) {
+    yield* counts(domains);
+    yield* itemFamilies(METRICS, 'vcpu', domains, ({ vcpus, measured }) => vcpus ?? measured?.stats?.vcpus);
+  },
 };
 
 function counts(domains: readonly DomainFacts[]): MetricFamily[] {

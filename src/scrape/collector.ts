@@ -11,5 +11,6 @@ export interface Collector {
   readonly enabledByDefault: boolean;
   /** What has to be measured for it in each scrape; nothing when left out. */
   readonly measures?: readonly StatsKind[];
-  readonly collect: (facts: ScrapeFacts) => MetricFamily[];
+  /** Large ones are made one at a time, as they are taken: others get a turn between two of them. */
+  readonly collect: (facts: ScrapeFacts) => Iterable<MetricFamily>;
 }

@@ -68,16 +68,25 @@ export class Scraper {
     };
     await write(up);
     for (const collector of collectors) {
-      const start = performance.now();
-      const families = facts === undefined ? undefined : this.#run(collector, facts);
-      const labels = { collector: collector.name };
-      const isMeasured = collector.measures?.every((kind) => facts?.unmeasured.has(kind) !== true) ?? true;
-      success.samples.push({ labels, value: flag(families !== undefined && isMeasured) });
-      duration.samples.push({ labels, value: (performance.now() - start) / 1000 });
-      for (const family of families ?? []) {
-        await write(family);
+      const run = facts === undefined ? undefined : this.#run(collector, facts);
+      let succeeded = false;
+      let tookMs = 0;
+      for (;;) {
+        const begun = performance.now();
+        const made = run?.next();
+        tookMs += performance.now() - begun;
+        if (made === undefined) break;
+        if (made.done === true) {
+          succeeded = made.value;
+          break;
+        }
+        await write(made.value);
         if (signal.aborted) return;
       }
+      const labels = { collector: collector.name };
+      const isMeasured = collector.measures?.every((kind) => facts?.unmeasured.has(kind) !== true) ?? true;
+      success.samples.push({ labels, value: flag(succeeded && isMeasured) });
+      duration.samples.push({ labels, value: tookMs / 1000 });
     }
     await write(success);
     await write(duration);
@@ -119,18 +128,19 @@ export class Scraper {
     return gathering;
   }
 
-  #run(collector: Collector, facts: ScrapeFacts): MetricFamily[] | undefined {
+  /** The collector's families; returns whether it made them all. */
+  *#run(collector: Collector, facts: ScrapeFacts): Generator<MetricFamily, boolean> {
     try {
-      const families = collector.collect(facts);
+      yield* collector.collect(facts);
       this.#failing.delete(collector.name);
-      return families;
+      return true;
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
       if (this.#failing.get(collector.name) !== message) {
         this.#failing.set(collector.name, message);
         this.#options.log.error({ collector: collector.name, err: error }, 'collector failed');
       }
-      return undefined;
+      return false;
     }
   }
 }

@@ -13,7 +13,7 @@ const GOLDEN = new URL('../../fixtures/exposition/fixed-inventory.prom', import.
 
 function collected(facts: ScrapeFacts): string {
   return textOf((out) => {
-    for (const family of COLLECTORS.flatMap((collector) => collector.collect(facts)))
+    for (const family of COLLECTORS.flatMap((collector) => [...collector.collect(facts)]))
       writeFamily(out, family);
   });
 }
