@@ -12,6 +12,11 @@ export const StatsGroup = { balloon: 4, vcpu: 8, interface: 16, block: 32 } as c
 
 /** virConnectGetAllDomainStatsFlags: of a domain that is busy, tell at once what needs no monitor. */
 const NOWAIT = 1 << 29;
+/**
+ * These calls are given up by those who wait and never here: an answer, or the end of the connection, is what tells that
+ * the daemon no longer works on one. It is the longest that Node's timers can wait, 24 days.
+ */
+const NEVER_MS = 2 ** 31 - 1;
 /** virDomainControlState: a command waits for the monitor. */
 const CONTROL_OCCUPIED = 2;
 
@@ -32,8 +37,6 @@ export interface StatsClientOptions {
   readonly target: LibvirtTarget;
   /** Deadline of connecting, in milliseconds. */
   readonly timeoutMs: number;
-  /** Deadline of each call; longer than anybody waits, so that a late answer still tells that it came. */
-  readonly callTimeoutMs: number;
   readonly onClose: (reason: LibvirtTransportError) => void;
   readonly onCallSent: (procedure: string) => void;
 }
@@ -44,16 +47,14 @@ export interface StatsClientOptions {
  */
 export class StatsClient {
   readonly #connection: RpcConnection;
-  readonly #callTimeoutMs: number;
 
-  private constructor(connection: RpcConnection, callTimeoutMs: number) {
+  private constructor(connection: RpcConnection) {
     this.#connection = connection;
-    this.#callTimeoutMs = callTimeoutMs;
   }
 
   /** @throws LibvirtTransportError or LibvirtServerError when there is no way in */
   static async connect(options: StatsClientOptions): Promise<StatsClient> {
-    const { target, timeoutMs, callTimeoutMs, onClose, onCallSent } = options;
+    const { target, timeoutMs, onClose, onCallSent } = options;
     const connection = await openConnection({
       socketPaths: target.readOnlySockets,
       connectName: target.connectName,
@@ -63,7 +64,7 @@ export class StatsClient {
       onCallSent,
       onEvent: () => undefined,
     });
-    return new StatsClient(connection, callTimeoutMs);
+    return new StatsClient(connection);
   }
 
   get isOpen(): boolean {
@@ -73,12 +74,12 @@ export class StatsClient {
   /** Statistics of these domains, {@link StatsGroup}s or'ed together; those that are gone are left out. */
   domainStats(domains: readonly DomainRef[], groups: number): Promise<stats.DomainStatsRecord[]> {
     const args = { domains, stats: groups, flags: NOWAIT };
-    return this.#connection.call(stats.connectGetAllDomainStats, args, this.#callTimeoutMs);
+    return this.#connection.call(stats.connectGetAllDomainStats, args, NEVER_MS);
   }
 
   /** Processor time of a running domain by its cgroup; undefined where libvirt has none for it. */
   async cgroupCpuTimes(domain: DomainRef): Promise<CpuTimes | undefined> {
-    const params = await this.#connection.call(stats.domainGetCpuStats, domain, this.#callTimeoutMs);
+    const params = await this.#connection.call(stats.domainGetCpuStats, domain, NEVER_MS);
     const total = seconds(params.get('cpu_time'));
     if (total === undefined) return undefined;
     return { total, user: seconds(params.get('user_time')), system: seconds(params.get('system_time')) };
@@ -86,7 +87,7 @@ export class StatsClient {
 
   /** Processor time of a running domain by its process, which leaves out what the kernel does for it. */
   async processCpuTimes(domain: DomainRef): Promise<CpuTimes> {
-    const { cpuTime } = await this.#connection.call(stats.domainGetInfo, domain, this.#callTimeoutMs);
+    const { cpuTime } = await this.#connection.call(stats.domainGetInfo, domain, NEVER_MS);
     return { total: Number(cpuTime) / 1e9, user: undefined, system: undefined };
   }
 
@@ -96,23 +97,24 @@ export class StatsClient {
    * an asynchronous job, such as a backup, only while another call is at work on the domain.)
    */
   async job(domain: DomainRef): Promise<DomainJob | 'none' | undefined> {
-    const { state } = await this.#connection.call(stats.domainGetControlInfo, domain, this.#callTimeoutMs);
-    if (state === CONTROL_OCCUPIED) return undefined;
+    if (await this.isMonitorOccupied(domain)) return undefined;
     const none = 0;
-    const { type, params } = await this.#connection.call(
-      stats.domainGetJobStats,
-      domain,
-      this.#callTimeoutMs,
-    );
+    const { type, params } = await this.#connection.call(stats.domainGetJobStats, domain, NEVER_MS);
     return type === none ? 'none' : { params };
   }
 
+  /** Whether a command waits for this domain's monitor, which libvirt tells without waiting. */
+  async isMonitorOccupied(domain: DomainRef): Promise<boolean> {
+    const { state } = await this.#connection.call(stats.domainGetControlInfo, domain, NEVER_MS);
+    return state === CONTROL_OCCUPIED;
+  }
+
   storagePools(): Promise<StoragePoolRef[]> {
-    return this.#connection.call(storage.connectListAllStoragePools, undefined, this.#callTimeoutMs);
+    return this.#connection.call(storage.connectListAllStoragePools, undefined, NEVER_MS);
   }
 
   storagePool(pool: StoragePoolRef): Promise<storage.StoragePoolInfo> {
-    return this.#connection.call(storage.storagePoolGetInfo, pool, this.#callTimeoutMs);
+    return this.#connection.call(storage.storagePoolGetInfo, pool, NEVER_MS);
   }
 
   close(): Promise<void> {

@@ -3,11 +3,18 @@ import { LibvirtServerError } from '../libvirt/errors.ts';
 import type { CpuTimes, StatsClient } from '../libvirt/stats-client.ts';
 import type { DomainRef } from '../libvirt/wire-types.ts';
 import { CALLS_AT_A_TIME } from './pending-calls.ts';
-import type { PerDomainCalls } from './per-domain-calls.ts';
+import { type PerDomainCalls, Tally } from './per-domain-calls.ts';
 import { runKey } from './run-key.ts';
 
 /** VIR_ERR_NO_SUPPORT, VIR_ERR_OPERATION_INVALID, VIR_ERR_OPERATION_UNSUPPORTED: no cgroup that counts. */
 const NO_CGROUP: ReadonlySet<number> = new Set([3, 55, 84]);
+
+export interface CpuReading {
+  /** By {@link runKey}. */
+  readonly times: ReadonlyMap<string, CpuTimes>;
+  /** Why the first failed, when all calls that were made did. */
+  readonly failure: unknown;
+}
 
 /** Reads the processor time of running domains, for which there is no cheap bulk call. */
 export class CpuReader {
@@ -22,17 +29,19 @@ export class CpuReader {
     this.#calls = calls;
   }
 
-  /** By {@link runKey}. */
-  async read(running: readonly DomainRef[], deadline: number): Promise<ReadonlyMap<string, CpuTimes>> {
-    const read = new Map<string, CpuTimes>();
+  async read(running: readonly DomainRef[], deadline: number): Promise<CpuReading> {
+    const times = new Map<string, CpuTimes>();
+    const tally = new Tally();
     this.#forgetAllBut(running);
     const reading = forEachLimited(running, CALLS_AT_A_TIME, async (domain) => {
       const key = runKey(domain);
       const answer = await this.#calls.ask(domain, deadline, (client) => this.#times(client, domain, key));
-      if (answer?.value !== undefined) read.set(key, answer.value);
+      tally.add(answer);
+      if (typeof answer === 'object' && 'value' in answer && answer.value !== undefined)
+        times.set(key, answer.value);
     });
     await settledWithin(reading, Math.max(0, deadline - performance.now()));
-    return new Map(read);
+    return { times: new Map(times), failure: tally.failure };
   }
 
   async #times(client: StatsClient, domain: DomainRef, key: string): Promise<CpuTimes | undefined> {

@@ -50,10 +50,12 @@ export function parseDomainStats(params: ReadonlyMap<string, TypedValue>): Domai
 
 /**
  * Whether libvirt could ask QEMU. A domain that is busy, or whose monitor does not answer, is told with the fields
- * that need no monitor: without `balloon.rss`, and disks without counts.
+ * that need no monitor: without `balloon.rss`, and disks without counts. (An empty drive has no counts either: of a
+ * domain with no other disks only the balloon tells.)
  */
-export function isComplete({ balloon, blocks }: DomainStats, asked: { balloon: boolean }): boolean {
-  if (asked.balloon && balloon.size > 0) return balloon.has('rss');
+export function isComplete({ balloon, vcpuCounts, vcpus, blocks }: DomainStats): boolean {
+  if (balloon.size > 0) return balloon.has('rss');
+  if (vcpuCounts.size > 0 && vcpus.size === 0) return false;
   return blocks.size === 0 || [...blocks.values()].some((fields) => fields.has('rd.reqs'));
 }
 

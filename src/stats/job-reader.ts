@@ -2,7 +2,7 @@ import { forEachLimited, settledWithin } from '../concurrency.ts';
 import type { DomainJob } from '../libvirt/stats-client.ts';
 import type { DomainRef } from '../libvirt/wire-types.ts';
 import { CALLS_AT_A_TIME } from './pending-calls.ts';
-import type { PerDomainCalls } from './per-domain-calls.ts';
+import { type PerDomainCalls, Tally } from './per-domain-calls.ts';
 import { runKey } from './run-key.ts';
 
 /**
@@ -15,6 +15,15 @@ interface Known {
   readonly job: DomainJob | 'none';
   /** performance.now() milliseconds. */
   readonly lookedAt: number;
+  /** What was known the last time stands in for what cannot be asked now. */
+  readonly isCarriedOver?: boolean;
+}
+
+export interface JobReading {
+  /** By {@link runKey}; a domain of which nothing is known is missing. */
+  readonly jobs: ReadonlyMap<string, DomainJob | 'none'>;
+  /** Why the first call failed, when all failed and nothing is known of any domain. */
+  readonly failure: unknown;
 }
 
 /** Reads the jobs of running domains: those under way each time, the rest for new ones every ten seconds. */
@@ -26,11 +35,7 @@ export class JobReader {
     this.#calls = calls;
   }
 
-  /** By {@link runKey}; a domain of which nothing is known is missing. */
-  async read(
-    running: readonly DomainRef[],
-    deadline: number,
-  ): Promise<ReadonlyMap<string, DomainJob | 'none'>> {
+  async read(running: readonly DomainRef[], deadline: number): Promise<JobReading> {
     const before = this.#known;
     this.#known = new Map();
     const now = performance.now();
@@ -42,12 +47,24 @@ export class JobReader {
       else toAsk.push(domain);
     }
     const reading = this.#known;
+    const tally = new Tally();
     const asking = forEachLimited(toAsk, CALLS_AT_A_TIME, async (domain) => {
+      const key = runKey(domain);
       const answer = await this.#calls.ask(domain, deadline, (client) => client.job(domain));
-      if (answer?.value !== undefined)
-        reading.set(runKey(domain), { job: answer.value, lookedAt: performance.now() });
+      tally.add(answer);
+      if (typeof answer !== 'object' || !('value' in answer)) return;
+      const known = before.get(key);
+      if (answer.value !== undefined) {
+        reading.set(key, { job: answer.value, lookedAt: performance.now() });
+      } else if (known !== undefined && known.isCarriedOver !== true) {
+        // The monitor is occupied, as a scrape's own calls can make it: for one round only, a hung QEMU occupies it too.
+        reading.set(key, { ...known, isCarriedOver: true });
+      }
     });
     await settledWithin(asking, Math.max(0, deadline - performance.now()));
-    return new Map([...reading].map(([key, { job }]) => [key, job]));
+    return {
+      jobs: new Map([...reading].map(([key, { job }]) => [key, job])),
+      failure: reading.size > 0 ? undefined : tally.failure,
+    };
   }
 }

@@ -1,5 +1,6 @@
 import { LibvirtTransportError } from '../libvirt/errors.ts';
 import type { StatsClient } from '../libvirt/stats-client.ts';
+import type { DaemonWorkers, HeldWorker } from './daemon-workers.ts';
 
 /**
  * libvirtd serves four calls of a client at a time (docs/architecture.md), and on a host of two processors more in
@@ -7,28 +8,42 @@ import type { StatsClient } from '../libvirt/stats-client.ts';
  * connections.
  */
 export const CALLS_AT_A_TIME = 4;
-/**
- * A call that a hung QEMU keeps waiting holds one of the daemon's workers, 20 by default, until that QEMU answers.
- * Beyond this many nothing more is asked that could hang.
- */
-const MAX_PENDING = 12;
 
 /** One call does not open more connections than this. */
 const MAX_CONNECTS = 3;
+/** A connection that only hanging calls made necessary stays for those of the next scrapes. */
+const SPARE_MS = 30_000;
 
-/** A call's answer, or that it did not come in time; it is pending then, and nobody can take it back. */
-export type Answer<T> =
-  | { readonly late: false; readonly value: T }
-  | { readonly late: true; readonly pending: Promise<T> };
+/** A call whose answer did not come in time; nobody can take it back. */
+export interface LateCall<T> {
+  readonly late: true;
+  readonly pending: Promise<T>;
+  readonly isSettled: () => boolean;
+  /** When it was sent, in performance.now() milliseconds. */
+  readonly sentAt: number;
+}
+
+export type Answer<T> = { readonly late: false; readonly value: T; readonly sentAt: number } | LateCall<T>;
+
+/** How a call is to be made. */
+export interface CallTerms {
+  /** Whether it waits for a domain's QEMU. */
+  readonly needsQemu: boolean;
+  /** For how long its answer is waited for, asked once it can be sent; it is not sent when that is no time at all. */
+  readonly patienceMs: () => number;
+}
 
 export interface PendingCallsOptions {
   readonly connect: () => Promise<StatsClient>;
+  /** Shared by all who make such calls. */
+  readonly workers: DaemonWorkers;
 }
 
 interface Lane {
   readonly client: StatsClient;
   /** Calls that have not been answered, late ones included. */
   calls: number;
+  spareTimer: NodeJS.Timeout | undefined;
 }
 
 /**
@@ -37,37 +52,43 @@ interface Lane {
  */
 export class PendingCalls {
   readonly #connect: () => Promise<StatsClient>;
+  readonly #workers: DaemonWorkers;
   #lanes: Lane[] = [];
   #connecting: Promise<void> | undefined;
   #active = 0;
-  #pending = 0;
   readonly #waiting: (() => void)[] = [];
   #stopped = false;
 
-  constructor({ connect }: PendingCallsOptions) {
+  constructor({ connect, workers }: PendingCallsOptions) {
     this.#connect = connect;
+    this.#workers = workers;
+  }
+
+  /** Whether so many calls hang that only what is known to be well may be asked, one call at a time. */
+  get isStrained(): boolean {
+    return this.#workers.isStrained;
   }
 
   /**
-   * Waits for a place, makes the call, and waits for its answer for `patienceMs`.
+   * Waits for a place, makes the call, and waits for its answer.
    * @throws LibvirtServerError when libvirt answers with an error
-   * @throws LibvirtTransportError when there is no connection, or too many calls are pending already
+   * @throws LibvirtTransportError when there is no connection, no time, or too many calls hang already
    */
-  async ask<T>(call: (client: StatsClient) => Promise<T>, patienceMs: number): Promise<Answer<T>> {
+  async ask<T>(call: (client: StatsClient) => Promise<T>, terms: CallTerms): Promise<Answer<T>> {
     await this.#takePlace();
     try {
-      if (this.#pending >= MAX_PENDING) {
-        throw new LibvirtTransportError(
-          'ERR_LIBVIRT_UNRESPONSIVE',
-          `${MAX_PENDING} calls wait for domains that do not answer; no more are made until some do`,
-        );
-      }
-      const lane = await this.#reserveLane();
-      const answer = call(lane.client).finally(() => {
-        lane.calls -= 1;
-        this.#closeSpare(lane);
+      const worker = await this.#workers.take(terms.needsQemu);
+      const lane = await this.#reserveLane().catch((error: unknown) => {
+        worker.release();
+        throw error;
       });
-      return await this.#orLate(answer, patienceMs);
+      const patienceMs = terms.patienceMs();
+      if (patienceMs <= 0) {
+        this.#answered(lane, worker);
+        throw new LibvirtTransportError('ERR_LIBVIRT_TIMEOUT', 'no time was left for the call');
+      }
+      const answer = call(lane.client).finally(() => this.#answered(lane, worker));
+      return await orLate(answer, patienceMs, worker);
     } finally {
       this.#givePlace();
     }
@@ -75,26 +96,9 @@ export class PendingCalls {
 
   async stop(): Promise<void> {
     this.#stopped = true;
-    await Promise.all(this.#lanes.splice(0).map(({ client }) => client.close()));
-  }
-
-  async #orLate<T>(answer: Promise<T>, patienceMs: number): Promise<Answer<T>> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<Answer<T>>((resolve) => {
-      timer = setTimeout(() => {
-        this.#pending += 1;
-        const pending = answer.catch(() => undefined);
-        void pending.then(() => {
-          this.#pending -= 1;
-        });
-        resolve({ late: true, pending: answer });
-      }, patienceMs);
-    });
-    try {
-      return await Promise.race([answer.then((value): Answer<T> => ({ late: false, value })), late]);
-    } finally {
-      clearTimeout(timer);
-    }
+    const lanes = this.#lanes.splice(0);
+    for (const { spareTimer } of lanes) clearTimeout(spareTimer);
+    await Promise.all(lanes.map(({ client }) => client.close()));
   }
 
   /** Counts the call at once: of several that begin together each needs a place of its own. */
@@ -115,7 +119,7 @@ export class PendingCalls {
   }
 
   async #openLane(): Promise<void> {
-    const lane = { client: await this.#connect(), calls: 0 };
+    const lane = { client: await this.#connect(), calls: 0, spareTimer: undefined };
     if (this.#stopped) {
       await lane.client.close();
       throw new LibvirtTransportError('ERR_LIBVIRT_CLOSED', 'the exporter is stopping');
@@ -123,11 +127,18 @@ export class PendingCalls {
     this.#lanes.push(lane);
   }
 
+  #answered(lane: Lane, worker: HeldWorker): void {
+    worker.release();
+    lane.calls -= 1;
+    if (lane.calls > 0 || this.#stopped) return;
+    clearTimeout(lane.spareTimer);
+    lane.spareTimer = setTimeout(() => this.#closeSpare(lane), SPARE_MS).unref();
+  }
+
   /** Once the calls are answered that needed another connection, it is not needed any more. */
   #closeSpare(lane: Lane): void {
-    if (lane.calls > 0) return;
     const isSpare = this.#lanes.some((other) => other !== lane && other.calls < CALLS_AT_A_TIME);
-    if (!isSpare) return;
+    if (lane.calls > 0 || !isSpare) return;
     this.#lanes = this.#lanes.filter((other) => other !== lane);
     void lane.client.close();
   }
@@ -141,5 +152,26 @@ export class PendingCalls {
     const next = this.#waiting.shift();
     if (next === undefined) this.#active -= 1;
     else next();
+  }
+}
+
+async function orLate<T>(pending: Promise<T>, patienceMs: number, worker: HeldWorker): Promise<Answer<T>> {
+  const sentAt = performance.now();
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<Answer<T>>((resolve) => {
+    timer = setTimeout(() => {
+      worker.late();
+      let settled = false;
+      const settle = (): void => {
+        settled = true;
+      };
+      pending.then(settle, settle);
+      resolve({ late: true, pending, sentAt, isSettled: () => settled });
+    }, patienceMs);
+  });
+  try {
+    return await Promise.race([pending.then((value): Answer<T> => ({ late: false, value, sentAt })), late]);
+  } finally {
+    clearTimeout(timer);
   }
 }

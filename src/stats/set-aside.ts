@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type { DomainRef } from '../libvirt/wire-types.ts';
+import { withoutQemu, withQemu } from './groups.ts';
 import { runKey } from './run-key.ts';
 
 /** How often a domain that is set aside is asked again, alone. */
@@ -7,21 +8,27 @@ const RETRY_MS = 5_000;
 
 export interface SetAsideOptions {
   /**
-   * Asks one domain, with nobody waiting for it. `pending` is the call, when its answer is late.
+   * Asks one domain for these groups, with nobody waiting for it. `late` is the call, when its answer is late.
    */
-  readonly askAlone: (domain: DomainRef) => Promise<{ answers: boolean; pending?: Promise<unknown> }>;
+  readonly askAlone: (
+    domain: DomainRef,
+    groups: number,
+  ) => Promise<{ answers: boolean; late?: Promise<unknown> }>;
   readonly log: Logger;
 }
 
 interface Entry {
   readonly domain: DomainRef;
-  /** A call waits for this domain's QEMU, or is about to be made: no other is. */
+  /** Groups that do not answer. */
+  groups: number;
+  /** A call of its own waits for this domain, or is about to be made: no other is. */
   busy: boolean;
 }
 
 /**
- * The domains whose QEMU does not answer its monitor. They are left out of what is asked for all, and asked one by
- * one in the background until they answer: as soon as the call that hangs on them is answered, else every few seconds.
+ * The domains that hold up whoever asks them: their QEMU does not answer its monitor, or what tells of their interfaces
+ * is slow (libvirt runs ovs-vsctl for a vhost-user interface). What does not answer is left out of what is asked for
+ * all, and asked alone in the background, as soon as the call that hangs is answered and every few seconds.
  */
 export class SetAside {
   readonly #options: SetAsideOptions;
@@ -42,21 +49,33 @@ export class SetAside {
     this.#entries.clear();
   }
 
-  has(domain: DomainRef): boolean {
-    return this.#entries.has(runKey(domain));
+  /** The groups that are not to be asked of this domain. */
+  groupsOf(domain: DomainRef): number {
+    return this.#entries.get(runKey(domain))?.groups ?? 0;
   }
 
-  /** `pending` is the call that waits for the domain's QEMU. */
-  add(domain: DomainRef, pending: Promise<unknown>): void {
+  /** `late` is the call that waits for the domain; `isOwn` when it waits for no other. */
+  add(domain: DomainRef, groups: number, late: Promise<unknown>, { isOwn }: { isOwn: boolean }): void {
     const key = runKey(domain);
     if (this.#entries.has(key)) return;
-    const entry = { domain, busy: true };
+    const entry = { domain, groups, busy: isOwn };
     this.#entries.set(key, entry);
     this.#options.log.warn(
       { domain: domain.name },
-      'QEMU does not answer its monitor; this domain has no statistics until it does',
+      withQemu(groups) !== 0
+        ? 'QEMU does not answer its monitor; this domain has no statistics until it does'
+        : 'libvirt does not tell of the interfaces in time; this domain has no statistics of them until it does',
     );
-    this.#retryAfter(entry, pending);
+    // It may answer now. A call that failed tells that the connection is lost: the next round asks again.
+    late.then(
+      () => {
+        if (isOwn) entry.busy = false;
+        void this.#retry(entry);
+      },
+      () => {
+        if (isOwn) entry.busy = false;
+      },
+    );
   }
 
   /** Forgets the runs that are over. */
@@ -76,28 +95,26 @@ export class SetAside {
     this.#isRetrying = false;
   }
 
-  #retryAfter(entry: Entry, pending: Promise<unknown>): void {
-    const again = (): void => {
-      entry.busy = false;
-      void this.#retry(entry);
-    };
-    pending.then(again, () => {
-      entry.busy = false; // the connection is lost: the next round asks again
-    });
-  }
-
+  /** Asks for what needs QEMU and for what does not apart: either may answer before the other. */
   async #retry(entry: Entry): Promise<void> {
     const key = runKey(entry.domain);
     if (entry.busy || this.#entries.get(key) !== entry) return;
     entry.busy = true;
     try {
-      const { answers, pending } = await this.#options.askAlone(entry.domain);
-      if (pending !== undefined) {
-        this.#retryAfter(entry, pending);
-        return;
+      for (const groups of [withQemu(entry.groups), withoutQemu(entry.groups)]) {
+        if (groups === 0) continue;
+        const { answers, late } = await this.#options.askAlone(entry.domain, groups);
+        if (late !== undefined) {
+          const settle = (): void => {
+            entry.busy = false;
+          };
+          late.then(settle, settle);
+          return;
+        }
+        if (answers) entry.groups &= ~groups;
       }
-      if (answers && this.#entries.delete(key)) {
-        this.#options.log.info({ domain: entry.domain.name }, 'QEMU answers its monitor again');
+      if (entry.groups === 0 && this.#entries.delete(key)) {
+        this.#options.log.info({ domain: entry.domain.name }, 'this domain answers again');
       }
     } catch (error) {
       this.#options.log.debug({ err: error, domain: entry.domain.name }, 'asking the domain again failed');

@@ -6,6 +6,7 @@ import type { LibvirtTarget } from '../libvirt/uri.ts';
 import type { DomainRef } from '../libvirt/wire-types.ts';
 import { BulkReader } from './bulk-reader.ts';
 import { CpuReader } from './cpu-reader.ts';
+import { DaemonWorkers } from './daemon-workers.ts';
 import type { DomainStats } from './domain-stats.ts';
 import { JobReader } from './job-reader.ts';
 import { PendingCalls } from './pending-calls.ts';
@@ -19,9 +20,6 @@ export type StatsKind = (typeof STATS)[number];
 const GROUP_KINDS = ['balloon', 'vcpu', 'interface', 'block'] as const;
 
 export type { DomainJob };
-
-/** Nobody waits this long; the answer tells when a domain that hung is back. */
-const CALL_TIMEOUT_MS = 15 * 60_000;
 
 /**
  * The small calls go first. Beside the bulk calls, for which libvirtd and QEMU keep every processor busy, each of them
@@ -69,29 +67,26 @@ export class StatsReader {
   readonly #jobs: JobReader;
   readonly #pools: StoragePoolReader;
   readonly #log: Logger;
-  #failed = '';
+  readonly #failing = new Set<StatsKind>();
 
   constructor({ target, timeoutMs, onCallSent, log }: StatsReaderOptions) {
     const connect = (): Promise<StatsClient> =>
       StatsClient.connect({
         target,
         timeoutMs,
-        callTimeoutMs: CALL_TIMEOUT_MS,
         onCallSent,
         onClose: () => undefined,
       });
-    // Each kind of call has its own places: what hangs in one keeps the others from nothing.
-    const [bulk, small, pools] = [1, 2, 3].map(() => new PendingCalls({ connect })) as [
-      PendingCalls,
-      PendingCalls,
-      PendingCalls,
-    ];
+    // Each kind of call has its own places: what hangs in one keeps the others from nothing. The daemon is the same.
+    const workers = new DaemonWorkers();
+    const lane = (): PendingCalls => new PendingCalls({ connect, workers });
+    const [bulk, small, pools] = [lane(), lane(), lane()];
     this.#log = log;
     this.#lanes = [bulk, small, pools];
     this.#bulk = new BulkReader({ calls: bulk, log });
     // Of their own each: a job that hangs says nothing of the processor time.
-    this.#cpu = new CpuReader(new PerDomainCalls(small));
-    this.#jobs = new JobReader(new PerDomainCalls(small));
+    this.#cpu = new CpuReader(new PerDomainCalls({ calls: small, needsQemu: false }));
+    this.#jobs = new JobReader(new PerDomainCalls({ calls: small, needsQemu: true }));
     this.#pools = new StoragePoolReader(pools, log);
   }
 
@@ -125,14 +120,15 @@ export class StatsReader {
     const bulk = groups === 0 ? undefined : await this.#bulk.read(running, groupsOf, deadline);
     const [cpu, jobs] = await small;
     const pools = await reading;
-    const failed = new Set<StatsKind>();
+    const failed = new Map<StatsKind, unknown>();
     if (bulk?.error !== undefined && bulk.results.size === 0) {
-      for (const kind of GROUP_KINDS) if (kinds.has(kind)) failed.add(kind);
+      for (const kind of GROUP_KINDS) if (kinds.has(kind)) failed.set(kind, bulk.error);
     }
-    // A domain alone that just stopped is no failure.
-    const someRun = [...(bulk?.results.values() ?? [])].some(({ stats }) => stats !== undefined);
-    if (someRun && cpu?.size === 0) failed.add('cpu');
-    this.#note(failed, bulk?.error);
+    if (cpu?.failure !== undefined) failed.set('cpu', cpu.failure);
+    if (jobs?.failure !== undefined) failed.set('job', jobs.failure);
+    // Their reader has logged why.
+    const unmeasured = new Set([...failed.keys(), ...(pools?.failed ? ['pools' as const] : [])]);
+    this.#note(kinds, failed);
     return {
       of: (domain) => {
         if (domain.id < 0) return undefined;
@@ -141,22 +137,25 @@ export class StatsReader {
         return {
           stats: found?.stats,
           complete: groupsOf(domain) === 0 ? undefined : found?.complete === true,
-          cpu: cpu?.get(key),
-          job: jobs?.get(key),
+          cpu: cpu?.times.get(key),
+          job: jobs?.jobs.get(key),
         };
       },
-      pools,
-      failed,
+      pools: pools?.pools,
+      failed: unmeasured,
     };
   }
 
   /** Logs once what cannot be measured at all, until that changes. */
-  #note(failed: ReadonlySet<StatsKind>, error: unknown): void {
-    const kinds = [...failed].join();
-    if (kinds === this.#failed) return;
-    this.#failed = kinds;
-    if (kinds === '') this.#log.info('everything can be measured again');
-    else
-      this.#log.warn({ kinds: [...failed], err: error }, 'libvirt lets nothing of these kinds be measured');
+  #note(asked: ReadonlySet<StatsKind>, failed: ReadonlyMap<StatsKind, unknown>): void {
+    const worse = [...failed.keys()].filter((kind) => !this.#failing.has(kind));
+    const better = [...asked].filter((kind) => !failed.has(kind) && this.#failing.delete(kind));
+    const [first] = worse;
+    if (first !== undefined) {
+      for (const kind of worse) this.#failing.add(kind);
+      const err = failed.get(first);
+      this.#log.warn({ kinds: worse, err }, 'libvirt lets nothing of these kinds be measured');
+    }
+    if (better.length > 0) this.#log.info({ kinds: better }, 'these kinds can be measured again');
   }
 }

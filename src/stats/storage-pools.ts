@@ -18,6 +18,13 @@ export interface StoragePool extends StoragePoolInfo {
   readonly name: string;
 }
 
+export interface PoolReading {
+  /** Undefined when they could not be listed for a while. */
+  readonly pools: readonly StoragePool[] | undefined;
+  /** They could not be listed though there is a driver for them, or not one of them could be read. */
+  readonly failed: boolean;
+}
+
 interface Known {
   readonly pool: StoragePool;
   /** performance.now() milliseconds. */
@@ -33,6 +40,11 @@ export class StoragePoolReader {
   readonly #hung = new Set<string>();
   readonly #pools = new Map<string, Known>();
   #listedAt = Number.NEGATIVE_INFINITY;
+  #listed = 0;
+  /** libvirt answered with an error when they were to be listed last. */
+  #isRefused = false;
+  /** False when the daemon says that it has no storage driver. */
+  #hasStorage = true;
   #reading: Promise<void> | undefined;
 
   constructor(calls: PendingCalls, log: Logger) {
@@ -40,8 +52,8 @@ export class StoragePoolReader {
     this.#log = log;
   }
 
-  /** Undefined when they could not be listed for a while; a pool that could not be read for a while is missing. */
-  async read(deadline: number): Promise<readonly StoragePool[] | undefined> {
+  /** A pool that could not be read for a while is missing. */
+  async read(deadline: number): Promise<PoolReading> {
     // One that is still under way was waited for by an earlier scrape.
     const isLeftOver = this.#reading !== undefined;
     this.#reading ??= this.#readAll().finally(() => {
@@ -50,14 +62,18 @@ export class StoragePoolReader {
     const patienceMs = isLeftOver ? 0 : Math.min(PATIENCE_MS, Math.max(0, deadline - performance.now()));
     await settledWithin(this.#reading, patienceMs);
     const isFresh = (readAt: number): boolean => performance.now() - readAt < STALE_MS;
-    if (!isFresh(this.#listedAt)) return undefined;
-    return [...this.#pools.values()].filter(({ readAt }) => isFresh(readAt)).map(({ pool }) => pool);
+    if (!isFresh(this.#listedAt)) return { pools: undefined, failed: this.#hasStorage };
+    const pools = [...this.#pools.values()].filter(({ readAt }) => isFresh(readAt)).map(({ pool }) => pool);
+    return { pools, failed: this.#isRefused || (this.#listed > 0 && pools.length === 0) };
   }
 
   async #readAll(): Promise<void> {
     const listed = await this.#try('', (client) => client.storagePools());
     if (listed === undefined) return;
     this.#listedAt = performance.now();
+    this.#listed = listed.length;
+    this.#isRefused = false;
+    this.#hasStorage = true;
     const byName = new Map<string, StoragePoolRef>();
     for (const pool of listed) if (!byName.has(pool.name)) byName.set(pool.name, pool);
     for (const name of this.#pools.keys()) if (!byName.has(name)) this.#pools.delete(name);
@@ -72,7 +88,7 @@ export class StoragePoolReader {
   async #try<T>(pool: string, call: (client: StatsClient) => Promise<T>): Promise<T | undefined> {
     if (this.#hung.has(pool)) return undefined;
     try {
-      const answer = await this.#calls.ask(call, PATIENCE_MS);
+      const answer = await this.#calls.ask(call, { needsQemu: false, patienceMs: () => PATIENCE_MS });
       if (answer.late) {
         this.#hung.add(pool);
         const done = (): void => {
@@ -89,8 +105,13 @@ export class StoragePoolReader {
       return answer.value;
     } catch (error) {
       // Connections come and go with the daemon, which is logged elsewhere; a daemon without storage has no pools.
-      if (error instanceof LibvirtServerError && error.number !== ServerErrorNumber.noSupport)
-        this.#note(pool, error);
+      if (!(error instanceof LibvirtServerError)) return undefined;
+      const isAbsent = error.number === ServerErrorNumber.noSupport;
+      if (pool === '') {
+        this.#hasStorage = !isAbsent;
+        this.#isRefused = !isAbsent;
+      }
+      if (!isAbsent) this.#note(pool, error);
       return undefined;
     }
   }

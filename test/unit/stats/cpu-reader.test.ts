@@ -2,6 +2,7 @@ import { afterEach, expect, test } from '@jest/globals';
 import { StatsClient } from '../../../src/libvirt/stats-client.ts';
 import { XdrWriter } from '../../../src/libvirt/xdr.ts';
 import { CpuReader } from '../../../src/stats/cpu-reader.ts';
+import { DaemonWorkers } from '../../../src/stats/daemon-workers.ts';
 import { PendingCalls } from '../../../src/stats/pending-calls.ts';
 import { PerDomainCalls } from '../../../src/stats/per-domain-calls.ts';
 import { fakeUuid } from '../../support/fake-hypervisor.ts';
@@ -38,16 +39,16 @@ async function readerOf(cgroup: (call: IncomingCall) => void): Promise<CpuReader
     }),
   );
   calls = new PendingCalls({
+    workers: new DaemonWorkers(),
     connect: () =>
       StatsClient.connect({
         target: targetOf(daemon.path),
         timeoutMs: 1_000,
-        callTimeoutMs: 60_000,
         onClose: () => undefined,
         onCallSent: () => undefined,
       }),
   });
-  return new CpuReader(new PerDomainCalls(calls));
+  return new CpuReader(new PerDomainCalls({ calls, needsQemu: false }));
 }
 
 function tenSeconds(call: IncomingCall): void {
@@ -65,7 +66,8 @@ function hyper(value: number): Buffer {
 }
 
 async function total(reader: CpuReader, run = RUN): Promise<number | undefined> {
-  return [...(await reader.read([run], performance.now() + 5_000)).values()][0]?.total;
+  const { times } = await reader.read([run], performance.now() + 5_000);
+  return [...times.values()][0]?.total;
 }
 
 test.each([

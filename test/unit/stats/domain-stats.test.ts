@@ -5,7 +5,6 @@ import { isComplete, parseDomainStats } from '../../../src/stats/domain-stats.ts
 
 const parse = (fields: Readonly<Record<string, TypedValue>>) =>
   parseDomainStats(new Map(Object.entries(fields)));
-const ASKED = { balloon: true };
 
 describe('the fields of a domain are sorted by what they are about', () => {
   test('vCPUs by number, with gaps, beside their counts', () => {
@@ -71,14 +70,16 @@ describe('the fields of a domain are sorted by what they are about', () => {
 });
 
 describe('whether QEMU was asked', () => {
-  test.each<[string, Readonly<Record<string, TypedValue>>, { balloon: boolean }, boolean]>([
-    ['the balloon was read', { 'balloon.current': 1, 'balloon.rss': 2 }, ASKED, true],
-    ['only what libvirt knows of the balloon', { 'balloon.current': 1, 'balloon.maximum': 1 }, ASKED, false],
-    ['disks with counts', { 'block.0.name': 'vda', 'block.0.rd.reqs': 0 }, { balloon: false }, true],
-    ['disks without counts', { 'block.0.name': 'vda' }, { balloon: false }, false],
-    ['nothing that needs it', { 'net.count': 0 }, { balloon: false }, true],
-    ['no balloon at all and no disks', { 'vcpu.current': 1 }, ASKED, true],
-  ])('%s', (_what, fields, asked, complete) => {
-    expect(isComplete(parse(fields), asked)).toBe(complete);
+  test.each<[string, Readonly<Record<string, TypedValue>>, boolean]>([
+    ['the balloon was read', { 'balloon.current': 1, 'balloon.rss': 2 }, true],
+    ['only what libvirt knows of the balloon', { 'balloon.current': 1, 'balloon.maximum': 1 }, false],
+    ['disks with counts', { 'block.0.name': 'vda', 'block.0.rd.reqs': 0 }, true],
+    ['disks without counts', { 'block.0.name': 'vda' }, false],
+    ['only an empty drive, and the balloon was read', { 'balloon.rss': 2, 'block.0.name': 'sda' }, true],
+    ['nothing that needs it', { 'net.count': 0 }, true],
+    ['vCPUs', { 'vcpu.current': 1, 'vcpu.0.time': 5 }, true],
+    ['their number and no vCPU', { 'vcpu.current': 1, 'vcpu.maximum': 2 }, false],
+  ])('%s', (_what, fields, complete) => {
+    expect(isComplete(parse(fields))).toBe(complete);
   });
 });

@@ -2,8 +2,9 @@ import { afterEach, expect, test } from '@jest/globals';
 import { pino } from 'pino';
 import { StatsClient } from '../../../src/libvirt/stats-client.ts';
 import { XdrReader, XdrWriter } from '../../../src/libvirt/xdr.ts';
+import { DaemonWorkers } from '../../../src/stats/daemon-workers.ts';
 import { PendingCalls } from '../../../src/stats/pending-calls.ts';
-import { StoragePoolReader } from '../../../src/stats/storage-pools.ts';
+import { type PoolReading, StoragePoolReader } from '../../../src/stats/storage-pools.ts';
 import { fakeUuid } from '../../support/fake-hypervisor.ts';
 import {
   afterHandshake,
@@ -29,11 +30,11 @@ afterEach(async () => {
 async function readerOf(handler: CallHandler): Promise<StoragePoolReader> {
   daemon = await startFakeLibvirtd(afterHandshake(handler));
   calls = new PendingCalls({
+    workers: new DaemonWorkers(),
     connect: () =>
       StatsClient.connect({
         target: targetOf(daemon.path),
         timeoutMs: AMPLE_MS,
-        callTimeoutMs: 60_000,
         onClose: () => undefined,
         onCallSent: () => undefined,
       }),
@@ -68,11 +69,14 @@ function sizes(call: IncomingCall): void {
 
 const read = (reader: StoragePoolReader, withinMs = AMPLE_MS) => reader.read(performance.now() + withinMs);
 
+const namesOf = ({ pools }: PoolReading) => pools?.map(({ name }) => name);
+
 test('each pool with its state and sizes; of two of one name the first', async () => {
   const reader = await setUp(['a', 'b', 'a'], (_name, call) => sizes(call));
-  const pools = await read(reader);
-  expect(pools?.map(({ name }) => name)).toEqual(['a', 'b']);
-  expect(pools?.[0]).toMatchObject({ state: 2, capacity: 1_000_000 });
+  const reading = await read(reader);
+  expect(namesOf(reading)).toEqual(['a', 'b']);
+  expect(reading.failed).toBe(false);
+  expect(reading.pools?.[0]).toMatchObject({ state: 2, capacity: 1_000_000 });
 });
 
 test('a pool that cannot be read takes nothing from the others, and is logged once', async () => {
@@ -80,7 +84,7 @@ test('a pool that cannot be read takes nothing from the others, and is logged on
     name === 'bad' ? call.fail(38, 'cannot stat') : sizes(call),
   );
   for (let round = 0; round < 3; round++) {
-    expect((await read(reader))?.map(({ name }) => name)).toEqual(['good']);
+    expect(namesOf(await read(reader))).toEqual(['good']);
   }
   expect(log).toMatchObject([{ pool: 'bad', level: 40 }]);
 });
@@ -94,13 +98,31 @@ test('a pool that hangs is waited for once, and the others are told as they were
   });
   await read(reader);
   hangs = true;
-  expect((await read(reader, 200))?.map(({ name }) => name)).toEqual(['slow', 'quick']);
-  expect((await read(reader, 200))?.map(({ name }) => name)).toEqual(['slow', 'quick']);
+  expect(namesOf(await read(reader, 200))).toEqual(['slow', 'quick']);
+  expect(namesOf(await read(reader, 200))).toEqual(['slow', 'quick']);
   expect(asked.filter((name) => name === 'slow')).toHaveLength(2);
 });
 
 test('a daemon without storage has no pools, and nothing is logged', async () => {
   const reader = await readerOf((call) => call.fail(3, 'no storage driver'));
-  expect(await read(reader)).toBeUndefined();
+  expect(await read(reader)).toEqual({ pools: undefined, failed: false });
   expect(log).toEqual([]);
+});
+
+test('pools that cannot be listed have failed, until they can be', async () => {
+  let refuses = true;
+  const reader = await readerOf((call) => {
+    if (refuses) call.fail(38, 'cannot reach virtstoraged');
+    else call.reply(new XdrWriter().uint(0).uint(0).finish());
+  });
+  for (let round = 0; round < 2; round++)
+    expect(await read(reader)).toEqual({ pools: undefined, failed: true });
+  expect(log).toHaveLength(1);
+  refuses = false;
+  expect(await read(reader)).toEqual({ pools: [], failed: false });
+});
+
+test('pools have failed when not one of them can be read', async () => {
+  const reader = await setUp(['a', 'b'], (_name, call) => call.fail(38, 'cannot stat'));
+  expect(await read(reader)).toEqual({ pools: [], failed: true });
 });
