@@ -8,8 +8,14 @@ export const cpuCollector: Collector = {
   measures: ['cpu'],
   collect: ({ domains }) => {
     const total = counter('libvirt_domain_cpu_seconds_total', 'Processor time the domain used on the host.');
-    const user = counter('libvirt_domain_cpu_user_seconds_total', 'Of it, in user mode: QEMU itself.');
-    const system = counter('libvirt_domain_cpu_system_seconds_total', 'Of it, in the kernel: KVM and I/O.');
+    const user = counter(
+      'libvirt_domain_cpu_user_seconds_total',
+      'Of it, in user mode: guest code and QEMU.',
+    );
+    const system = counter(
+      'libvirt_domain_cpu_system_seconds_total',
+      'Of it, in the kernel on its behalf: exits and I/O.',
+    );
     for (const { name: domain, measured } of domains) {
       const times = measured?.cpu;
       if (times === undefined) continue;

@@ -8,7 +8,7 @@ const METRICS = [
   nanoseconds(
     'wait',
     'libvirt_domain_vcpu_wait_seconds_total',
-    "Time that the host's thread of the vCPU waited (wait_sum); not the guest's waiting for disks.",
+    "Time that the host's thread of the vCPU waited (wait_sum), 0 unless kernel.sched_schedstats=1; no guest iowait.",
   ),
   nanoseconds(
     'delay',

@@ -2,7 +2,7 @@ import { closeSync, openSync, readdirSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { createPause } from '../concurrency.ts';
 
-/** Times of one vCPU by libvirt's field names, in nanoseconds: `time`, `delay`, and `wait` where the kernel counts it. */
+/** Times of one vCPU by libvirt's field names, in nanoseconds: `time`, `wait`, and `delay` where the kernel counts it. */
 export type VcpuFields = ReadonlyMap<string, number>;
 
 /** `(CPU 0/KVM) S …`: QEMU names its vCPUs' threads, as libvirt always has it do (`-name …,debug-threads=on`). */
@@ -34,7 +34,7 @@ export async function readVcpuThreads(
 ): Promise<ReadonlyMap<number, ReadonlyMap<number, VcpuFields>>> {
   const buffer = Buffer.allocUnsafe(MAX_FILE_BYTES);
   const read = (...path: string[]): string | undefined => readText(join(proc, ...path), buffer);
-  // `wait_sum` of a thread is there only while this is on, which it is not by default.
+  // `wait_sum` of a thread is counted only while this is on, which it is not by default: the file need not be read then.
   const countsWait = read('sys/kernel/sched_schedstats')?.trim() === '1';
   const pause = createPause();
   const found = new Map<number, ReadonlyMap<number, VcpuFields>>();
@@ -48,8 +48,8 @@ export async function readVcpuThreads(
       const fields = new Map([['state', RUNNING]]);
       set(fields, 'time', ticks(stat) * TICK_NANOSECONDS);
       set(fields, 'delay', Number(read(directory, 'schedstat')?.split(' ')[1]));
-      if (countsWait)
-        set(fields, 'wait', waitMilliseconds(read(directory, 'sched')) * MILLISECOND_NANOSECONDS);
+      const wait = countsWait ? waitMilliseconds(read(directory, 'sched')) : 0;
+      fields.set('wait', wait * MILLISECOND_NANOSECONDS);
       vcpus.set(Number(number), fields);
     }
     if (vcpus.size > 0) found.set(pid, vcpus);
@@ -71,9 +71,13 @@ function ticks(stat: string): number {
   return Number(fields[UTIME]) + Number(fields[STIME]);
 }
 
-/** `wait_sum : 12.345678`, on older kernels `se.statistics.wait_sum`. */
+/**
+ * `wait_sum : 12.345678`, before Linux 5.16 `se.statistics.wait_sum`; 0 where the kernel does not count it, as libvirt
+ * has it (qemuGetSchedInfo, which knows the older names only and says 0 on newer kernels whatever they count).
+ */
 function waitMilliseconds(sched: string | undefined): number {
-  return Number(/^(?:se\.statistics\.)?wait_sum\s*:\s*([\d.]+)$/m.exec(sched ?? '')?.[1]);
+  const wait = Number(/^(?:se\.(?:statistics\.)?)?wait_sum\s*:\s*([\d.]+)$/m.exec(sched ?? '')?.[1]);
+  return Number.isFinite(wait) ? wait : 0;
 }
 
 function set(fields: Map<string, number>, name: string, value: number): void {

@@ -147,7 +147,7 @@ describe('what libvirt measures is served as virsh tells it', () => {
       const after = await exporter.scrape();
       const numbers = (seen: Exposition, name: string) =>
         seen.all(`libvirt_domain_vcpu_${name}`).map(({ labels }) => labels.vcpu);
-      for (const name of ['state', 'time_seconds_total', 'delay_seconds_total']) {
+      for (const name of ['state', 'time_seconds_total', 'wait_seconds_total', 'delay_seconds_total']) {
         expect([name, numbers(before, name)]).toEqual([name, ['0', '1', '3']]);
         expect([name, numbers(byLibvirt, name)]).toEqual([name, ['0', '1', '3']]);
         for (const vcpu of ['0', '1', '3']) {

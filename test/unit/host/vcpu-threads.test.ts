@@ -53,14 +53,14 @@ describe('the vCPUs of a QEMU', () => {
     await addThread(1_241, { name: 'CPU 0/KVM', ticks: [100, 1], schedstat: '1010000000 7 1' });
     await addThread(1_243, { name: 'worker' });
     expect(await vcpus()).toEqual({
-      0: { state: 1, time: 1_010_000_000, delay: 7 },
-      4: { state: 1, time: 170_000_000, delay: 55_948_492 },
+      0: { state: 1, time: 1_010_000_000, wait: 0, delay: 7 },
+      4: { state: 1, time: 170_000_000, wait: 0, delay: 55_948_492 },
     });
   });
 
   test('run under emulation as well', async () => {
     await addThread(1_241, { name: 'CPU 1/TCG', ticks: [3, 4], schedstat: '5 6 7' });
-    expect(await vcpus()).toEqual({ 1: { state: 1, time: 70_000_000, delay: 6 } });
+    expect(await vcpus()).toEqual({ 1: { state: 1, time: 70_000_000, wait: 0, delay: 6 } });
   });
 
   test.each([
@@ -78,7 +78,7 @@ describe('the vCPUs of a QEMU', () => {
 
   test('have no delay where the kernel does not count it', async () => {
     await addThread(1_241, { name: 'CPU 0/KVM', ticks: [1, 0] });
-    expect(await vcpus()).toEqual({ 0: { state: 1, time: 10_000_000 } });
+    expect(await vcpus()).toEqual({ 0: { state: 1, time: 10_000_000, wait: 0 } });
   });
 });
 
@@ -87,6 +87,7 @@ describe('the time a thread waited', () => {
 
   test.each([
     ['of current kernels', `${SCHED}wait_sum                                     :            12.345678\n`],
+    ['of very old ones', `${SCHED}se.wait_sum                     :            12.345678\n`],
     ['of older ones', `${SCHED}se.statistics.wait_sum                     :            12.345678\n`],
   ])('is wait_sum %s', async (_, sched) => {
     await setSchedstats('1');
@@ -95,11 +96,11 @@ describe('the time a thread waited', () => {
   });
 
   test.each([
-    ['the kernel does not count it', '0', `${SCHED}wait_sum : 0.000000\n`],
+    ['the kernel does not count it', '0', `${SCHED}wait_sum : 12.345678\n`],
     ['the kernel has stopped to tell', '1', SCHED],
-  ])('is absent where %s', async (_, schedstats, sched) => {
+  ])('is 0 where %s, as libvirt has it', async (_, schedstats, sched) => {
     await setSchedstats(schedstats);
     await addThread(1_241, { name: 'CPU 0/KVM', sched });
-    expect(await vcpus()).toEqual({ 0: { state: 1, time: 0 } });
+    expect(await vcpus()).toEqual({ 0: { state: 1, time: 0, wait: 0 } });
   });
 });
