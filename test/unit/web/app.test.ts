@@ -1,10 +1,13 @@
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import type { Server } from 'node:http';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { pino } from 'pino';
 import { type ChunkPool, TextBuffer } from '../../../src/scrape/text-buffer.ts';
 import { createApp, type WebOptions } from '../../../src/web/app.ts';
 import { closeServers, listenOn } from '../../../src/web/listen.ts';
+import { waitFor } from '../../rig/wait.ts';
 import { textBufferOf } from '../scrape/text.ts';
 
 interface Asked {
@@ -290,6 +293,75 @@ describe('the metrics', () => {
   });
 });
 
+describe('clients that are many, or do not read', () => {
+  /** A scrape that ends when the test says so. */
+  function heldScrapes(): { scrape: WebOptions['scrape']; begun: () => number; finish: () => void } {
+    let begun = 0;
+    const waiting: (() => void)[] = [];
+    return {
+      scrape: async () => {
+        begun += 1;
+        await new Promise<void>((resolve) => waiting.push(resolve));
+        return textBufferOf('a 1\n');
+      },
+      begun: () => begun,
+      finish: () => {
+        for (const finish of waiting.splice(0)) finish();
+      },
+    };
+  }
+
+  const untilBegun = (held: { begun: () => number }, count: number) =>
+    waitFor(async () => held.begun() === count || undefined, {
+      what: `${count} scrapes to be under way`,
+      timeoutMs: 5_000,
+      everyMs: 5,
+    });
+
+  test('the seventeenth scrape at a time is told to come again', async () => {
+    const held = heldScrapes();
+    const { url } = await start({ scrape: held.scrape });
+    const served = Array.from({ length: 16 }, () => fetch(`${url}/metrics`));
+    await untilBegun(held, 16);
+    const refused = await fetch(`${url}/metrics?collect[]=os`);
+    expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '5']);
+    expect(await refused.text()).toBe('16 scrapes are under way already\n');
+    expect((await fetch(`${url}/-/healthy`)).status).toBe(200);
+    held.finish();
+    for (const response of await Promise.all(served)) expect(await response.text()).toBe('a 1\n');
+    const after = fetch(`${url}/metrics`);
+    await untilBegun(held, 17);
+    held.finish();
+    expect((await after).status).toBe(200);
+  });
+
+  test('a client that leaves makes no room as long as its scrape goes on', async () => {
+    const held = heldScrapes();
+    const { url } = await start({ scrape: held.scrape });
+    const leaving = new AbortController();
+    const left = Array.from({ length: 16 }, () => fetch(`${url}/metrics`, { signal: leaving.signal }));
+    await untilBegun(held, 16);
+    leaving.abort();
+    await Promise.allSettled(left);
+    expect((await fetch(`${url}/metrics`)).status).toBe(503);
+    expect(held.begun()).toBe(16);
+  });
+
+  test.each(['', 'Accept-Encoding: gzip\r\n'])('one that takes nothing is cut off (%j)', async (header) => {
+    const noise = () => randomBytes(500_000).toString('base64');
+    const { port } = await start({
+      scrape: async () => textBufferOf(...Array.from({ length: 48 }, noise)),
+      stalledMs: 100,
+    });
+    const accepted = new Promise<Socket>((resolve) => open[0]?.once('connection', resolve));
+    const socket = connect(port, '127.0.0.1');
+    socket.pause();
+    socket.write(`GET /metrics HTTP/1.1\r\nHost: x\r\n${header}\r\n`);
+    await once(await accepted, 'close');
+    socket.destroy();
+  });
+});
+
 describe('anything else', () => {
   test.each([
     ['GET', '/nothing'],
@@ -314,6 +386,8 @@ describe('anything else', () => {
     ['a target with dots', 'GET /../../etc/passwd HTTP/1.1\r\nHost: x\r\n\r\n', '404'],
     ['a whole URL', 'GET http://x/metrics HTTP/1.1\r\nHost: x\r\n\r\n', '200'],
     ['a URL without an end', 'GET http://[/metrics HTTP/1.1\r\nHost: x\r\n\r\n', '4'],
+    ['a URL with a port that cannot be', 'GET http://x:99999/metrics HTTP/1.1\r\nHost: x\r\n\r\n', '[24]'],
+    ['a URL with a query', 'GET http://x/metrics?collect[]=nothing HTTP/1.1\r\nHost: x\r\n\r\n', '400'],
     ['no HTTP at all', 'nonsense\r\n\r\n', '400'],
     ['headers without an end', `GET / HTTP/1.1\r\nX: ${'x'.repeat(100_000)}\r\n\r\n`, '431'],
   ])('%s', async (_case, request, status) => {
