@@ -19,7 +19,7 @@ const METRICS = [
   gaugeOf('physical', `${PREFIX}_physical_bytes`, 'Size of the image or device on the host.'),
 ];
 
-/** `<iotune>` elements that limit bytes or requests a second. */
+/** `<iotune>` elements that limit bytes or requests a second, and for how long they may burst. */
 const LIMITS: readonly (readonly [element: string, name: string, help: string])[] = (
   ['total', 'read', 'write'] as const
 ).flatMap((what) => [
@@ -34,6 +34,16 @@ const LIMITS: readonly (readonly [element: string, name: string, help: string])[
     `${what}_iops_sec_max`,
     `limit_burst_${what}_requests_per_second`,
     `Most requests a second in a burst, ${what}.`,
+  ],
+  [
+    `${what}_bytes_sec_max_length`,
+    `limit_burst_length_${what}_bytes_seconds`,
+    `How long a burst of bytes may last, ${what}.`,
+  ],
+  [
+    `${what}_iops_sec_max_length`,
+    `limit_burst_length_${what}_requests_seconds`,
+    `How long a burst of requests may last, ${what}.`,
   ],
 ]);
 

@@ -47,12 +47,13 @@ export const interfaceCollector: Collector = {
   },
 };
 
-function infoLabels({ type, source, model, mac, mtu }: InterfaceConfig): Record<string, string> {
+function infoLabels({ type, source, model, mac, mtu, interfaceId }: InterfaceConfig): Record<string, string> {
   return {
     interface_type: labelText(type),
     source: labelText(source),
     model: labelText(model),
     mac: labelText(mac),
     mtu: labelText(mtu),
+    interface_id: labelText(interfaceId),
   };
 }

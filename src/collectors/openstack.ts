@@ -3,7 +3,7 @@ import { gauge, labelText } from '../scrape/metric-family.ts';
 
 export const openstackCollector: Collector = {
   name: 'openstack',
-  help: 'instance, flavor, user and project of domains made by OpenStack Nova',
+  help: 'instance, flavor, user, project and root of domains made by OpenStack Nova',
   enabledByDefault: true,
   collect: ({ domains }) => {
     const info = gauge('libvirt_domain_openstack_info', "The instance by Nova's metadata; always 1.");
@@ -20,6 +20,8 @@ export const openstackCollector: Collector = {
           user_id: labelText(nova.user.id),
           project_name: labelText(nova.project.name),
           project_id: labelText(nova.project.id),
+          root_type: labelText(nova.root.type),
+          root_uuid: labelText(nova.root.id),
         },
         value: 1,
       });

@@ -105,6 +105,8 @@ export interface InterfaceConfig {
   readonly mac: string | undefined;
   /** `<mtu size=…>` in bytes, as written. */
   readonly mtu: string | undefined;
+  /** `interfaceid` of `<virtualport>`: the port of Open vSwitch, and so of Neutron. */
+  readonly interfaceId: string | undefined;
 }
 
 /** From Nova's metadata; undefined where it does not say. */
@@ -113,6 +115,14 @@ export interface NovaInstance {
   readonly flavor: string | undefined;
   readonly user: NovaName;
   readonly project: NovaName;
+  readonly root: NovaRoot;
+}
+
+/** What the instance's root disk was made of. */
+export interface NovaRoot {
+  /** image, or volume. */
+  readonly type: string | undefined;
+  readonly id: string | undefined;
 }
 
 export interface NovaName {

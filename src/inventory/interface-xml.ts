@@ -7,6 +7,7 @@ export function parseInterface(
   bounded: (text: string | undefined) => string | undefined,
 ): InterfaceConfig {
   const source = child(element, 'source');
+  const port = child(child(element, 'virtualport'), 'parameters');
   const attachedTo = ['bridge', 'network', 'dev', 'path'].map((name) => attribute(source, name));
   return {
     target: bounded(attribute(child(element, 'target'), 'dev')),
@@ -16,5 +17,6 @@ export function parseInterface(
     model: bounded(attribute(child(element, 'model'), 'type')),
     mac: bounded(attribute(child(element, 'mac'), 'address')),
     mtu: bounded(attribute(child(element, 'mtu'), 'size')),
+    interfaceId: bounded(attribute(port, 'interfaceid')),
   };
 }

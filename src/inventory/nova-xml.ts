@@ -20,11 +20,13 @@ export function parseNova(
       const element = child(owner, name, namespace);
       return { id: bounded(attribute(element, 'uuid')), name: bounded(element?.text) };
     };
+    const root = child(instance, 'root', namespace);
     return {
       name: bounded(child(instance, 'name', namespace)?.text),
       flavor: bounded(attribute(child(instance, 'flavor', namespace), 'name')),
       user: named('user'),
       project: named('project'),
+      root: { type: bounded(attribute(root, 'type')), id: bounded(attribute(root, 'uuid')) },
     };
   }
   return undefined;

@@ -24,6 +24,7 @@ const SOCKET = '/run/rig-test-measured-nbd.sock';
 const NOVA = `<nova:instance xmlns:nova="http://openstack.org/xmlns/libvirt/nova/1.1">
   <nova:name>web</nova:name><nova:flavor name="m1.small"/>
   <nova:owner><nova:user uuid="u1">alice</nova:user><nova:project uuid="p1">shop</nova:project></nova:owner>
+  <nova:root type="image" uuid="i1"/>
 </nova:instance>`;
 
 let exporter: ExporterProcess;
@@ -177,6 +178,8 @@ describe('what libvirt measures is served as virsh tells it', () => {
       flavor_name: 'm1.small',
       user_name: 'alice',
       project_id: 'p1',
+      root_type: 'image',
+      root_uuid: 'i1',
       instance_id: seen.labels('libvirt_domain_info')?.uuid,
     });
   });

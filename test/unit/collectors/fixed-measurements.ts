@@ -76,7 +76,11 @@ export const THRASHING_MEASURED = measured(
 /** More than libvirt allows at once, so that each is seen. */
 function everyLimit(): string {
   const kinds = ['total', 'read', 'write'].flatMap((way) => [`${way}_bytes_sec`, `${way}_iops_sec`]);
-  const names = [...kinds, ...kinds.map((name) => `${name}_max`), 'size_iops_sec'];
+  const names = [
+    ...kinds,
+    ...kinds.flatMap((name) => [`${name}_max`, `${name}_max_length`]),
+    'size_iops_sec',
+  ];
   return names.map((name, index) => `<${name}>${1000 + index}</${name}>`).join('');
 }
 
@@ -84,6 +88,7 @@ const ODD = parseDomainXml(`<domain type='kvm'>
   <metadata xmlns:n='http://openstack.org/xmlns/libvirt/nova/1.1'><n:instance>
     <n:name>web "1"</n:name><n:flavor name='m1.small'/>
     <n:owner><n:user uuid='u-1'>alice</n:user><n:project uuid='p-1'>shop</n:project></n:owner>
+    <n:root type='image' uuid='i-1'/>
   </n:instance></metadata>
   <vcpu current='1'>4</vcpu>
   <devices>
@@ -93,7 +98,8 @@ const ODD = parseDomainXml(`<domain type='kvm'>
       <iotune><read_bytes_sec>0</read_bytes_sec>${everyLimit()}</iotune></disk>
     <interface type='hostdev'><mac address='52:54:00:00:00:01'/><alias name='hostdev0'/></interface>
     <interface type='hostdev'><mac address='52:54:00:00:00:02'/></interface>
-    <interface type='bridge'><source bridge='br0'/><target dev='vnet1'/><model type='virtio'/><mtu size='9000'/></interface>
+    <interface type='bridge'><source bridge='br0'/><target dev='vnet1'/><model type='virtio'/><mtu size='9000'/>
+      <virtualport type='openvswitch'><parameters interfaceid='port-1'/></virtualport></interface>
     <interface type='network'><source network='default'/><target dev='vnet1'/></interface>
   </devices></domain>`);
 
