@@ -9,15 +9,18 @@ import {
   MissingPackagesError,
   PEER_PACKAGES,
 } from '../rig/packages.ts';
-import { bulkCall, debianExporter, thisExporter } from './contenders.ts';
+import { claimsOf, type FleetResult } from './claims.ts';
+import { bulkCall, debianExporter, NAMES, thisExporter } from './contenders.ts';
 import { measureProbing } from './guest-bench.ts';
-import { type Measurement, measureSideBySide } from './measure.ts';
+import { measureSideBySide } from './measure.ts';
 import { measureRendering } from './render-bench.ts';
 import { reportSideBySide, reportSingles, slopes } from './report.ts';
+import { measureStuck } from './stuck-bench.ts';
 
 /**
  * `npm run bench [-- COUNT]`: what a scrape costs on fleets of halted domains, side by side in one run with Debian's
- * exporter and with the bare bulk call that has the same to tell. Timings inform; they decide no test.
+ * exporter and with the bare bulk call that has the same to tell, and with a tenth of the QEMUs stuck. Timings inform;
+ * they decide no test.
  */
 
 const DEFAULT_COUNT = 100;
@@ -28,32 +31,23 @@ const FLEET_PREFIX = 'rig-bench-';
 const RENDERED_DOMAINS = 1_000;
 const PROBED_GUESTS = 200;
 
-async function measureFleet(count: number): Promise<Measurement[]> {
+async function measureFleet(count: number): Promise<FleetResult> {
   console.error(`bringing ${count} halted domains to run`);
-  await startFleet(count, { prefix: FLEET_PREFIX });
+  const { names } = await startFleet(count, { prefix: FLEET_PREFIX });
+  const own = await thisExporter('own', `${FLEET_PREFIX}.*`);
   const contenders = [
-    await thisExporter(`${FLEET_PREFIX}.*`),
+    own,
+    await thisExporter('cheap', `${FLEET_PREFIX}.*`),
     await debianExporter(),
-    await bulkCall('one bulk call of all that it serves', [
-      'state',
-      'cpu',
-      'balloon',
-      'vcpu',
-      'interface',
-      'block',
-    ]),
-    await bulkCall('one bulk call, without the group cpu', [
-      'state',
-      'balloon',
-      'vcpu',
-      'interface',
-      'block',
-    ]),
-    await bulkCall('bare call of the states', ['state']),
+    await bulkCall(NAMES.bulk, ['state', 'cpu', 'balloon', 'vcpu', 'interface', 'block']),
+    await bulkCall(NAMES.bulkWithoutCpu, ['state', 'balloon', 'vcpu', 'interface', 'block']),
+    await bulkCall(NAMES.states, ['state']),
   ];
   try {
     console.error(`${ROUNDS} rounds over ${count} domains`);
-    return await measureSideBySide(contenders, ROUNDS);
+    const measurements = await measureSideBySide(contenders, ROUNDS);
+    console.error('and as many with a tenth of them stuck');
+    return { measurements, stuck: await measureStuck(own, names, ROUNDS) };
   } finally {
     for (const { stop } of contenders) await stop();
   }
@@ -66,7 +60,7 @@ async function main(): Promise<void> {
   await runShown('npm', ['run', '--silent', 'build']);
   const { up: wasUp } = await daemonState();
   await startDaemon();
-  const fleets = new Map<number, Measurement[]>();
+  const fleets = new Map<number, FleetResult>();
   try {
     const counts = [...new Set([count, ...SLOPE_COUNTS])].sort((a, b) => a - b);
     for (const domains of counts) fleets.set(domains, await measureFleet(domains));
@@ -77,12 +71,17 @@ async function main(): Promise<void> {
   console.error(`probing ${PROBED_GUESTS} guests of a fake daemon for a minute`);
   const probing = await measureProbing(PROBED_GUESTS);
   const rendering = await measureRendering(RENDERED_DOMAINS);
-  for (const [domains, measurements] of fleets) reportSideBySide(domains, measurements);
+  const judged = [...fleets].map(([domains, result]) => ({
+    domains,
+    ...result,
+    claims: claimsOf(domains, result),
+  }));
+  for (const { domains, measurements, claims } of judged) reportSideBySide(domains, measurements, claims);
   const slope = slopes(fleets, SLOPE_COUNTS);
   reportSingles({ slope, rendering, probing: { guests: PROBED_GUESTS, ...probing } });
   const result = {
     date: new Date().toISOString(),
-    fleets: Object.fromEntries(fleets),
+    fleets: Object.fromEntries(judged.map(({ domains, ...result }) => [domains, result])),
     slope,
     rendering,
     probing,

@@ -9,6 +9,8 @@ export interface Measurement {
   readonly series: number;
   readonly cpuPerRunMs: number | undefined;
   readonly residentMb: number | undefined;
+  /** Calls to libvirt by the exporter's own count; undefined where it does not tell. */
+  readonly callsPerRun: number | undefined;
 }
 
 const WARM_UP = 3;
@@ -25,6 +27,7 @@ export async function measureSideBySide(
     durations: [] as number[],
     cpu: 0,
     series: 0,
+    calls: [] as number[],
   }));
   for (let round = -WARM_UP; round < rounds; round++) {
     for (const tally of tallies) {
@@ -33,22 +36,32 @@ export async function measureSideBySide(
       const begun = performance.now();
       const text = await contender.run();
       const tookMs = performance.now() - begun;
-      tally.series = new Exposition(text).samples.length;
+      const exposition = new Exposition(text);
+      tally.series = exposition.samples.length;
       if (round < 0) continue;
+      const counts = exposition.all('libvirt_exporter_rpc_calls_total');
+      if (counts.length > 0) tally.calls.push(counts.reduce((sum, { value }) => sum + value, 0));
       tally.durations.push(tookMs);
       tally.cpu += (await cpuOf(contender)) - cpuBefore;
     }
   }
   return Promise.all(
-    tallies.map(async ({ contender, durations, cpu, series }) => ({
+    tallies.map(async ({ contender, durations, cpu, series, calls }) => ({
       name: contender.name,
       medianMs: quantile(durations, 0.5),
       p95Ms: quantile(durations, 0.95),
       series,
       cpuPerRunMs: contender.pid === undefined ? undefined : (cpu * 1000) / rounds,
       residentMb: contender.pid === undefined ? undefined : await residentMb(contender.pid),
+      callsPerRun: perRun(calls),
     })),
   );
+}
+
+/** How much a counter grew from one run to the next. */
+function perRun(counts: readonly number[]): number | undefined {
+  const [first, last] = [counts[0], counts[counts.length - 1]];
+  return first === undefined || last === undefined ? undefined : (last - first) / (counts.length - 1);
 }
 
 async function cpuOf({ pid }: Contender): Promise<number> {

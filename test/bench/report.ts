@@ -1,3 +1,4 @@
+import type { Claim, FleetResult } from './claims.ts';
 import type { Measurement } from './measure.ts';
 import type { RenderMeasurement } from './render-bench.ts';
 
@@ -10,11 +11,11 @@ export interface Slope {
 }
 
 export function slopes(
-  fleets: ReadonlyMap<number, readonly Measurement[]>,
+  fleets: ReadonlyMap<number, FleetResult>,
   [few, many]: readonly [number, number],
 ): Slope[] {
-  return (fleets.get(many) ?? []).flatMap(({ name, medianMs }) => {
-    const before = fleets.get(few)?.find((other) => other.name === name)?.medianMs;
+  return (fleets.get(many)?.measurements ?? []).flatMap(({ name, medianMs }) => {
+    const before = fleets.get(few)?.measurements.find((other) => other.name === name)?.medianMs;
     if (before === undefined) return [];
     return [
       { name, msPerDomain: (medianMs - before) / (many - few), linearity: medianMs / many / (before / few) },
@@ -22,9 +23,13 @@ export function slopes(
   });
 }
 
-export function reportSideBySide(domains: number, measurements: readonly Measurement[]): void {
+export function reportSideBySide(
+  domains: number,
+  measurements: readonly Measurement[],
+  claims: readonly Claim[],
+): void {
   const [own] = measurements;
-  const rows = measurements.map(({ name, medianMs, p95Ms, series, cpuPerRunMs, residentMb }) => [
+  const rows = measurements.map(({ name, medianMs, p95Ms, series, cpuPerRunMs, residentMb, callsPerRun }) => [
     name,
     `${medianMs.toFixed(0)} ms`,
     `${p95Ms.toFixed(0)} ms`,
@@ -33,9 +38,23 @@ export function reportSideBySide(domains: number, measurements: readonly Measure
     cpuPerRunMs === undefined ? '' : `${cpuPerRunMs.toFixed(0)} ms`,
     cpuPerRunMs === undefined || series === 0 ? '' : `${((1000 * cpuPerRunMs) / series).toFixed(1)} µs`,
     residentMb === undefined ? '' : `${residentMb.toFixed(0)} MB`,
+    callsPerRun === undefined ? '' : callsPerRun.toFixed(0),
   ]);
   console.log(`\n${domains} running domains`);
-  printTable(['', 'median', 'p95', 'ours / it', 'series', 'CPU', 'CPU / series', 'RSS'], rows);
+  printTable(['', 'median', 'p95', 'ours / it', 'series', 'CPU', 'CPU / series', 'RSS', 'calls'], rows);
+  printTable(
+    ['', 'measured', 'at most'],
+    claims.map(({ what, measured, target, unit }) => [
+      what,
+      inUnit(measured, unit),
+      target === undefined ? '' : inUnit(target, unit),
+    ]),
+  );
+}
+
+function inUnit(value: number, unit: Claim['unit']): string {
+  if (unit === 'ratio') return value.toFixed(2);
+  return unit === 'ms' ? `${value.toFixed(0)} ms` : value.toFixed(0);
 }
 
 export function reportSingles(result: {
