@@ -1,6 +1,6 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { destroyGuest, runGuest, undefineGuest } from '../rig/domains.ts';
+import { defineGuest, destroyGuest, runGuest, undefineGuest } from '../rig/domains.ts';
 import { haltedGuest } from '../rig/halted-guest.ts';
 import { STATE_DIR } from '../rig/paths.ts';
 import { virsh } from '../rig/virsh.ts';
@@ -20,6 +20,8 @@ const SCRATCH = `${STATE_DIR}/${DOMAIN}.scratch`;
 const EXTRA = `${STATE_DIR}/${DOMAIN}-extra.img`;
 const BACKUP = `${STATE_DIR}/${DOMAIN}-backup.xml`;
 const SOCKET = '/run/rig-test-measured-nbd.sock';
+/** Defined and not started: its interfaces could not be had here. */
+const ODD = `${DOMAIN}-odd`;
 
 const NOVA = `<nova:instance xmlns:nova="http://openstack.org/xmlns/libvirt/nova/1.1">
   <nova:name>web</nova:name><nova:flavor name="m1.small"/>
@@ -41,7 +43,7 @@ beforeAll(async () => {
           <model type='virtio'/><rom enabled='no'/></interface>`,
     }),
   );
-  exporter = await startExporterProcess(`--domain.include=${DOMAIN}`);
+  exporter = await startExporterProcess(`--domain.include=${DOMAIN}(-odd)?`);
 });
 
 afterAll(async () => {
@@ -50,6 +52,7 @@ afterAll(async () => {
   await virsh(['pool-undefine', POOL]).catch(() => undefined);
   await destroyGuest(DOMAIN);
   await undefineGuest(DOMAIN);
+  await undefineGuest(ODD);
   await Promise.all(
     [POOL_DIR, SCRATCH, SOCKET, EXTRA, BACKUP].map((path) => rm(path, { recursive: true, force: true })),
   );
@@ -220,6 +223,28 @@ test('a job: a backup that runs is told with its operation, and is gone when it 
   expect(ended.all('libvirt_domain_job_info')).toEqual([]);
 });
 
+test('two interfaces of one name are one series, and SR-IOV interfaces, which have none, are told apart', async () => {
+  const nic = `<interface type='ethernet'><target dev='rigtap1'/><model type='virtio'/></interface>`;
+  const virtualFunction = (slot: string) =>
+    `<interface type='hostdev' managed='no'>
+      <source><address type='pci' domain='0' bus='0' slot='${slot}' function='0'/></source></interface>`;
+  await defineGuest(
+    haltedGuest(ODD, {
+      userNetwork: false,
+      extraDevicesXml: nic + nic + virtualFunction('0x1d') + virtualFunction('0x1e'),
+    }),
+  );
+  const interfaces = (seen: Exposition) => seen.all('libvirt_domain_interface_info', { domain: ODD });
+  const seen = await exporter.scrapeUntil((later) => interfaces(later).length > 0);
+  const devices = interfaces(seen).map(({ labels }) => labels.device);
+  expect(new Set(devices).size).toBe(3);
+  expect(devices).toHaveLength(3);
+  expect(devices.filter((device) => device === 'rigtap1')).toHaveLength(1);
+  expect(seen.value('libvirt_domain_scrape_success', { domain: DOMAIN })).toBe(1);
+  expect(await promtoolCheckMetrics(await exporter.scrapeText())).toBe('');
+  await undefineGuest(ODD);
+});
+
 describe('storage pools', () => {
   test('are as libvirt last saw them, and none is refreshed', async () => {
     await mkdir(POOL_DIR, { recursive: true });
@@ -240,6 +265,30 @@ describe('storage pools', () => {
     const calls = on.all('libvirt_exporter_rpc_calls_total').map(({ labels }) => labels.procedure);
     expect(calls).toContain('STORAGE_POOL_GET_INFO');
     expect(calls.filter((name) => name?.includes('REFRESH'))).toEqual([]);
+  });
+
+  test('one whose folder is gone is as libvirt has it, and the others are served', async () => {
+    const told = async () => {
+      const text = await virsh(['pool-info', POOL, '--bytes']);
+      return {
+        state: /^State: +(\w+)$/m.exec(text)?.[1] ?? '',
+        capacity: /^Capacity: +(\d+)$/m.exec(text)?.[1],
+      };
+    };
+    const agrees = (seen: Exposition, { state, capacity }: Awaited<ReturnType<typeof told>>): boolean =>
+      seen.value('libvirt_storage_pool_state', { pool: POOL, state }) === 1 &&
+      seen.value('libvirt_storage_pool_capacity_bytes', { pool: POOL }) ===
+        (capacity === undefined ? undefined : Number(capacity));
+    await rm(POOL_DIR, { recursive: true });
+    // Nobody has looked since: to libvirt it still runs.
+    const before = await told();
+    expect(agrees(await exporter.scrape(), before)).toBe(true);
+    await expect(virsh(['pool-refresh', POOL])).rejects.toThrow();
+    const after = await told();
+    expect(after.state).toBe('inactive');
+    const seen = await exporter.scrapeUntil((later) => agrees(later, after));
+    expect(seen.value('libvirt_scrape_collector_success', { collector: 'storage-pool' })).toBe(1);
+    expect(exporter.log.filter(({ msg }) => msg.includes('storage pools'))).toEqual([]);
   });
 });
 

@@ -15,16 +15,19 @@ const SCRAPE_TIMEOUT_SECONDS = '10';
 let exporter: ExporterProcess;
 let names: readonly string[];
 let frozen: readonly string[];
+/** More than ten: from twelve hanging calls on the exporter goes carefully. */
+let more: readonly string[];
 
 beforeAll(async () => {
   ({ names } = await startFleet(COUNT, { prefix: PREFIX }));
   // Neighbours in libvirt's list, and far apart.
   frozen = names.filter((_, index) => index % 10 === 3);
+  more = names.filter((_, index) => index % 30 === 7);
   exporter = await startExporterProcess(`--domain.include=${PREFIX}.*`);
 }, FLEET_MS);
 
 afterAll(async () => {
-  for (const name of frozen ?? []) await thawQemu(name).catch(() => undefined);
+  for (const name of [...(frozen ?? []), ...(more ?? [])]) await thawQemu(name).catch(() => undefined);
   await exporter?.stop();
   await cleanUp(PREFIX);
 }, FLEET_MS);
@@ -67,11 +70,24 @@ test('others are served by libvirt as before: it is not out of workers', async (
   expect(await virsh(['domstats', '--block', answering], { timeoutMs: 10_000 })).toContain('block.0.rd.reqs');
 });
 
+test('four more hang: the others are complete all the same', async () => {
+  for (const name of more) await freezeQemu(name);
+  const others = names.filter((name) => !frozen.includes(name) && !more.includes(name));
+  for (let round = 0; round < 3; round++) {
+    const seen = await exporter.scrape({
+      'X-Prometheus-Scrape-Timeout-Seconds': SCRAPE_TIMEOUT_SECONDS,
+    });
+    expect(readable(seen)).toEqual(others);
+    expect(withDisk(seen)).toEqual(others);
+  }
+  expect(warnings()).toHaveLength(frozen.length + more.length);
+});
+
 test('those that answer again are back within 30 s, and nothing was logged once per scrape', async () => {
-  for (const name of frozen) await thawQemu(name);
+  for (const name of [...frozen, ...more]) await thawQemu(name);
   const seen = await exporter.scrapeUntil((later) => readable(later).length === COUNT, 30_000);
   expect(withDisk(seen)).toEqual(names);
-  expect(warnings()).toHaveLength(frozen.length);
+  expect(warnings()).toHaveLength(frozen.length + more.length);
 });
 
 test('one that is killed while it hangs is gone like any other', async () => {
