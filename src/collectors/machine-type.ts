@@ -1,4 +1,4 @@
-import { judgeMachineType } from '../drift/machine-type-verdict.ts';
+import { isOffered, judgeMachineType } from '../drift/machine-type-verdict.ts';
 import type { Collector } from '../scrape/collector.ts';
 import { flag, gauge, labelText } from '../scrape/metric-family.ts';
 import { createInstalledVersion } from './installed-version.ts';
@@ -24,11 +24,12 @@ export const machineTypeCollector: Collector = {
     );
     const supported = gauge(
       'libvirt_domain_machine_type_supported',
-      'Whether the installed emulator offers the machine type; at 0 the domain will not start again.',
+      'Whether the installed emulator offers the machine type that the next start will use, that of the persistent ' +
+        'configuration where there is one; at 0 the domain will not start again.',
     );
     const offerOf = createOffers(hypervisor);
     const versionOf = createInstalledVersion(hypervisor);
-    for (const { name, current } of domains) {
+    for (const { name, current, persistent } of domains) {
       if (current === undefined || current.machine === '') continue;
       const verdict = judgeMachineType({
         machine: current.machine,
@@ -54,7 +55,9 @@ export const machineTypeCollector: Collector = {
       if (verdict.deprecated !== undefined) {
         deprecated.samples.push({ labels, value: flag(verdict.deprecated) });
       }
-      if (verdict.supported !== undefined) supported.samples.push({ labels, value: flag(verdict.supported) });
+      const next = persistent === undefined || persistent.machine === '' ? current : persistent;
+      const offered = isOffered(next.machine, offerOf(next)?.machines);
+      if (offered !== undefined) supported.samples.push({ labels, value: flag(offered) });
     }
     return [info, behind, deprecated, supported];
   },

@@ -36,8 +36,12 @@ export interface MachineTypeVerdict {
   readonly releasesBehind: number | undefined;
   /** By the emulator's mark or QEMU's policy; `undefined` when neither can be told. */
   readonly deprecated: boolean | undefined;
-  /** Whether the emulator still offers it; `undefined` when its offer is not known. */
-  readonly supported: boolean | undefined;
+}
+
+/** Whether an emulator offers a machine type, or what its alias stands for; `undefined` when its offer is not known. */
+export function isOffered(machine: string, offered: OfferedMachines | undefined): boolean | undefined {
+  if (offered === undefined || offered.byName.size === 0) return undefined;
+  return offered.byName.has(offered.canonicalOf.get(machine) ?? machine);
 }
 
 /** Judges one domain's machine type. Cheap: parses one name, and looks the rest up. */
@@ -58,7 +62,6 @@ export function judgeMachineType(question: MachineTypeQuestion): MachineTypeVerd
     removedIn: removedIn(type, question.arch),
     releasesBehind: releasesBehind(subject, latest, family),
     deprecated: deprecated(question, type, entry, offered !== undefined),
-    supported: offered === undefined ? undefined : entry !== undefined,
   };
 }
 

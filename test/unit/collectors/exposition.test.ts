@@ -42,6 +42,14 @@ describe('the fixed inventory', () => {
     for (const { labels } of ofDomains) expect(names).toContain(labels.domain);
   });
 
+  test.each([
+    ['edited-to-what-is-offered', 'pc-q35-2.8', 1],
+    ['edited-to-what-is-gone', 'pc-q35-7.2', 0],
+  ])('%s runs on %s and starts again: %i', (domain, machine, starts) => {
+    expect(exposition.labels('libvirt_domain_machine_type_info', { domain })?.machine).toBe(machine);
+    expect(exposition.value('libvirt_domain_machine_type_supported', { domain })).toBe(starts);
+  });
+
   test('is the same, asked a second time', () => {
     expect(collected(FIXED_INVENTORY)).toBe(text);
   });

@@ -325,6 +325,11 @@ const DOMAINS: readonly DomainFacts[] = [
   domain('emoji 😀\nand a newline', {
     current: config({ emulator: '/opt/"qemu"\n😀', declaredOs: 'say "\\n"\u0007' }),
   }),
+  domain('edited-to-what-is-offered', {
+    current: config({ machine: 'pc-q35-2.8' }),
+    persistent: config({ machine: 'pc-q35-7.2' }),
+  }),
+  domain('edited-to-what-is-gone', { persistent: config({ machine: 'pc-q35-2.8' }) }),
 ];
 
 const END_OF_LIFE: Readonly<Record<string, number>> = {
@@ -337,7 +342,7 @@ export const FIXED_INVENTORY: ScrapeFacts = {
   hypervisor: { version: '7.2.22', libvirtVersion: '9.0.0', capabilities: CAPABILITIES, problems: [] },
   // One more is shut off than is served.
   stateCounts: new Map([
-    [RUNNING, 19],
+    [RUNNING, 21],
     [PAUSED, 1],
     [SHUT_OFF, 3],
   ]),

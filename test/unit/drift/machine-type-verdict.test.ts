@@ -1,7 +1,11 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { countOffered, indexOfferedMachines } from '../../../src/drift/machine-type-offer.ts';
-import { judgeMachineType, type MachineTypeVerdict } from '../../../src/drift/machine-type-verdict.ts';
+import {
+  isOffered,
+  judgeMachineType,
+  type MachineTypeVerdict,
+} from '../../../src/drift/machine-type-verdict.ts';
 import { parseQemuVersion } from '../../../src/drift/qemu-release.ts';
 
 function row(text: string) {
@@ -60,7 +64,6 @@ describe('judgeMachineType', () => {
       removedIn: '10.1',
       releasesBehind: 12,
       deprecated: false,
-      supported: true,
     });
   });
 
@@ -80,7 +83,8 @@ describe('judgeMachineType', () => {
     ['microvm', '', undefined, true],
     ['sbsa-ref', '', undefined, false],
   ])('Debian: %s', (machine, latest, releasesBehind, supported) => {
-    expect(judge(machine, BOOKWORM, '7.2.22')).toMatchObject({ latest, releasesBehind, supported });
+    expect(judge(machine, BOOKWORM, '7.2.22')).toMatchObject({ latest, releasesBehind });
+    expect(isOffered(machine, BOOKWORM)).toBe(supported);
   });
 
   test.each([
@@ -114,7 +118,8 @@ describe('judgeMachineType', () => {
       'pc-q35-tenacious',
     );
     expect(judge('pc-q35-stonking', host)).toMatchObject({ latest: 'pc-q35-ulterior', releasesBehind: 3 });
-    expect(judge('pc-q35-ulterior', host)).toMatchObject({ version: '', releasesBehind: 0, supported: true });
+    expect(judge('pc-q35-ulterior', host)).toMatchObject({ version: '', releasesBehind: 0 });
+    expect(isOffered('pc-q35-ulterior', host)).toBe(true);
     expect(judge('pc-q35-tenacious', host).releasesBehind).toBeUndefined();
   });
 
@@ -133,7 +138,7 @@ describe('judgeMachineType', () => {
     const verdict = judge('pc-q35-3.1', offered, '10.1.0');
     expect(verdict).toMatchObject({ latest: '', removedIn: '10.1', deprecated: true });
     expect(verdict.releasesBehind).toBeUndefined();
-    expect(verdict.supported).toBeUndefined();
+    expect(isOffered('pc-q35-3.1', offered)).toBeUndefined();
   });
 
   test.each([
