@@ -18,6 +18,11 @@ export const machineTypeCollector: Collector = {
       'libvirt_domain_machine_type_releases_behind',
       'Releases between the machine type and the newest offered one of its family; 0 is the newest.',
     );
+    const untilRemoved = gauge(
+      'libvirt_domain_machine_type_releases_until_removed',
+      'QEMU releases from the installed one to the one that by policy no longer has the machine type; at 0 or less ' +
+        'that is past.',
+    );
     const deprecated = gauge(
       'libvirt_domain_machine_type_deprecated',
       "Whether the installed emulator, or QEMU's policy at its version, deprecates the machine type.",
@@ -52,6 +57,9 @@ export const machineTypeCollector: Collector = {
       });
       if (verdict.releasesBehind !== undefined)
         behind.samples.push({ labels, value: verdict.releasesBehind });
+      if (verdict.releasesUntilRemoved !== undefined) {
+        untilRemoved.samples.push({ labels, value: verdict.releasesUntilRemoved });
+      }
       if (verdict.deprecated !== undefined) {
         deprecated.samples.push({ labels, value: flag(verdict.deprecated) });
       }
@@ -59,6 +67,6 @@ export const machineTypeCollector: Collector = {
       const offered = isOffered(next.machine, offerOf(next)?.machines);
       if (offered !== undefined) supported.samples.push({ labels, value: flag(offered) });
     }
-    return [info, behind, deprecated, supported];
+    return [info, behind, untilRemoved, deprecated, supported];
   },
 };

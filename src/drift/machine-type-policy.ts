@@ -1,11 +1,11 @@
 import type { MachineType } from './machine-type.ts';
 import {
-  formatRelease,
   lastMinor,
   policyRelease,
   type QemuRelease,
   type QemuVersion,
   releaseOrdinal,
+  releasesBetween,
 } from './qemu-release.ts';
 
 interface HandMade {
@@ -86,20 +86,33 @@ export function policyDeprecated(type: MachineType, arch: string, installed: Qem
 }
 
 /**
- * First QEMU release, such as `10.1`, which by policy no longer has the type; `''` where no policy or no
+ * First QEMU release, such as 10.1, which by policy no longer has the type; `undefined` where no policy or no
  * record says. Distributions may keep a type longer, or drop it earlier.
  */
-export function removedIn(type: MachineType, arch: string): string {
+export function removedIn(type: MachineType, arch: string): QemuRelease | undefined {
   const release = type.release;
   if (release === undefined || !policyCovers(type, arch)) {
-    return '';
+    return undefined;
   }
   const row = handMade(REMOVED_BY_HAND, type.family, release);
   if (row !== undefined) {
-    return row.from === undefined ? '' : formatRelease(row.from);
+    return row.from;
   }
   const due = firstAgedOut(release, DELETION_YEARS);
-  return formatRelease(reached(due, AUTOMATIC_DELETION) ? due : AUTOMATIC_DELETION);
+  return reached(due, AUTOMATIC_DELETION) ? due : AUTOMATIC_DELETION;
+}
+
+/**
+ * How many releases from the installed QEMU on it is until the one without the type: 1 is the next release; from 0
+ * on, by policy, it is gone already.
+ */
+export function releasesUntilRemoved(
+  type: MachineType,
+  arch: string,
+  installed: QemuVersion,
+): number | undefined {
+  const removed = removedIn(type, arch);
+  return removed && releasesBetween(policyRelease(installed), removed);
 }
 
 function agedOut(type: QemuRelease, applied: QemuRelease, years: number): boolean {

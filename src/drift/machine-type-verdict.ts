@@ -5,8 +5,8 @@ import {
   type OfferedMachines,
   type OfferedType,
 } from './machine-type-offer.ts';
-import { policyCovers, policyDeprecated, removedIn } from './machine-type-policy.ts';
-import { type QemuVersion, releasesBetween } from './qemu-release.ts';
+import { policyCovers, policyDeprecated, releasesUntilRemoved, removedIn } from './machine-type-policy.ts';
+import { formatRelease, type QemuVersion, releasesBetween } from './qemu-release.ts';
 
 export interface MachineTypeQuestion {
   /** The domain's machine type as written: a canonical name or an alias. */
@@ -29,6 +29,8 @@ export interface MachineTypeVerdict {
   readonly latest: string;
   /** First QEMU release that by policy no longer has it; `''` when unknown. */
   readonly removedIn: string;
+  /** QEMU releases from the installed one to `removedIn`, less than 1 when that is past; `undefined` when unknown. */
+  readonly releasesUntilRemoved: number | undefined;
   /**
    * Releases from this type to `latest`, 0 when it is the newest. QEMU releases; for RHEL the newer versions
    * of the family that are offered. `undefined` for unversioned types and wherever one of the two is unknown.
@@ -53,13 +55,15 @@ export function judgeMachineType(question: MachineTypeQuestion): MachineTypeVerd
   const subject = entry ?? { type, release: type.release, deprecated: false };
   const family = type.vendor === 'unversioned' ? undefined : offered?.byFamily.get(type.family);
   const latest = newestComparable(type, family);
+  const removed = removedIn(type, question.arch);
   return {
     machine: type.machine,
     family: type.family,
     version: type.version,
     vendor: type.vendor,
     latest: latest?.type.machine ?? '',
-    removedIn: removedIn(type, question.arch),
+    removedIn: removed === undefined ? '' : formatRelease(removed),
+    releasesUntilRemoved: question.installed && releasesUntilRemoved(type, question.arch, question.installed),
     releasesBehind: releasesBehind(subject, latest, family),
     deprecated: deprecated(question, type, entry, offered !== undefined),
   };

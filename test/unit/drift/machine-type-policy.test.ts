@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { parseMachineType } from '../../../src/drift/machine-type.ts';
-import { policyDeprecated, removedIn } from '../../../src/drift/machine-type-policy.ts';
-import { parseQemuVersion } from '../../../src/drift/qemu-release.ts';
+import { policyDeprecated, releasesUntilRemoved, removedIn } from '../../../src/drift/machine-type-policy.ts';
+import { formatRelease, parseQemuVersion } from '../../../src/drift/qemu-release.ts';
 
 function archOf(machine: string): string {
   if (machine.startsWith('virt')) {
@@ -51,6 +51,11 @@ describe('policyDeprecated', () => {
   });
 });
 
+function removal(machine: string, arch = archOf(machine)): string {
+  const release = removedIn(parseMachineType(machine), arch);
+  return release === undefined ? '' : formatRelease(release);
+}
+
 describe('removedIn', () => {
   test.each([
     ['pc-0.11', ''],
@@ -88,7 +93,7 @@ describe('removedIn', () => {
     ['pc-q35-rhel9.4.0', ''],
     ['microvm', ''],
   ])('%s went or goes in %p', (machine, expected) => {
-    expect(removedIn(parseMachineType(machine), archOf(machine))).toBe(expected);
+    expect(removal(machine)).toBe(expected);
   });
 
   test.each([
@@ -96,6 +101,27 @@ describe('removedIn', () => {
     ['riscv64', ''],
     ['', ''],
   ])('on %p it is %p', (arch, expected) => {
-    expect(removedIn(parseMachineType('pc-q35-5.2'), arch)).toBe(expected);
+    expect(removal('pc-q35-5.2', arch)).toBe(expected);
+  });
+});
+
+describe('releasesUntilRemoved', () => {
+  test.each([
+    ['7.2.22', 'pc-q35-3.1', 8],
+    ['10.0.0', 'pc-q35-3.1', 1],
+    ['10.0.50', 'pc-q35-3.1', 0],
+    ['10.1.0', 'pc-q35-3.1', 0],
+    ['10.2.0', 'pc-q35-3.1', -1],
+    ['7.2.22', 'pc-i440fx-1.7', 3],
+    ['7.2.22', 'pc-q35-7.2', 18],
+    ['10.0.0', 'virt-5.0', 3],
+    ['10.0.0', 'pc-q35-noble', undefined],
+    ['10.0.0', 'microvm', undefined],
+    ['10.0.0', 'pc-q35-2.3', undefined],
+  ])('on QEMU %s the type %s has %p left', (version, machine, expected) => {
+    const installed = parseQemuVersion(version);
+    expect(installed && releasesUntilRemoved(parseMachineType(machine), archOf(machine), installed)).toBe(
+      expected,
+    );
   });
 });

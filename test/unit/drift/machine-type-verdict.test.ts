@@ -62,6 +62,7 @@ describe('judgeMachineType', () => {
       vendor: 'upstream',
       latest: 'pc-q35-7.2',
       removedIn: '10.1',
+      releasesUntilRemoved: 8,
       releasesBehind: 12,
       deprecated: false,
     });
@@ -153,6 +154,10 @@ describe('judgeMachineType', () => {
     ['unversioned, offered', 'microvm', BOOKWORM, '7.2.22', false],
   ])('deprecated: %s', (_, machine, offered, version, expected) => {
     expect(judge(machine, offered, version).deprecated).toBe(expected);
+  });
+
+  test('how long the type is there is unknown where the installed version is', () => {
+    expect(judge('pc-q35-3.1', BOOKWORM).releasesUntilRemoved).toBeUndefined();
   });
 
   test('never throws', () => {
