@@ -3,7 +3,7 @@ import { assemble } from './dashboard.ts';
 import type { Section } from './layout.ts';
 import { COLOR, SUCCESS, WHAT_TO_DO } from './mappings.ts';
 import { stat, stateTimeline, type TimeSeriesSpec, timeseries } from './panels.ts';
-import { copyLabel, ONE_DOMAIN, rate, select } from './queries.ts';
+import { copyLabel, ONE_DOMAIN, ofExporters, rate, select } from './queries.ts';
 import { table } from './table.ts';
 import { commonVariables } from './variables.ts';
 
@@ -19,9 +19,9 @@ function stats(): Panel[] {
       ...tile,
       id: 1,
       title: 'Exporters not reached',
-      description: 'Exporters that Prometheus could not scrape the last time.',
+      description: 'Exporters that answered within a day and that Prometheus could not scrape the last time.',
       steps: [[1, COLOR.broken]],
-      queries: [{ expr: `sum(${select('up')} == bool 0)` }],
+      queries: [{ expr: `sum(${ofExporters(select('up'), '1d')} == bool 0)` }],
     }),
     stat({
       ...tile,
@@ -78,7 +78,7 @@ function scrapes(): Section {
         title: 'Scrape duration',
         description: 'How long Prometheus waited for each exporter.',
         unit: 's',
-        queries: [{ expr: select('scrape_duration_seconds'), legend: '{{instance}}' }],
+        queries: [{ expr: ofExporters(select('scrape_duration_seconds'), '1h'), legend: '{{instance}}' }],
       }),
       half({
         id: 102,
@@ -115,7 +115,7 @@ function scrapes(): Section {
         h: 12,
         min: 0,
         unit: 'short',
-        queries: [{ expr: select('scrape_samples_scraped'), legend: '{{instance}}' }],
+        queries: [{ expr: ofExporters(select('scrape_samples_scraped'), '1h'), legend: '{{instance}}' }],
       }),
     ],
   };
@@ -234,8 +234,8 @@ function process(): Section {
         description: 'Resident memory, and the JavaScript heap in use.',
         unit: 'bytes',
         queries: [
-          { expr: select('process_resident_memory_bytes'), legend: '{{instance}} resident' },
-          { expr: select('nodejs_heap_size_used_bytes'), legend: '{{instance}} heap in use' },
+          { expr: ofExporters(select('process_resident_memory_bytes')), legend: '{{instance}} resident' },
+          { expr: ofExporters(select('nodejs_heap_size_used_bytes')), legend: '{{instance}} heap in use' },
         ],
       }),
       half({
@@ -243,21 +243,21 @@ function process(): Section {
         title: 'CPU',
         description: 'CPU time; 1 is a whole CPU.',
         unit: 'percentunit',
-        queries: [{ expr: rate('process_cpu_seconds_total'), legend: '{{instance}}' }],
+        queries: [{ expr: ofExporters(rate('process_cpu_seconds_total')), legend: '{{instance}}' }],
       }),
       half({
         id: 403,
         title: 'Event loop lag',
         description: 'How late the process gets to its work: the 99th percentile since the last scrape.',
         unit: 's',
-        queries: [{ expr: select('nodejs_eventloop_lag_p99_seconds'), legend: '{{instance}}' }],
+        queries: [{ expr: ofExporters(select('nodejs_eventloop_lag_p99_seconds')), legend: '{{instance}}' }],
       }),
       half({
         id: 404,
         title: 'Open files',
         description: 'File descriptors in use.',
         unit: 'short',
-        queries: [{ expr: select('process_open_fds'), legend: '{{instance}}' }],
+        queries: [{ expr: ofExporters(select('process_open_fds')), legend: '{{instance}}' }],
       }),
     ],
   };

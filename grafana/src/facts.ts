@@ -100,19 +100,27 @@ export const FACT_COLUMNS: readonly Column[] = [
   },
 ];
 
-/** What will be gone when: one row a domain, with the hypervisor's QEMU beside the release that drops its type. */
-export function removalQuery(...matchers: readonly string[]): Query {
-  const info = select('libvirt_domain_machine_type_info', 'removed_in!=""', ...matchers);
-  const supported = select('libvirt_domain_machine_type_supported', ...matchers);
+/** Two years of QEMU's releases: with more, every domain is listed, as each type has its end. */
+const RELEASES_AHEAD = 6;
+
+/**
+ * What will be gone soon: one row a domain, with the hypervisor's QEMU beside the release that drops its type, how many
+ * releases that is away, and whether the domain starts again as it is.
+ */
+export function removalQueries(): readonly Query[] {
+  const info = select('libvirt_domain_machine_type_info', 'removed_in!=""');
+  const left = `(${select('libvirt_domain_machine_type_releases_until_removed')} <= ${RELEASES_AHEAD})`;
   // One each: without stale markers (federation, push) an old and a new series stand side by side for minutes.
   const installed = copyLabel(
     `topk by (job, instance) (1, ${select('libvirt_hypervisor_info')})`,
     'version',
     'qemu',
   );
-  return {
-    expr: `max by (removed_in, machine, qemu, ${ROW}) (${info} * on (${ONE_DOMAIN}) group_left () ${supported} * on (job, instance) group_left (qemu) ${installed})`,
-  };
+  const row = (value: string): Query => ({
+    expr: `max by (removed_in, machine, qemu, ${ROW}) (${info} * on (${ONE_DOMAIN}) group_left () ${value} * on (job, instance) group_left (qemu) ${installed})`,
+  });
+  const supported = select('libvirt_domain_machine_type_supported');
+  return [row(left), row(`(${supported} and on (${ONE_DOMAIN}) ${left})`)];
 }
 
 export const REMOVAL_COLUMNS: readonly Column[] = [
@@ -121,7 +129,18 @@ export const REMOVAL_COLUMNS: readonly Column[] = [
   { from: 'domain' },
   { from: 'instance' },
   { from: 'qemu', title: 'Installed QEMU', width: 130 },
-  { from: 'A', title: 'Starts again', mappings: SUPPORTED, width: 120 },
+  {
+    from: 'A',
+    title: 'Releases left',
+    unit: 'none',
+    steps: [
+      [-1e3, COLOR.broken],
+      [1, COLOR.wrong],
+      [4, COLOR.soon],
+    ],
+    width: 110,
+  },
+  { from: 'B', title: 'Starts again', mappings: SUPPORTED, width: 120 },
 ];
 
 /** Why guest data is missing; the same reason once as it is, once as the next step. */

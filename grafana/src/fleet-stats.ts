@@ -1,7 +1,7 @@
 import type { Panel } from '@grafana/grafana-foundation-sdk/dashboard';
 import { COLOR } from './mappings.ts';
 import { type Step, stat } from './panels.ts';
-import { firingAlerts, guestCpuShare, ONE_DOMAIN, select, swapTraffic } from './queries.ts';
+import { firingAlerts, guestCpuShare, ONE_DOMAIN, ofExporters, select, swapTraffic } from './queries.ts';
 
 const ANY_WRONG: readonly Step[] = [[1, COLOR.wrong]];
 const ANY_BROKEN: readonly Step[] = [[1, COLOR.broken]];
@@ -14,9 +14,12 @@ export function fleetStats(): Panel[] {
       ...count,
       id: 1,
       title: 'Not answering',
-      description: 'Exporters that Prometheus cannot reach, and exporters that cannot reach libvirt.',
+      description:
+        'Exporters that answered within a day and that Prometheus cannot reach, and exporters that cannot reach libvirt.',
       queries: [
-        { expr: `sum(${select('up')} == bool 0) + (sum(${select('libvirt_up')} == bool 0) or vector(0))` },
+        {
+          expr: `sum(${ofExporters(select('up'), '1d')} == bool 0) + (sum(${select('libvirt_up')} == bool 0) or vector(0))`,
+        },
       ],
       steps: ANY_BROKEN,
     }),
@@ -114,7 +117,7 @@ export function fleetStats(): Panel[] {
       id: 12,
       title: 'Alerts firing',
       description:
-        'Firing alerts of the rules shipped with the exporter; 0 also where these rules are not loaded.',
+        'Firing alerts of the rules shipped with the exporter; 0 also where these rules are not loaded. LibvirtExporterDown without an instance, no exporter to scrape at all, shows on Prometheus’ own page only.',
       queries: [{ expr: `count(${firingAlerts()}) or vector(0)` }],
       steps: ANY_WRONG,
     }),

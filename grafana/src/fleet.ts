@@ -1,6 +1,6 @@
 import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard';
 import { assemble } from './dashboard.ts';
-import { FACT_COLUMNS, factQueries, REMOVAL_COLUMNS, removalQuery } from './facts.ts';
+import { FACT_COLUMNS, factQueries, REMOVAL_COLUMNS, removalQueries } from './facts.ts';
 import { fleetDetails } from './fleet-details.ts';
 import { fleetStats } from './fleet-stats.ts';
 import type { Section } from './layout.ts';
@@ -17,14 +17,15 @@ function toDo(): Section {
     panels: [
       table({
         id: 101,
-        title: 'Who will not survive the next QEMU upgrade',
+        title: 'Who will not survive the next QEMU upgrades',
         description:
-          'By QEMU’s policy this release no longer has the machine type. Before it is installed: set a newer type, then stop and start.',
+          'By QEMU’s policy this release, one of the next six (two years), no longer has the machine type. Before it is installed: set a newer type, then stop and start.',
         w: 14,
         h: 9,
-        queries: [removalQuery()],
+        queries: removalQueries(),
         columns: REMOVAL_COLUMNS,
-        sortBy: { title: 'Gone in QEMU', desc: false },
+        sortBy: { title: 'Releases left', desc: false },
+        noValue: 'none within six releases',
       }),
       barChart({
         id: 102,
@@ -82,7 +83,8 @@ function toDo(): Section {
       table({
         id: 106,
         title: 'Alerts',
-        description: 'Firing alerts of the rules shipped with the exporter, and for how long.',
+        description:
+          'Firing alerts of the rules shipped with the exporter, and for how long. That Prometheus has no exporter to scrape at all, LibvirtExporterDown without an instance, shows on Prometheus’ own page only.',
         w: 10,
         h: 9,
         queries: [{ expr: `max by (severity, alertname, ${ROW}) (${firingAlerts()})` }],
@@ -105,7 +107,7 @@ export function fleet(): Dashboard {
     key: 'fleet',
     title: 'Fleet',
     description:
-      'All hypervisors: which domains are on old machine types, an old QEMU or another OS than declared, who will not survive the next QEMU upgrade, and which guests suffer now.',
+      'All hypervisors: which domains are on old machine types, an old QEMU or another OS than declared, who will not survive the next QEMU upgrades, and which guests suffer now.',
     from: 'now-6h',
     variables: commonVariables(),
     stats: fleetStats(),

@@ -1,6 +1,6 @@
 import type { Dashboard, Panel } from '@grafana/grafana-foundation-sdk/dashboard';
 import { assemble } from './dashboard.ts';
-import { FACT_COLUMNS, factQueries, REMOVAL_COLUMNS, removalQuery } from './facts.ts';
+import { FACT_COLUMNS, factQueries, REMOVAL_COLUMNS, removalQueries } from './facts.ts';
 import type { Section } from './layout.ts';
 import { COLOR } from './mappings.ts';
 import { barGauge, pie, stat } from './panels.ts';
@@ -134,13 +134,15 @@ function domains(): Section {
       }),
       table({
         id: 105,
-        title: 'Lost at a QEMU upgrade',
-        description: 'The QEMU release that by policy no longer has the machine type, the next first.',
+        title: 'Lost at one of the next QEMU upgrades',
+        description:
+          'The QEMU release, one of the next six (two years), that by policy no longer has the machine type; the next first.',
         w: 24,
         h: 8,
-        queries: [removalQuery()],
+        queries: removalQueries(),
         columns: REMOVAL_COLUMNS,
-        sortBy: { title: 'Gone in QEMU', desc: false },
+        sortBy: { title: 'Releases left', desc: false },
+        noValue: 'none within six releases',
       }),
     ],
   };

@@ -18,6 +18,16 @@ export function rate(metric: string, ...matchers: readonly string[]): string {
   return `rate(${select(metric, ...matchers)}[$__rate_interval])`;
 }
 
+/**
+ * Of series that other jobs have, too (`job` may be All), those of this exporter's targets. Prometheus' own of a target,
+ * such as `up`, are also there while it does not answer: they need the time within which it once did.
+ */
+export function ofExporters(series: string, within?: string): string {
+  const served = select('libvirt_exporter_build_info');
+  const once = within === undefined ? served : `last_over_time(${served}[${within}])`;
+  return `(${series} and on (job, instance) ${once})`;
+}
+
 /** Share of the guest's CPU time that went into one mode; idle counts as time. */
 export function guestCpuShare(mode: string, by: string, ...matchers: readonly string[]): string {
   const metric = 'libvirt_domain_guest_cpu_seconds_total';

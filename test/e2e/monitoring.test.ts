@@ -61,7 +61,11 @@ beforeAll(async () => {
   );
   await Promise.all([THRASHING, HEALTHY].map((name) => waitForAgent(name, BOOT_MS)));
   exporter = await startExporterProcess(`--domain.include=${PREFIX}.*`, '--guest.interval=3s');
-  monitoring = await startMonitoring({ target: new URL(exporter.url).host, alertAfter: '4s' });
+  monitoring = await startMonitoring({
+    target: new URL(exporter.url).host,
+    alertAfter: '4s',
+    otherJobs: true,
+  });
 }, BOOT_MS);
 
 afterAll(async () => {
@@ -164,6 +168,31 @@ test(
         filled.push(nameOf(each));
     }
     expect(filled).toEqual([]);
+  },
+  ALERT_MS,
+);
+
+test(
+  'with all jobs chosen no dashboard shows the targets of another job',
+  async () => {
+    await waitFor(
+      async () => ((await monitoring.query('up{job="gone"} == 0')).length > 0 ? true : undefined),
+      {
+        what: 'the target that is gone to be missed',
+        timeoutMs: 30_000,
+      },
+    );
+    for (const { query, panel } of dashboardQueries({ domain: THRASHING })) {
+      const shown = await monitoring.query(query);
+      const foreign = shown.filter(({ metric: { job = 'libvirt' } }) => job !== 'libvirt');
+      expect({ panel, foreign }).toEqual({ panel, foreign: [] });
+    }
+    const notReached = dashboardQueries().filter(({ panel }) =>
+      ['Not answering A', 'Exporters not reached A'].includes(panel),
+    );
+    expect(notReached).toHaveLength(2);
+    for (const { query } of notReached)
+      expect((await monitoring.query(query)).map(({ value }) => value)).toEqual([0]);
   },
   ALERT_MS,
 );

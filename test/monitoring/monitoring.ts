@@ -15,6 +15,8 @@ export interface MonitoringOptions {
   readonly alertAfter: string;
   readonly prometheusPort?: number;
   readonly alertmanagerPort?: number;
+  /** Adds jobs of others, as a Prometheus has them: its own, and one whose target is gone. */
+  readonly otherJobs?: boolean;
   readonly onAlert?: (alert: WebhookAlert) => void;
 }
 
@@ -52,7 +54,11 @@ export async function startMonitoring(options: MonitoringOptions): Promise<Monit
   try {
     await copyRulesImpatient(`${folder}/rules`, options.alertAfter);
     await writeFile(`${folder}/alertmanager.yml`, alertmanagerConfig(webhook.url));
-    await writeFile(`${folder}/prometheus.yml`, prometheusConfig(options.target, alertmanagerPort));
+    const others = options.otherJobs === true ? otherJobs(prometheusPort, await freePort()) : [];
+    await writeFile(
+      `${folder}/prometheus.yml`,
+      prometheusConfig([job('libvirt', options.target), ...others], alertmanagerPort),
+    );
     children.push(
       await start(folder, 'prometheus-alertmanager', [
         `--config.file=${folder}/alertmanager.yml`,
@@ -85,12 +91,25 @@ export async function startMonitoring(options: MonitoringOptions): Promise<Monit
   }
 }
 
-function prometheusConfig(target: string, alertmanagerPort: number): string {
+interface ScrapeConfig {
+  readonly job_name: string;
+  readonly static_configs: readonly { readonly targets: readonly string[] }[];
+}
+
+function job(name: string, target: string): ScrapeConfig {
+  return { job_name: name, static_configs: [{ targets: [target] }] };
+}
+
+function otherJobs(prometheusPort: number, unusedPort: number): ScrapeConfig[] {
+  return [job('prometheus', `127.0.0.1:${prometheusPort}`), job('gone', `127.0.0.1:${unusedPort}`)];
+}
+
+function prometheusConfig(jobs: readonly ScrapeConfig[], alertmanagerPort: number): string {
   return stringify({
     global: { scrape_interval: '2s', scrape_timeout: '2s', evaluation_interval: '2s' },
     rule_files: ['rules/*.yaml'],
     alerting: { alertmanagers: [{ static_configs: [{ targets: [`127.0.0.1:${alertmanagerPort}`] }] }] },
-    scrape_configs: [{ job_name: 'libvirt', static_configs: [{ targets: [target] }] }],
+    scrape_configs: jobs,
   });
 }
 

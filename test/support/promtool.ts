@@ -1,4 +1,6 @@
 import { execFile } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 
 export interface PromtoolResult {
   readonly ok: boolean;
@@ -29,4 +31,44 @@ export function promtool(args: readonly string[], input = ''): Promise<PromtoolR
 /** What `promtool check metrics` says of an exposition; an empty string when it has no complaint. */
 export async function promtoolCheckMetrics(exposition: string): Promise<string> {
   return (await promtool(['check', 'metrics'], exposition)).output;
+}
+
+/** What a query gives at a minute of the series. */
+export interface ExpectedAnswer {
+  readonly expr: string;
+  readonly minute: number;
+  readonly samples: readonly { readonly labels: string; readonly value: number }[];
+}
+
+/**
+ * Evaluates queries on series (with their labels, to values: one a minute, in promtool's notation) and says what
+ * promtool has against the answers expected; empty when all are as expected.
+ */
+export async function promqlComplaints(
+  series: Readonly<Record<string, string>>,
+  answers: readonly ExpectedAnswer[],
+): Promise<string> {
+  const document = {
+    rule_files: [],
+    evaluation_interval: '1m',
+    tests: [
+      {
+        interval: '1m',
+        input_series: Object.entries(series).map(([name, values]) => ({ series: name, values })),
+        promql_expr_test: answers.map(({ expr, minute, samples }) => ({
+          expr,
+          eval_time: `${minute}m`,
+          exp_samples: samples,
+        })),
+      },
+    ],
+  };
+  const folder = await mkdtemp(`${tmpdir()}/promql-`);
+  try {
+    await writeFile(`${folder}/test.yaml`, JSON.stringify(document));
+    const { ok, output } = await promtool(['test', 'rules', `${folder}/test.yaml`]);
+    return ok ? '' : output;
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 }

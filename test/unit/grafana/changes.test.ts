@@ -1,19 +1,7 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { booted, changedLabel, changedSize, newTime } from '../../../grafana/src/changes.ts';
 import { fillVariables } from '../../support/dashboard-queries.ts';
-import { promtool } from '../../support/promtool.ts';
-
-let folder = '';
-
-beforeAll(async () => {
-  folder = await mkdtemp(`${tmpdir()}/changes-`);
-});
-
-afterAll(async () => {
-  await rm(folder, { recursive: true });
-});
+import { promqlComplaints } from '../../support/promtool.ts';
 
 interface Story {
   readonly expression: string;
@@ -34,31 +22,21 @@ function labels(more: Readonly<Record<string, string>>): string {
 }
 
 /** Evaluates at every step and says what promtool has against the expected marks; empty when all is as expected. */
-async function complaints({ expression, series, minutes, marks, step = 1 }: Story): Promise<string> {
+function complaints({ expression, series, minutes, marks, step = 1 }: Story): Promise<string> {
   const times = Array.from({ length: Math.floor(minutes / step) + 1 }, (_, index) => index * step);
   const expr = fillVariables(expression, { __interval: `${step}m` });
-  const document = {
-    rule_files: [],
-    evaluation_interval: '1m',
-    tests: [
-      {
-        interval: '1m',
-        input_series: Object.entries(series).map(([name, values]) => ({
-          series: name.includes('{') ? name.replace('{', `{${TARGET},`) : `${name}{${TARGET}}`,
-          values,
-        })),
-        promql_expr_test: times.map((minute) => ({
-          expr,
-          eval_time: `${minute}m`,
-          exp_samples: marks[minute] === undefined ? [] : [{ labels: labels(marks[minute]), value: 1 }],
-        })),
-      },
-    ],
-  };
-  const file = `${folder}/test.yaml`;
-  await writeFile(file, JSON.stringify(document));
-  const { ok, output } = await promtool(['test', 'rules', file]);
-  return ok ? '' : output;
+  const ofTarget = Object.entries(series).map(([name, values]) => {
+    const named = name.includes('{') ? name.replace('{', `{${TARGET},`) : `${name}{${TARGET}}`;
+    return [named, values] as const;
+  });
+  return promqlComplaints(
+    Object.fromEntries(ofTarget),
+    times.map((minute) => ({
+      expr,
+      minute,
+      samples: marks[minute] === undefined ? [] : [{ labels: labels(marks[minute]), value: 1 }],
+    })),
+  );
 }
 
 describe('a label that changes', () => {

@@ -50,6 +50,17 @@ test('every label that a query groups by or a legend shows is one of its metrics
   expect(wrong).toEqual([]);
 });
 
+test('what other jobs have, too, is asked of this exporter’s targets alone', () => {
+  const open = everyQuery().filter(({ expr }) => {
+    const shared = metricsIn(expr).filter(({ name }) => !/^(?:libvirt_|ALERTS)/.test(name));
+    const restricted = expr.match(
+      / and on \(job, instance\) (?:last_over_time\()?libvirt_exporter_build_info\{/g,
+    );
+    return shared.length !== (restricted ?? []).length;
+  });
+  expect(open.map(({ name }) => name)).toEqual([]);
+});
+
 test('every variable’s metric is served', async () => {
   const served = await servedMetrics();
   for (const { templating } of committedDashboards()) {
