@@ -13,6 +13,8 @@ interface Mount {
   readonly source: string;
   readonly target: string;
   readonly readOnly: boolean;
+  /** SELinux: the label that lets containers read it is put on it. */
+  readonly shared: boolean;
 }
 interface Service {
   readonly image: string;
@@ -39,10 +41,10 @@ beforeAll(async () => {
 
 function mounts({ volumes: listed }: Service): Mount[] {
   return listed.map((volume) => {
-    if (typeof volume !== 'string')
-      return { source: volume.source, target: volume.target, readOnly: volume.read_only === true };
-    const [source = '', target = '', mode] = volume.split(':');
-    return { source, target, readOnly: mode === 'ro' };
+    if (typeof volume !== 'string') return { ...volume, readOnly: volume.read_only === true, shared: false };
+    const [source = '', target = '', mode = ''] = volume.split(':');
+    const modes = mode.split(',');
+    return { source, target, readOnly: modes.includes('ro'), shared: modes.includes('z') };
   });
 }
 
@@ -65,12 +67,14 @@ test('the exporter is built from this repository, with arguments that its Docker
 
 test('what is mounted is there, cannot be written to, or is a volume that is declared', async () => {
   for (const service of Object.values(services)) {
-    for (const { source, readOnly } of mounts(service)) {
+    for (const { source, readOnly, shared } of mounts(service)) {
       if (!source.startsWith('.') && !source.startsWith('/')) {
         expect(Object.keys(volumes)).toContain(source);
         continue;
       }
       expect(readOnly).toBe(true);
+      // Never on a directory of the host: what else uses it would lose it.
+      expect(shared).toBe(source.startsWith('.'));
       if (source.startsWith('/')) continue;
       const path = join(dirname(COMPOSE), source);
       expect(relative(ROOT, path)).not.toMatch(/^\.\./);
@@ -83,7 +87,7 @@ test('nothing of the host is mounted but the directory of its libvirt', () => {
   const ofHost = Object.values(services).flatMap((service) =>
     mounts(service).filter(({ source }) => source.startsWith('/')),
   );
-  expect(ofHost).toEqual([{ source: '/run/libvirt', target: '/run/libvirt', readOnly: true }]);
+  expect(ofHost).toMatchObject([{ source: '/run/libvirt', target: '/run/libvirt', readOnly: true }]);
 });
 
 test('listens on loopback alone, without privileges', () => {
