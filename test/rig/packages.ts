@@ -16,7 +16,7 @@ export const GUEST_PACKAGES: readonly string[] = [
   'cpio',
   'kmod',
 ];
-/** Also for promtool. */
+/** Also for promtool and amtool. */
 export const PROMETHEUS_PACKAGES: readonly string[] = ['prometheus', 'prometheus-alertmanager'];
 
 /** To build the image without a container engine, and to look at the systemd unit without systemd running. */

@@ -2,20 +2,34 @@ import { execFile } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 
-export interface PromtoolResult {
+export interface ToolResult {
   readonly ok: boolean;
   /** What it printed, stdout first; the failure itself when it printed nothing on stderr. */
   readonly output: string;
 }
 
 /** Runs promtool with these arguments. */
-export function promtool(args: readonly string[], input = ''): Promise<PromtoolResult> {
+export function promtool(args: readonly string[], input = ''): Promise<ToolResult> {
+  return runTool('promtool', 'prometheus', args, input);
+}
+
+/** Runs amtool with these arguments. */
+export function amtool(args: readonly string[]): Promise<ToolResult> {
+  return runTool('amtool', 'prometheus-alertmanager', args);
+}
+
+function runTool(
+  program: string,
+  debianPackage: string,
+  args: readonly string[],
+  input = '',
+): Promise<ToolResult> {
   return new Promise((resolve, reject) => {
-    const child = execFile('promtool', [...args], (error, stdout, stderr) => {
+    const child = execFile(program, [...args], (error, stdout, stderr) => {
       if (error !== null && 'code' in error && error.code === 'ENOENT') {
         reject(
           new Error(
-            'promtool is missing; it is in the Debian package prometheus: apt-get install prometheus',
+            `${program} is missing; it is in the Debian package ${debianPackage}: apt-get install ${debianPackage}`,
           ),
         );
         return;

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { describe, expect, test } from '@jest/globals';
 import { groupingLabelsIn, metricsIn } from '../../support/promql.ts';
-import { promtool } from '../../support/promtool.ts';
+import { amtool, promtool } from '../../support/promtool.ts';
 import { servedMetrics } from '../../support/served-metrics.ts';
 import {
   isAlert,
@@ -217,6 +217,11 @@ describe('what rules query is served', () => {
     for (const [name] of words.matchAll(/(?:\w+:)?\blibvirt_\w+(?::\w+)?/g))
       expect([...served.keys(), ...recorded]).toContain(name);
   });
+});
+
+test('amtool has no complaint about the example Alertmanager', async () => {
+  const { ok, output } = await amtool(['check-config', `${ROOT}deploy/alertmanager/alertmanager.yml`]);
+  expect(ok ? '' : output).toBe('');
 });
 
 test('the example Alertmanager inhibits alerts that exist', async () => {
