@@ -14,9 +14,13 @@ import { type Story, startStory } from '../../test/rig/story.ts';
 import { type ExporterProcess, startExporterProcess } from '../../test/support/exporter-process.ts';
 import { Exposition } from '../../test/support/exposition.ts';
 import { describeAlert } from './alert-text.ts';
+import { onInterruption, untilEnding } from './interruption.ts';
 import { summarize } from './summary.ts';
 
-/** `npm run demo`: the story of the README on this machine, until Ctrl-C. */
+/**
+ * `npm run demo`: the story of the README on this machine, until Ctrl-C. That ends whatever is under way, and what was
+ * started is removed.
+ */
 
 const PREFIX = 'rig-demo';
 const LISTEN = '127.0.0.1:9177';
@@ -31,9 +35,15 @@ const ALERTED_WITHIN_MS = 240_000;
 
 const say = (text: string): void => console.log(text);
 
-async function show(): Promise<void> {
+/** Rejects once the demo is to end, so that what is waited for beside it is waited for no longer. */
+async function ending(signal: AbortSignal): Promise<never> {
+  if (!signal.aborted) await once(signal, 'abort');
+  throw signal.reason;
+}
+
+async function show(signal: AbortSignal): Promise<void> {
   say('Starting three guests (under emulation, which takes some ten seconds)');
-  const story = await startStory(PREFIX);
+  const story = await startStory(PREFIX, signal);
   const exporter = await startExporterProcess(
     `--web.listen-address=${LISTEN}`,
     '--log.level=info',
@@ -42,33 +52,30 @@ async function show(): Promise<void> {
   );
   try {
     const probed = [story.node1, story.node2];
-    await exporter.scrapeUntil(
+    const answered = exporter.scrapeUntil(
       (seen) => probed.every((domain) => seen.value('libvirt_domain_guest_agent_up', { domain }) === 1),
       PROBED_WITHIN_MS,
     );
+    await Promise.race([answered, ending(signal)]);
     const text = await exporter.scrapeText();
     say(`\n${summarize(new Exposition(text), Object.values(story))}`);
     say('As Prometheus reads it:');
     const lines = text.split('\n').filter((line) => line.includes(`domain="${story.node1}"`));
     for (const line of lines.filter((each) => /machine_type|swap_used|os_drift.* 1$|iowait/.test(each)))
       say(`  ${line}`);
-    await watch(exporter, story);
-    say('\nRemoving what the demo started');
+    await watch(exporter, story, signal);
   } finally {
     await exporter.stop();
   }
 }
 
 /** Lets Prometheus look at it with the shipped rules, and tells each alert on the terminal until Ctrl-C. */
-async function watch(exporter: ExporterProcess, story: Story): Promise<void> {
+async function watch(exporter: ExporterProcess, story: Story, signal: AbortSignal): Promise<void> {
   const isDrastic = ({ labels }: WebhookAlert): boolean => labels.alertname === 'LibvirtGuestSwapThrashing';
   say('\nPrometheus and Alertmanager look at it now, with the shipped rules (each `for` shortened to 15 s)');
   const others: WebhookAlert[] = [];
-  const ended = Promise.race([
-    once(process, 'SIGINT'),
-    once(process, 'SIGTERM'),
-    once(exporter.child, 'exit'),
-  ]);
+  const ended = Promise.race([ending(signal), once(exporter.child, 'exit')]);
+  ended.catch(() => undefined); // the start below ends with the same signal
   const monitoring: Monitoring = await startMonitoring({
     target: LISTEN,
     alertAfter: ALERT_AFTER,
@@ -77,6 +84,7 @@ async function watch(exporter: ExporterProcess, story: Story): Promise<void> {
     onAlert: (alert) => {
       if (!isDrastic(alert)) others.push(alert);
     },
+    signal,
   });
   try {
     const told = monitoring.webhook.told(
@@ -99,15 +107,30 @@ async function watch(exporter: ExporterProcess, story: Story): Promise<void> {
 }
 
 async function main(): Promise<void> {
-  await ensureDebianPackages([...HYPERVISOR_PACKAGES, ...GUEST_PACKAGES, ...PROMETHEUS_PACKAGES]);
-  await runShown('npm', ['run', '--silent', 'build']);
+  const { signal, insist } = onInterruption(say);
+  await untilEnding(signal, async () => {
+    const packages = [...HYPERVISOR_PACKAGES, ...GUEST_PACKAGES, ...PROMETHEUS_PACKAGES];
+    await ensureDebianPackages(packages, signal);
+    signal.throwIfAborted();
+    await runShown('npm', ['run', '--silent', 'build']);
+  });
   const { up: wasUp } = await daemonState();
-  await startDaemon();
+  if (signal.aborted) return;
+  let answers = false;
   try {
-    await show();
+    await untilEnding(signal, async () => {
+      await startDaemon();
+      answers = true;
+      signal.throwIfAborted();
+      await show(signal);
+    });
   } finally {
-    await cleanUp(`${PREFIX}-`);
-    if (!wasUp) await stopDaemon();
+    say('\nRemoving what the demo started');
+    try {
+      if (answers) await insist(() => cleanUp(`${PREFIX}-`));
+    } finally {
+      if (!wasUp) await insist(stopDaemon);
+    }
   }
 }
 

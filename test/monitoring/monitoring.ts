@@ -18,6 +18,8 @@ export interface MonitoringOptions {
   /** Adds jobs of others, as a Prometheus has them: its own, and one whose target is gone. */
   readonly otherJobs?: boolean;
   readonly onAlert?: (alert: WebhookAlert) => void;
+  /** Gives the start up. */
+  readonly signal?: AbortSignal;
 }
 
 /** One series of an instant query's answer. */
@@ -74,7 +76,7 @@ export async function startMonitoring(options: MonitoringOptions): Promise<Monit
     );
     const prometheusUrl = `http://127.0.0.1:${prometheusPort}`;
     const alertmanagerUrl = `http://127.0.0.1:${alertmanagerPort}`;
-    for (const url of [prometheusUrl, alertmanagerUrl]) await waitUntilReady(url, folder);
+    for (const url of [prometheusUrl, alertmanagerUrl]) await waitUntilReady(url, folder, options.signal);
     const { ok } = await fetch(`${prometheusUrl}/alerts`);
     const alertsUrl = `${prometheusUrl}${ok ? '' : '/classic'}/alerts`;
     return {
@@ -135,7 +137,7 @@ async function start(folder: string, program: string, args: readonly string[]): 
   return child;
 }
 
-async function waitUntilReady(url: string, folder: string): Promise<void> {
+async function waitUntilReady(url: string, folder: string, signal?: AbortSignal): Promise<void> {
   await waitFor(
     async () => {
       const response = await fetch(`${url}/-/ready`).catch(() => undefined);
@@ -144,6 +146,7 @@ async function waitUntilReady(url: string, folder: string): Promise<void> {
     {
       what: `${url} to be ready`,
       timeoutMs: READY_MS,
+      signal,
       explain: async () => {
         const logs = ['prometheus', 'prometheus-alertmanager'].map((program) =>
           readFile(`${folder}/${program}.log`, 'utf8').catch(() => `${program}: no log`),
@@ -169,7 +172,7 @@ async function queryAt(url: string, query: string): Promise<QueriedSample[]> {
 }
 
 async function endProcess(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.pid === undefined) return;
+  if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return;
   const exited = new Promise((resolve) => child.once('exit', resolve));
   child.kill('SIGTERM');
   const late = setTimeout(() => child.kill('SIGKILL'), 10_000);

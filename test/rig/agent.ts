@@ -5,7 +5,7 @@ import { virsh } from './virsh.ts';
 import { waitFor } from './wait.ts';
 
 /** Waits until the guest has opened the agent's channel; whether anybody answers there is another matter. */
-export async function waitForAgent(name: string, timeoutMs = 60_000): Promise<void> {
+export async function waitForAgent(name: string, timeoutMs = 60_000, signal?: AbortSignal): Promise<void> {
   await waitFor(
     async () => {
       if (await agentConnected(name)) return true;
@@ -18,6 +18,7 @@ export async function waitForAgent(name: string, timeoutMs = 60_000): Promise<vo
       timeoutMs,
       everyMs: 250,
       explain: () => consoleTail(name),
+      signal,
     },
   );
 }

@@ -37,7 +37,7 @@ const POLICY_FILE = '/usr/sbin/policy-rc.d';
 const POLICY = '#!/bin/sh\n# libvirt-drift-exporter rig: temporary, safe to delete\nexit 101\n';
 
 /** Installs those of the named Debian packages that are missing; starts none of their services. */
-export async function ensureDebianPackages(names: readonly string[]): Promise<void> {
+export async function ensureDebianPackages(names: readonly string[], signal?: AbortSignal): Promise<void> {
   const missing = await missingPackages(names);
   if (missing.length === 0) return;
   const install = ['install', '--yes', '--no-install-recommends', ...missing];
@@ -51,6 +51,7 @@ export async function ensureDebianPackages(names: readonly string[]): Promise<vo
     try {
       await aptGet(install);
     } catch {
+      signal?.throwIfAborted();
       // Package lists that are absent or out of date are the usual cause: fetch them and try once more.
       await aptGet(['update']);
       await aptGet(install);

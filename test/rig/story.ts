@@ -14,13 +14,17 @@ export interface Story {
 }
 
 const STORY_PREFIX = `${RIG_PREFIX}story`;
+const AGENT_MS = 60_000;
 
 export function storyNames(prefix = STORY_PREFIX): Story {
   return { node1: `${prefix}-node1`, node2: `${prefix}-node2`, legacy: `${prefix}-legacy` };
 }
 
-/** Brings the three guests of the story up, waits for their agents, and leaves what is up already alone. */
-export async function startStory(prefix = STORY_PREFIX): Promise<Story> {
+/**
+ * Brings the three guests of the story up, waits for their agents, and leaves what is up already alone. Once the signal
+ * is given it starts none of them any more.
+ */
+export async function startStory(prefix = STORY_PREFIX, signal?: AbortSignal): Promise<Story> {
   const names = storyNames(prefix);
   const legacy = await linuxGuest({
     name: names.legacy,
@@ -50,11 +54,13 @@ export async function startStory(prefix = STORY_PREFIX): Promise<Story> {
     balloonPeriodSeconds: 5,
     kubelet: true,
   });
+  signal?.throwIfAborted();
   await defineGuest(legacy);
   const running = await rigDomainNames(prefix, '--state-running');
   for (const guest of [node1, node2]) {
+    signal?.throwIfAborted();
     if (!running.includes(guest.name)) await runGuest(guest);
   }
-  await Promise.all([waitForAgent(names.node1), waitForAgent(names.node2)]);
+  await Promise.all([names.node1, names.node2].map((name) => waitForAgent(name, AGENT_MS, signal)));
   return names;
 }
