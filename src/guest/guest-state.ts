@@ -48,6 +48,10 @@ export interface GuestState {
   probing: boolean;
   /** Something happened to the guest during this probe: the next one is due at once. */
   kicked: boolean;
+  /** The next probe was brought forward by an event. */
+  isForward: boolean;
+  /** Why it cannot be asked now. */
+  aside: MissingReason | undefined;
   /** performance.now() milliseconds until which another event does not bring a probe forward. */
   quietUntil: number;
   /** Mount points that were told in this run; the first ones, so that a guest cannot name ever new ones. */

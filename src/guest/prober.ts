@@ -33,6 +33,8 @@ export interface ProberOptions {
 
 /** How often the list of guests is looked over for one that is due. */
 const TICK_MS = 500;
+/** An event is told before the domain's XML, read anew, says whether the agent came or went. */
+const SETTLING_MS = TICK_MS;
 /** Agent's version, OS and the like are asked again after this many probes. */
 const LASTING_PROBES = 10;
 const LONGEST_BACKOFF_MS = 10 * 60_000;
@@ -86,10 +88,10 @@ export class GuestProber {
     return state && this.#withoutStale(state);
   }
 
-  /** Something happened to this guest or its agent: probe it at once, if that did not happen a moment ago. */
+  /** Something happened to this guest or its agent: probe it soon, if that did not happen a moment ago. */
   kick(uuid: string): void {
     const state = this.#states.get(uuid);
-    if (state !== undefined) this.#startOver(state);
+    if (state !== undefined) this.#startOver(state, performance.now() + SETTLING_MS);
   }
 
   /** Looks over all guests and begins the probes that are due, as far as there are places. */
@@ -112,10 +114,10 @@ export class GuestProber {
       running.add(target.uuid);
       const known = this.#states.get(target.uuid);
       const state = known?.target.id === target.id ? known : this.#takeUp(target, known);
-      if (state.target.agentChannel !== target.agentChannel) this.#startOver(state);
       state.target = target;
       const reason = this.#unaskable(target);
       if (reason !== undefined) this.#setAside(state, reason);
+      else if (state.aside !== undefined) this.#takeBack(state);
     }
     for (const uuid of this.#states.keys()) {
       if (!running.has(uuid)) this.#states.delete(uuid);
@@ -139,10 +141,12 @@ export class GuestProber {
       quietUntil: Number.NEGATIVE_INFINITY,
       mountpoints: new Set(),
       fault: undefined,
-      dueAt: 0,
+      dueAt: performance.now(),
       readAt: Number.NEGATIVE_INFINITY,
       probing: false,
       kicked: false,
+      isForward: false,
+      aside: undefined,
       putOff: undefined,
     };
     this.#states.set(target.uuid, state);
@@ -164,6 +168,17 @@ export class GuestProber {
     const agentUp = reason === 'agent_disconnected' || reason === 'read_only' ? false : undefined;
     state.view = { ...state.view, agentUp, reading: undefined, filesystems: [], missing: allMissing(reason) };
     state.lasting = undefined;
+    state.aside = reason;
+    // The time in which it cannot be asked is not one of waiting.
+    state.dueAt = Math.max(state.dueAt, performance.now());
+  }
+
+  /** It can be asked again. A way in that was refused is only tried anew, so that guests stay refused until it opens. */
+  #takeBack(state: GuestState): void {
+    if (state.aside !== 'read_only')
+      state.view = { ...state.view, agentUp: undefined, missing: allMissing('busy') };
+    state.aside = undefined;
+    this.#startOver(state, performance.now());
   }
 
   #begin(state: GuestState): void {
@@ -173,6 +188,8 @@ export class GuestProber {
     const { uuid } = state.target;
     const suspect = isSuspect(state.view);
     state.probing = true;
+    if (state.isForward) state.quietUntil = begun + this.#options.intervalMs;
+    state.isForward = false;
     const ended = this.#probe(state, agent, begun).finally(() => {
       this.#probing.delete(uuid);
     });
@@ -195,7 +212,7 @@ export class GuestProber {
       const backoff = Math.min(LONGEST_BACKOFF_MS, this.#options.intervalMs * 2 ** doublings);
       const pause = Math.max(this.#options.intervalMs, backoff);
       state.dueAt = performance.now() + pause * (1 - JITTER + 2 * JITTER * Math.random());
-      if (state.kicked) this.#bringForward(state);
+      if (state.kicked) this.#bringForward(state, performance.now() + SETTLING_MS);
     }
   }
 
@@ -213,18 +230,19 @@ export class GuestProber {
   }
 
   /** What an event does; during a probe, whose end would undo it, it is done at the end. */
-  #startOver(state: GuestState): void {
+  #startOver(state: GuestState, from: number): void {
     state.lasting = undefined;
     if (state.probing) state.kicked = true;
-    else this.#bringForward(state);
+    else this.#bringForward(state, from);
   }
 
-  /** At once, but once in an interval: a guest makes its agent's channel open and close as often as it likes. */
-  #bringForward(state: GuestState): void {
+  /** Once in an interval: a guest makes its agent's channel open and close as often as it likes. */
+  #bringForward(state: GuestState, from: number): void {
     state.kicked = false;
-    const now = performance.now();
-    state.dueAt = Math.max(now, state.quietUntil);
-    state.quietUntil = state.dueAt + this.#options.intervalMs;
+    const dueAt = Math.max(from, state.quietUntil);
+    if (dueAt >= state.dueAt) return;
+    state.dueAt = dueAt;
+    state.isForward = true;
   }
 
   #answered(state: GuestState, { reading, lasting, filesystems, missing }: ProbeResult, begun: number): void {

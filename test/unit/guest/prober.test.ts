@@ -168,6 +168,88 @@ test('an agent that connects is probed at once', async () => {
   expect(prober.view(fakeUuid(1))?.agentUp).toBe(true);
 });
 
+describe('an agent whose channel opens', () => {
+  /** As libvirt tells it: first an event, then, as the XML is read anew, the channel's state. */
+  async function tell(
+    prober: GuestProber,
+    targets: GuestTarget[],
+    agentChannel: 'connected' | 'disconnected',
+  ) {
+    prober.kick(fakeUuid(1));
+    await pass(20);
+    targets[0] = target(1, { agentChannel });
+  }
+
+  test('is probed within two looks at the list', async () => {
+    const targets = [target(1, { agentChannel: 'disconnected' })];
+    const { prober, begun } = setUp(targets);
+    await pass(1_200);
+    await tell(prober, targets, 'connected');
+    await pass(1_000);
+    void prober.stop();
+    expect(begun.get('vm-1')).toHaveLength(1);
+    expect(prober.view(fakeUuid(1))?.agentUp).toBe(true);
+  });
+
+  test.each([1_100, 1_490])(
+    'after it closed a moment ago, %i ms after the start, is probed as soon',
+    async (milliseconds) => {
+      const targets = [target(1)];
+      const { prober, begun } = setUp(targets);
+      await pass(milliseconds);
+      await tell(prober, targets, 'disconnected');
+      await pass(1_500);
+      expect(begun.get('vm-1')).toHaveLength(1);
+      expect(prober.view(fakeUuid(1))).toMatchObject({ agentUp: false });
+      await tell(prober, targets, 'connected');
+      await pass(1_000);
+      void prober.stop();
+      expect(begun.get('vm-1')).toHaveLength(2);
+      expect(prober.view(fakeUuid(1))?.agentUp).toBe(true);
+    },
+  );
+
+  test('is not called disconnected until its first probe has ended', async () => {
+    const targets = [target(1, { agentChannel: 'disconnected' })];
+    const { prober } = setUp(targets, () => 'silent');
+    await pass(1_000);
+    targets[0] = target(1);
+    await pass(500);
+    expect(prober.view(fakeUuid(1))).toMatchObject({ agentUp: undefined });
+    expect(prober.view(fakeUuid(1))?.missing.get('cpu')).toBe('busy');
+    await pass(SYNC_MS);
+    void prober.stop();
+    expect(prober.view(fakeUuid(1))?.missing.get('cpu')).toBe('agent_silent');
+  });
+
+  test('again and again gets one more probe in an interval, and no more', async () => {
+    const targets = [target(1)];
+    const { prober, begun } = setUp(targets);
+    for (let time = 0; time < 10 * INTERVAL_MS; time += 1_020) {
+      await tell(prober, targets, time % 2_040 === 0 ? 'disconnected' : 'connected');
+      await pass(1_000);
+    }
+    void prober.stop();
+    expect((begun.get('vm-1') ?? []).length).toBeLessThanOrEqual(21);
+  });
+});
+
+test('guests that are refused stay so while a way in is looked for', async () => {
+  let refused = true;
+  const { prober } = setUp(
+    [target(1)],
+    () => 'silent',
+    4,
+    () => refused,
+  );
+  await pass(1_000);
+  refused = false;
+  await pass(1_000);
+  void prober.stop();
+  expect(prober.view(fakeUuid(1))).toMatchObject({ agentUp: false });
+  expect(prober.view(fakeUuid(1))?.missing.get('cpu')).toBe('read_only');
+});
+
 test('a backup at work keeps what was known, until that is too old', async () => {
   let busy = false;
   const lock = () => new LibvirtServerError(68, 10, 'cannot acquire state change lock');
