@@ -41,6 +41,8 @@ export interface GuestState {
   failures: number;
   /** Probes in a row that were put off, by a backup for example. */
   putOffs: number;
+  /** How long the last probe took; undefined before the first one, and of an agent that came since. */
+  tookMs: number | undefined;
   /** performance.now() milliseconds at which the next probe is due. */
   dueAt: number;
   /** performance.now() milliseconds of the last reading. */

@@ -1,9 +1,13 @@
-import type { GuestState, GuestView } from './guest-state.ts';
+import type { GuestState } from './guest-state.ts';
 
 /** A guest whose last probe took longer counts as a silent one when places are given out. */
-const SLOW_SECONDS = 5;
+const SLOW_MS = 5_000;
 /** So does one whose probe has been running for this long. */
 const SLOW_SO_FAR_MS = 1_000;
+/** What a guest that was never asked is expected to take: it may be silent, which costs twice this. */
+const UNKNOWN_MS = 2_500;
+/** Differences below this are no reason to prefer one guest to another. */
+const SHORTEST_MS = 100;
 
 /** A place that a probe holds. */
 export interface TakenPlace {
@@ -12,31 +16,42 @@ export interface TakenPlace {
   readonly begun: number;
 }
 
-/** The guests that are due, in the order in which they are given places; of equals the one that waited longest. */
-export function byProspect(due: readonly GuestState[]): GuestState[] {
-  return [...due].sort((a, b) => prospect(a) - prospect(b) || a.dueAt - b.dueAt || busy(b) - busy(a));
-}
-
-/** Whether a guest may be asked now. One of several places stays free for guests that answer, and soon. */
-export function hasPlaceFor(
-  { view }: GuestState,
+/**
+ * Which of the guests that are due is given a place now: the one whose waiting weighs most against the time that its
+ * probe is expected to take ("highest response ratio next"). Those that answer soon come first, and as waiting counts
+ * without end, nobody waits for ever. Of the ones never asked, all due at once after a start, those whose processors
+ * work are the likelier to answer: a guest that hangs in its firmware or has halted uses none.
+ *
+ * One of several places stays free for guests that answer, and soon.
+ */
+export function nextInLine(
+  due: Iterable<GuestState>,
   taken: readonly TakenPlace[],
   places: number,
   now: number,
-): boolean {
-  if (taken.length >= places) return false;
+): GuestState | undefined {
+  if (taken.length >= places) return undefined;
   const slow = taken.filter(({ suspect, begun }) => suspect || now - begun > SLOW_SO_FAR_MS);
-  return !isSuspect(view) || slow.length < Math.max(1, places - 1);
+  const suspectsToo = slow.length < Math.max(1, places - 1);
+  let best: GuestState | undefined;
+  for (const state of due) {
+    if (!suspectsToo && isSuspect(state)) continue;
+    if (best === undefined || comesBefore(state, best, now)) best = state;
+  }
+  return best;
 }
 
-/**
- * Those that answered come first, then those that were never asked, then those that failed. Of the ones never
- * asked, all due at once after a start, those whose processors work are the likelier to answer: a guest that hangs
- * in its firmware or has halted uses none.
- */
-function prospect({ failures, view }: GuestState): number {
-  if (view.agentUp === true && failures === 0) return 0;
-  return view.lastProbe === undefined && failures === 0 ? 1 : 2;
+function comesBefore(a: GuestState, b: GuestState, now: number): boolean {
+  const difference = ratio(a, now) - ratio(b, now) || expectedMs(b) - expectedMs(a) || busy(a) - busy(b);
+  return difference > 0;
+}
+
+function ratio(state: GuestState, now: number): number {
+  return (now - state.dueAt) / expectedMs(state);
+}
+
+function expectedMs({ tookMs }: GuestState): number {
+  return tookMs === undefined ? UNKNOWN_MS : Math.max(SHORTEST_MS, tookMs);
 }
 
 function busy({ target }: GuestState): number {
@@ -44,6 +59,6 @@ function busy({ target }: GuestState): number {
 }
 
 /** It did not answer the last time, or took long: it may not take the last place. */
-export function isSuspect({ agentUp, lastProbe }: GuestView): boolean {
-  return agentUp !== true || (lastProbe?.durationSeconds ?? 0) > SLOW_SECONDS;
+export function isSuspect({ view, tookMs }: GuestState): boolean {
+  return view.agentUp !== true || (tookMs ?? 0) > SLOW_MS;
 }

@@ -12,7 +12,7 @@ import {
 } from './guest-state.ts';
 import { isPassing, type MissingReason, PROBE_ERRORS, type ProbeError } from './missing.ts';
 import { advance } from './monotonic.ts';
-import { byProspect, hasPlaceFor, isSuspect, type TakenPlace } from './places.ts';
+import { isSuspect, nextInLine, type TakenPlace } from './places.ts';
 import { isLasting, ProbeEnded, type ProbeResult, probeGuest } from './probe.ts';
 import type { GuestFilesystem } from './replies.ts';
 
@@ -57,7 +57,7 @@ interface RunningProbe extends TakenPlace {
  * Probes guests in the background and keeps what they said. Scrapes read the last result and wait for no guest.
  * One place stays free for guests that answered the last time, and soon, so that silent ones, each of which holds
  * its place for libvirt's five seconds and then backs off, and those that draw out each answer never keep the others
- * waiting.
+ * waiting. As soon as a probe ends the next guest has its place.
  */
 export class GuestProber {
   readonly #options: ProberOptions;
@@ -65,6 +65,7 @@ export class GuestProber {
   /** The guests that are being asked now: a former run's probe may still be under way when the next run begins. */
   readonly #probing = new Map<string, RunningProbe>();
   #timer: NodeJS.Timeout | undefined;
+  #stopped = false;
 
   constructor(options: ProberOptions) {
     this.#options = options;
@@ -76,6 +77,7 @@ export class GuestProber {
 
   /** Begins no more probes, and has those under way close what they opened; waits for them for a moment. */
   async stop(): Promise<void> {
+    this.#stopped = true;
     clearInterval(this.#timer);
     const running = [...this.#probing.values()];
     for (const { agent } of running) agent.expire();
@@ -97,23 +99,33 @@ export class GuestProber {
   /** Looks over all guests and begins the probes that are due, as far as there are places. */
   tick(): void {
     this.#follow();
-    const now = performance.now();
-    const due = [...this.#states.values()].filter(
-      (state) => !this.#probing.has(state.target.uuid) && state.dueAt <= now && this.#canAsk(state),
-    );
-    for (const state of byProspect(due)) {
+    this.#fill();
+  }
+
+  #fill(): void {
+    for (;;) {
+      const now = performance.now();
       const taken = [...this.#probing.values()];
-      if (hasPlaceFor(state, taken, this.#options.concurrency, now)) this.#begin(state);
+      const next = nextInLine(this.#due(now), taken, this.#options.concurrency, now);
+      if (next === undefined || this.#stopped) return;
+      this.#begin(next);
+    }
+  }
+
+  *#due(now: number): Generator<GuestState> {
+    for (const state of this.#states.values()) {
+      if (state.dueAt <= now && !this.#probing.has(state.target.uuid) && this.#canAsk(state)) yield state;
     }
   }
 
   /** Takes up domains that run and drops those that do not; tells apart why one cannot be asked. */
   #follow(): void {
+    const now = performance.now();
     const running = new Set<string>();
     for (const target of this.#options.targets()) {
       running.add(target.uuid);
       const known = this.#states.get(target.uuid);
-      const state = known?.target.id === target.id ? known : this.#takeUp(target, known);
+      const state = known?.target.id === target.id ? known : this.#takeUp(target, known, now);
       state.target = target;
       const reason = this.#unaskable(target);
       if (reason !== undefined) this.#setAside(state, reason);
@@ -124,7 +136,7 @@ export class GuestProber {
     }
   }
 
-  #takeUp(target: GuestTarget, before: GuestState | undefined): GuestState {
+  #takeUp(target: GuestTarget, before: GuestState | undefined, now: number): GuestState {
     const state: GuestState = {
       target,
       view: {
@@ -138,10 +150,11 @@ export class GuestProber {
       unclosed: new Set(),
       failures: 0,
       putOffs: 0,
+      tookMs: undefined,
       quietUntil: Number.NEGATIVE_INFINITY,
       mountpoints: new Set(),
       fault: undefined,
-      dueAt: performance.now(),
+      dueAt: now,
       readAt: Number.NEGATIVE_INFINITY,
       probing: false,
       kicked: false,
@@ -177,6 +190,7 @@ export class GuestProber {
   #takeBack(state: GuestState): void {
     if (state.aside !== 'read_only')
       state.view = { ...state.view, agentUp: undefined, missing: allMissing('busy') };
+    state.tookMs = undefined;
     state.aside = undefined;
     this.#startOver(state, performance.now());
   }
@@ -186,12 +200,14 @@ export class GuestProber {
     const deadline = begun + PROBE_COMMANDS * this.#options.commandTimeoutMs;
     const agent = new GuestAgent(this.#options.send(state.target), state.unclosed, deadline);
     const { uuid } = state.target;
-    const suspect = isSuspect(state.view);
+    const suspect = isSuspect(state);
     state.probing = true;
     if (state.isForward) state.quietUntil = begun + this.#options.intervalMs;
     state.isForward = false;
     const ended = this.#probe(state, agent, begun).finally(() => {
       this.#probing.delete(uuid);
+      // Not at once: while libvirt is away every probe ends without a pause, and the event loop is needed.
+      setImmediate(() => this.#fill());
     });
     this.#probing.set(uuid, { agent, suspect, begun, ended });
   }
@@ -207,6 +223,7 @@ export class GuestProber {
       else this.#interrupted(state, error);
     } finally {
       state.probing = false;
+      state.tookMs = performance.now() - begun;
       const inVain = Math.max(state.failures, state.putOffs - MAX_PUT_OFFS);
       const doublings = Math.min(Math.max(0, inVain - 1), 16);
       const backoff = Math.min(LONGEST_BACKOFF_MS, this.#options.intervalMs * 2 ** doublings);

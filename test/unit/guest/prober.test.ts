@@ -113,6 +113,70 @@ test('a hundred silent guests never keep one that answered waiting for more than
   expect(begun.size).toBe(101);
 });
 
+describe('many guests', () => {
+  const slow = (milliseconds: number): FakeAgent => {
+    const agent = fakeAgent();
+    return {
+      ...agent,
+      send: async (command) => {
+        await new Promise((resolve) => setTimeout(resolve, milliseconds));
+        return agent.send(command);
+      },
+    };
+  };
+  const gapsOf = (begun: Map<string, number[]>, names: readonly GuestTarget[]): number[] =>
+    names.map(({ name }) => longestGap(begun.get(name)));
+
+  test('more than can begin at one look at the list each have their probe in an interval', async () => {
+    const targets = Array.from({ length: 400 }, (_, index) => target(index));
+    const { prober, begun } = setUp(targets);
+    await pass(10 * INTERVAL_MS);
+    void prober.stop();
+    expect(begun.size).toBe(400);
+    expect(Math.max(...gapsOf(begun, targets))).toBeLessThanOrEqual(1.1 * INTERVAL_MS + 500);
+  });
+
+  test('more than there is time for all have their turn, and about as often', async () => {
+    const targets = Array.from({ length: 60 }, (_, index) => target(index));
+    // Each probe takes more than a second, and there is one place.
+    const { prober, begun } = setUp(targets, () => slow(50), 1);
+    await pass(20 * INTERVAL_MS);
+    void prober.stop();
+    expect(begun.size).toBe(60);
+    expect(Math.max(...gapsOf(begun, targets))).toBeLessThanOrEqual(4 * INTERVAL_MS);
+  });
+
+  test.each([2, 4])(
+    'with %i places, those that answer are fresh among a hundred that are silent',
+    async (concurrency) => {
+      const healthy = Array.from({ length: 40 }, (_, index) => target(index));
+      const targets = [...healthy];
+      const { prober, begun } = setUp(
+        targets,
+        (name) => (healthy.some((each) => each.name === name) ? slow(5) : 'silent'),
+        concurrency,
+      );
+      await pass(INTERVAL_MS);
+      targets.push(...Array.from({ length: 100 }, (_, index) => target(index + 1_000)));
+      await pass(40 * INTERVAL_MS);
+      void prober.stop();
+      expect(begun.size).toBe(140);
+      expect(Math.max(...gapsOf(begun, healthy))).toBeLessThanOrEqual(1.1 * INTERVAL_MS + 5_000);
+    },
+  );
+
+  test('with one place, a guest that answers does not wait for a hundred that are silent', async () => {
+    const targets = [target(0)];
+    const { prober, begun } = setUp(targets, (name) => (name === 'vm-0' ? slow(5) : 'silent'), 1);
+    await pass(1_000);
+    targets.push(...Array.from({ length: 100 }, (_, index) => target(index + 1)));
+    await pass(60 * INTERVAL_MS);
+    void prober.stop();
+    expect(begun.size).toBe(101);
+    expect(longestGap(begun.get('vm-0'))).toBeLessThanOrEqual(2 * INTERVAL_MS);
+  });
+});
+
 test('after a start, guests whose processors work are asked before a hundred that have halted', async () => {
   const halted = Array.from({ length: 100 }, (_, index) => target(index + 1, { busy: 0.001 }));
   const { prober, begun } = setUp([...halted, target(0, { busy: 0.02 })], (name) =>
