@@ -53,7 +53,7 @@ export async function startExporter(
     onCallSent: self.countCall,
     onDomainEvent: (event) => {
       inventory.handleEvent(event);
-      if (event.kind === 'agent') guests.prober.kick(event.domain.uuid);
+      guests.prober.handleEvent(event);
     },
     onConnected: (client) => {
       log.info('connected to libvirt');

@@ -44,7 +44,7 @@ export function endsProbe(reason: MissingReason): boolean {
   return ENDS_PROBE.has(reason);
 }
 
-/** A backup is at work, or libvirt is: not a failure of the agent, and over soon. */
+/** A backup is at work, or libvirt is, or the domain is paused: not a failure of the agent, and over soon. */
 export function isPassing(reason: MissingReason): boolean {
   return reason === 'frozen' || reason === 'busy';
 }
@@ -65,12 +65,13 @@ export function missingReason(error: unknown): MissingReason | undefined {
     case ServerErrorNumber.agentCommandTimeout:
       return 'agent_silent';
     case ServerErrorNumber.operationTimeout:
+    // "domain is not running": it is paused, as one that has stopped is soon no longer known.
+    case ServerErrorNumber.operationInvalid:
       return 'busy';
     case ServerErrorNumber.operationDenied:
     case ServerErrorNumber.accessDenied:
       return 'read_only';
     case ServerErrorNumber.noDomain:
-    case ServerErrorNumber.operationInvalid:
       return 'agent_disconnected';
     case ServerErrorNumber.argumentUnsupported:
       return 'no_channel';

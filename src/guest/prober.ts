@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import { settledWithin } from '../concurrency.ts';
 import { LibvirtTransportError } from '../libvirt/errors.ts';
+import { type DomainEvent, Lifecycle } from '../libvirt/events.ts';
 import { GuestAgent, type SendCommand } from './agent.ts';
 import {
   allMissing,
@@ -88,6 +89,13 @@ export class GuestProber {
   view(uuid: string): GuestView | undefined {
     const state = this.#states.get(uuid);
     return state && this.#withoutStale(state);
+  }
+
+  handleEvent(event: DomainEvent): void {
+    // One that wakes up from its sleep is "started" in the same run.
+    const goesOn =
+      event.kind === 'lifecycle' && (event.event === Lifecycle.resumed || event.event === Lifecycle.started);
+    if (event.kind === 'agent' || goesOn) this.kick(event.domain.uuid);
   }
 
   /** Something happened to this guest or its agent: probe it soon, if that did not happen a moment ago. */

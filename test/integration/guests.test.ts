@@ -171,6 +171,32 @@ describe('a guest that is well', () => {
     await exporter.scrapeUntil((later) => missing(later, CALM).cpu === undefined && answered(CALM)(later));
   });
 
+  test(
+    'paused, it keeps what it said until that is too old, and is probed as soon as it goes on',
+    async () => {
+      await freshlyProbed(CALM);
+      await virsh(['suspend', CALM]);
+      try {
+        const refused = (seen: Exposition) =>
+          seen.value('libvirt_domain_guest_probe_errors_total', { domain: CALM, reason: 'busy' }) ?? 0;
+        const before = refused(await exporter.scrape());
+        const kept = await exporter.scrapeUntil((seen) => refused(seen) > before);
+        expect(read(kept, 'swap_total_bytes', CALM)).toBe(0);
+        const stale = await exporter.scrapeUntil((seen) => missing(seen, CALM).cpu === 'busy');
+        expect(stale.value('libvirt_domain_state', { domain: CALM, state: 'paused' })).toBe(1);
+        expect(read(stale, 'swap_total_bytes', CALM)).toBeUndefined();
+        // So often that it would be asked much less often, were it taken for an agent that fails.
+        await exporter.scrapeUntil((seen) => refused(seen) >= before + 8, BOOT_MS);
+      } finally {
+        await virsh(['resume', CALM]);
+      }
+      const resumed = performance.now();
+      await exporter.scrapeUntil((seen) => answered(CALM)(seen) && missing(seen, CALM).cpu === undefined);
+      expect(performance.now() - resumed).toBeLessThan(3_000);
+    },
+    BOOT_MS,
+  );
+
   test('its owner can have it left alone, and asked again', async () => {
     const uri = 'https://github.com/libvirt-drift-exporter/ns/domain/1.0';
     await virsh([

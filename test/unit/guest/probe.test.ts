@@ -179,7 +179,7 @@ test.each<[number, string, string]>([
   [29, 'operation forbidden for read only access', 'read_only'],
   [88, 'access denied', 'read_only'],
   [42, 'Domain not found', 'agent_disconnected'],
-  [55, 'domain is not running', 'agent_disconnected'],
+  [55, 'domain is not running', 'busy'],
   [74, 'QEMU guest agent is not configured', 'no_channel'],
   [113, 'Command guest-file-open has been disabled', 'command_disabled'],
   [1, 'The command guest-nothing has not been found', 'unsupported'],

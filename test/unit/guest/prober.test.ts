@@ -3,6 +3,7 @@ import { pino } from 'pino';
 import type { GuestTarget } from '../../../src/guest/guest-state.ts';
 import { GuestProber } from '../../../src/guest/prober.ts';
 import { LibvirtServerError, LibvirtTransportError } from '../../../src/libvirt/errors.ts';
+import { Lifecycle } from '../../../src/libvirt/events.ts';
 import { commandFailure, type FakeAgent, fakeAgent } from '../../support/fake-agent.ts';
 import { fakeUuid } from '../../support/fake-hypervisor.ts';
 
@@ -332,6 +333,32 @@ test('a backup at work keeps what was known, until that is too old', async () =>
   expect(prober.view(fakeUuid(1))).toMatchObject({ reading: undefined });
   expect(prober.view(fakeUuid(1))?.missing.get('cpu')).toBe('busy');
   void prober.stop();
+});
+
+test('a paused domain keeps what it said until that is too old, and is asked again when it goes on', async () => {
+  let paused = false;
+  const notRunning = () =>
+    new LibvirtServerError(55, 10, 'Requested operation is not valid: domain is not running');
+  const well = fakeAgent();
+  const agent: FakeAgent = {
+    ...well,
+    send: (command) => (paused ? Promise.reject(notRunning()) : well.send(command)),
+  };
+  const { prober } = setUp([target(1)], () => agent);
+  await pass(1_000);
+  paused = true;
+  await pass(1.5 * INTERVAL_MS);
+  expect(prober.view(fakeUuid(1))).toMatchObject({ agentUp: true, reading: { agentVersion: '7.2.22' } });
+  await pass(100 * INTERVAL_MS);
+  expect(prober.view(fakeUuid(1))).toMatchObject({ reading: undefined });
+  expect(prober.view(fakeUuid(1))?.missing.get('cpu')).toBe('busy');
+  paused = false;
+  const { uuid, name, id } = target(1);
+  prober.handleEvent({ kind: 'lifecycle', domain: { uuid, name, id }, event: Lifecycle.resumed, detail: 0 });
+  await pass(1_000);
+  void prober.stop();
+  expect(prober.view(fakeUuid(1))).toMatchObject({ agentUp: true, reading: { agentVersion: '7.2.22' } });
+  expect(prober.view(fakeUuid(1))?.missing.size).toBe(0);
 });
 
 test('a connection lost during a probe changes nothing', async () => {
