@@ -59,6 +59,7 @@ export async function startExporter(
       log.info('connected to libvirt');
       runs.forget();
       guests.session.retry();
+      balloonPeriods?.forget();
       inventory.connected(client);
     },
     onDisconnected: (reason) => {
@@ -87,6 +88,14 @@ export async function startExporter(
     () => session.isConnected,
     log,
   );
+  const balloonPeriods =
+    config.balloonStatsPeriod === undefined
+      ? undefined
+      : new BalloonPeriodSetter({
+          connection: { target, timeoutMs: config.libvirt.timeoutMs, onCallSent: self.countCall },
+          seconds: config.balloonStatsPeriod,
+          log,
+        });
   const gather = createGatherer({
     session,
     inventory,
@@ -128,18 +137,12 @@ export async function startExporter(
     setInterval(() => background(inventory.resync()), RESYNC_MS),
     setInterval(() => background(inventory.retryFailed()), RETRY_FAILED_MS),
   ];
-  const period = config.balloonStatsPeriod;
-  if (period !== undefined) {
-    const setter = new BalloonPeriodSetter({
-      connection: { target, timeoutMs: config.libvirt.timeoutMs, onCallSent: self.countCall },
-      seconds: period,
-      log,
-    });
+  if (balloonPeriods !== undefined) {
     const setMissing = async (): Promise<void> => {
       const silent = [...inventory.running()].filter(
         ({ name, current }) => current?.balloonPeriodSeconds === 0 && serves(name),
       );
-      for (const domain of await setter.apply(silent)) inventory.reread(domain);
+      for (const domain of await balloonPeriods.apply(silent)) inventory.reread(domain);
     };
     timers.push(setInterval(() => background(setMissing()), BALLOON_PERIOD_CHECK_MS));
   }

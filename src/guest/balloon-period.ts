@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import { LibvirtServerError, ServerErrorNumber } from '../libvirt/errors.ts';
 import { closeConnection, openConnection } from '../libvirt/open.ts';
 import { domainSetMemoryStatsPeriod } from '../libvirt/procedures.ts';
 import type { LibvirtTarget } from '../libvirt/uri.ts';
@@ -18,12 +19,14 @@ export interface BalloonPeriodOptions {
 const AFFECT_LIVE = 1;
 /** Runs that were tried, remembered so that a refusal is not repeated; enough for any hypervisor. */
 const MAX_TRIED = 16_384;
+/** A domain that is busy or hangs, and libvirt without a way in, are tried again after this time. */
 const RETRY_MS = 60_000;
 
 /** Sets the statistics period of running domains, once per run, over a connection opened for the purpose. */
 export class BalloonPeriodSetter {
   readonly #options: BalloonPeriodOptions;
-  readonly #tried = new Set<string>();
+  /** When each run may be tried again, performance.now() milliseconds: never where it is settled. */
+  readonly #tried = new Map<string, number>();
   #working = false;
   #warned = false;
   #retryAt = Number.NEGATIVE_INFINITY;
@@ -32,13 +35,19 @@ export class BalloonPeriodSetter {
     this.#options = options;
   }
 
+  /** libvirt was restarted, and may have given the ids of runs anew. */
+  forget(): void {
+    this.#tried.clear();
+  }
+
   /**
    * Sets the period on those of the domains that were not tried in this run; returns where it succeeded. Never
    * throws: without a way in it warns once, and tries again a minute later.
    */
   async apply(domains: readonly DomainRef[]): Promise<DomainRef[]> {
-    const untried = domains.filter(({ uuid, id }) => !this.#tried.has(`${uuid} ${id}`));
-    if (this.#working || untried.length === 0 || performance.now() < this.#retryAt) return [];
+    const now = performance.now();
+    const untried = domains.filter((domain) => (this.#tried.get(runOf(domain)) ?? now) <= now);
+    if (this.#working || untried.length === 0 || now < this.#retryAt) return [];
     this.#working = true;
     try {
       const succeeded = await this.#set(untried);
@@ -68,17 +77,23 @@ export class BalloonPeriodSetter {
       onEvent: () => undefined,
     });
     if (this.#tried.size + domains.length > MAX_TRIED) this.#tried.clear();
-    for (const { uuid, id } of domains) this.#tried.add(`${uuid} ${id}`);
     const succeeded: DomainRef[] = [];
     try {
       for (const { name, uuid, id } of domains) {
-        const args = { domain: { name, uuid, id }, seconds, flags: AFFECT_LIVE };
+        const domain = { name, uuid, id };
         try {
-          await connection.call(domainSetMemoryStatsPeriod, args, timeoutMs);
-          succeeded.push({ name, uuid, id });
+          await connection.call(
+            domainSetMemoryStatsPeriod,
+            { domain, seconds, flags: AFFECT_LIVE },
+            timeoutMs,
+          );
+          this.#tried.set(runOf(domain), Number.POSITIVE_INFINITY);
+          succeeded.push(domain);
           log.info({ domain: name, seconds }, 'set the balloon statistics period, until the domain stops');
         } catch (error) {
-          log.warn({ domain: name, err: error }, 'the balloon statistics period cannot be set');
+          this.#failed(domain, error);
+          // A call that hangs keeps its place on the connection: the others are set over the next one.
+          if (!(error instanceof LibvirtServerError)) break;
         }
       }
       return succeeded;
@@ -86,4 +101,20 @@ export class BalloonPeriodSetter {
       await closeConnection(connection);
     }
   }
+
+  #failed(domain: DomainRef, error: unknown): void {
+    const run = runOf(domain);
+    if (!this.#tried.has(run))
+      this.#options.log.warn(
+        { domain: domain.name, err: error },
+        'the balloon statistics period cannot be set',
+      );
+    const isFinal =
+      error instanceof LibvirtServerError && error.number !== ServerErrorNumber.operationTimeout;
+    this.#tried.set(run, isFinal ? Number.POSITIVE_INFINITY : performance.now() + RETRY_MS);
+  }
+}
+
+function runOf({ uuid, id }: DomainRef): string {
+  return `${uuid} ${id}`;
 }
