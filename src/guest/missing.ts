@@ -78,7 +78,7 @@ export function missingReason(error: unknown): MissingReason | undefined {
     case ServerErrorNumber.internalError:
     case ServerErrorNumber.agentCommandFailed:
     // A reply beyond libvirt's limits of 4 and 10 MiB: the guest's doing as well.
-    case ServerErrorNumber.authFailed:
+    case ServerErrorNumber.rpc:
     case ServerErrorNumber.systemError:
       return reasonOfCommandFailure(error.message);
     default:

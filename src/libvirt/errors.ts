@@ -30,7 +30,7 @@ export const ServerErrorNumber = {
   noSupport: 3,
   operationDenied: 29,
   systemError: 38,
-  authFailed: 39,
+  rpc: 39,
   noDomain: 42,
   operationInvalid: 55,
   operationTimeout: 68,
