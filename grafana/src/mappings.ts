@@ -80,7 +80,11 @@ export const DOMAIN_STATE = mapped([
 export const WHAT_TO_DO = mapped([
   ['no_channel', 'Add the channel org.qemu.guest_agent.0 to the domain', COLOR.soon],
   ['agent_disconnected', 'Start qemu-guest-agent in the guest', COLOR.wrong],
-  ['agent_silent', 'Restart qemu-guest-agent in the guest: it is connected and does not answer', COLOR.wrong],
+  [
+    'agent_silent',
+    'Restart qemu-guest-agent in the guest: it does not answer; of the balloon, load virtio_balloon there',
+    COLOR.wrong,
+  ],
   [
     'command_disabled',
     'Allow the command in the guest: FILTER_RPC_ARGS, BLOCK_RPCS in /etc/sysconfig/qemu-ga',

@@ -1,4 +1,5 @@
 import type { Collector } from '../scrape/collector.ts';
+import type { StatsFields } from '../stats/domain-stats.ts';
 import { counterOf, domainFamilies, gaugeOf, kibibyteCounter, kibibytes } from './stats-fields.ts';
 
 const PREFIX = 'libvirt_domain_balloon';
@@ -29,5 +30,15 @@ export const balloonCollector: Collector = {
   help: "memory and swap activity by each guest's balloon driver, without an agent",
   enabledByDefault: true,
   measures: ['balloon'],
-  collect: ({ domains }) => domainFamilies(METRICS, domains, ({ measured }) => measured?.stats?.balloon),
+  collect: ({ domains }) =>
+    domainFamilies(METRICS, domains, ({ measured }) => toldBy(measured?.stats?.balloon)),
 };
+
+/** What the host knows by itself. */
+const OF_HOST: ReadonlySet<string> = new Set(['current', 'maximum', 'rss']);
+
+/** Until the guest's driver has told something, its last update is 0, and all that is its to tell stands for nothing. */
+function toldBy(balloon: StatsFields | undefined): StatsFields | undefined {
+  if (balloon?.get('last-update') !== 0) return balloon;
+  return new Map([...balloon].filter(([field]) => OF_HOST.has(field)));
+}

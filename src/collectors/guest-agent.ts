@@ -1,8 +1,7 @@
-import { PROBE_ERRORS } from '../guest/missing.ts';
+import { type MissingReason, PROBE_ERRORS } from '../guest/missing.ts';
 import type { Collector } from '../scrape/collector.ts';
 import type { DomainFacts } from '../scrape/facts.ts';
 import { counter, flag, gauge, labelText } from '../scrape/metric-family.ts';
-import type { StatsFields } from '../stats/domain-stats.ts';
 
 export const guestAgentCollector: Collector = {
   name: 'guest-agent',
@@ -51,18 +50,32 @@ export const guestAgentCollector: Collector = {
   },
 };
 
-function missingFamilies({ guest, current, id, measured }: DomainFacts): [string, string][] {
-  if (id < 0) return [];
-  const families: [string, string][] = [...(guest?.missing ?? [])];
-  if (current === undefined) return families;
-  if (current.balloonPeriodSeconds === undefined) families.push(['balloon', 'unsupported']);
-  else if (current.balloonPeriodSeconds === 0) families.push(['balloon', 'balloon_period_off']);
-  else if (measured?.complete === true && tellsNoUpdate(measured.stats?.balloon))
-    families.push(['balloon', 'unsupported']);
+/** virDomainState. */
+const RUNNING = 1;
+/** A balloon that told nothing for three of its periods, and for a minute, has stopped telling. */
+const STALE_PERIODS = 3;
+const SHORTEST_STALE_SECONDS = 60;
+
+function missingFamilies(domain: DomainFacts): [string, string][] {
+  if (domain.id < 0) return [];
+  const families: [string, string][] = [...(domain.guest?.missing ?? [])];
+  const balloon = whyNoBalloon(domain);
+  if (balloon !== undefined) families.push(['balloon', balloon]);
   return families;
 }
 
-/** Asked for, and without the time of the last update: the hypervisor's balloon keeps no statistics. */
-function tellsNoUpdate(balloon: StatsFields | undefined): boolean {
-  return balloon !== undefined && balloon.size > 0 && !balloon.has('last-update');
+function whyNoBalloon({ current, state, measured }: DomainFacts): MissingReason | undefined {
+  if (current === undefined) return undefined;
+  const { balloonPeriodSeconds: period } = current;
+  if (period === undefined) return 'unsupported';
+  if (period === 0) return 'balloon_period_off';
+  const balloon = measured?.complete === true ? measured.stats?.balloon : undefined;
+  if (balloon === undefined || balloon.size === 0) return undefined;
+  const updated = balloon.get('last-update');
+  // Asked for, and without the time of the last update: the hypervisor's balloon keeps no statistics.
+  if (updated === undefined) return 'unsupported';
+  if (updated === 0) return 'agent_silent';
+  // QEMU's timer stands still while the domain is paused.
+  const stale = Math.max(SHORTEST_STALE_SECONDS, STALE_PERIODS * period);
+  return state === RUNNING && Date.now() / 1000 - updated > stale ? 'agent_silent' : undefined;
 }

@@ -14,6 +14,7 @@ export type MissingReason =
   | 'invalid_reply'
   | 'frozen'
   | 'busy'
+  | 'balloon_period_off'
   | 'read_only'
   | 'opted_out';
 

@@ -1,5 +1,5 @@
 import { readFile, writeFile } from 'node:fs/promises';
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, jest, test } from '@jest/globals';
 import { COLLECTORS } from '../../../src/collectors/all.ts';
 import { writeFamily } from '../../../src/scrape/exposition.ts';
 import type { ScrapeFacts } from '../../../src/scrape/facts.ts';
@@ -8,6 +8,7 @@ import { oneScrape } from '../../support/one-scrape.ts';
 import { promtoolCheckMetrics } from '../../support/promtool.ts';
 import { textOf } from '../scrape/text.ts';
 import { FIXED_INVENTORY } from './fixed-inventory.ts';
+import { UPDATED } from './fixed-measurements.ts';
 
 const GOLDEN = new URL('../../fixtures/exposition/fixed-inventory.prom', import.meta.url);
 
@@ -17,6 +18,9 @@ function collected(facts: ScrapeFacts): string {
       writeFamily(out, family);
   });
 }
+
+// As old as a balloon's last update may be is told by the clock.
+jest.spyOn(Date, 'now').mockReturnValue(UPDATED * 1000);
 
 const text = collected(FIXED_INVENTORY);
 const exposition = new Exposition(text);

@@ -5,7 +5,8 @@ import { parseDomainStats } from '../../../src/stats/domain-stats.ts';
 import type { MeasuredDomain } from '../../../src/stats/stats-reader.ts';
 import type { StoragePool } from '../../../src/stats/storage-pools.ts';
 
-const UPDATED = 1_790_009_001;
+/** When the balloon of the fixed inventory was heard last, Unix time. */
+export const UPDATED = 1_790_009_001;
 
 export function measured(
   params: readonly (readonly [string, TypedValue])[],
