@@ -22,7 +22,7 @@ export interface GuestView {
   readonly reading: GuestReading | undefined;
   readonly filesystems: readonly GuestFilesystem[];
   readonly missing: ReadonlyMap<GuestFamily, MissingReason>;
-  /** The last probe that ended, with or without answers. */
+  /** The last probe that ended, with or without answers; one that was put off is none. */
   readonly lastProbe: { readonly completedSeconds: number; readonly durationSeconds: number } | undefined;
   readonly errors: ReadonlyMap<ProbeError, number>;
 }

@@ -4,8 +4,8 @@ import type { GuestState } from './guest-state.ts';
 const SLOW_MS = 5_000;
 /** So does one whose probe has been running for this long. */
 const SLOW_SO_FAR_MS = 1_000;
-/** What a guest that was never asked is expected to take: it may be silent, which costs twice this. */
-const UNKNOWN_MS = 2_500;
+/** What a guest that was never asked is expected to take: one that is silent takes five seconds. */
+const UNKNOWN_MS = 3_000;
 /** Differences below this are no reason to prefer one guest to another. */
 const SHORTEST_MS = 100;
 

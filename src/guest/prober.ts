@@ -303,13 +303,14 @@ export class GuestProber {
 
   #ended(state: GuestState, reason: MissingReason, begun: number): void {
     const errors = countErrors(state.view.errors, isProbeError(reason) ? [reason] : []);
-    const lastProbe = probeTimes(begun);
     if (isPassing(reason)) {
       // A backup holds the agent: what it said last is still the best there is, until it is stale.
       state.putOff = reason;
       state.putOffs += 1;
-      const missing = state.view.reading === undefined ? allMissing(reason) : state.view.missing;
-      state.view = { ...state.view, missing, lastProbe, errors };
+      state.view =
+        state.view.reading === undefined
+          ? { ...state.view, agentUp: false, missing: allMissing(reason), errors }
+          : { ...state.view, errors };
       return;
     }
     state.failures += 1;
@@ -319,17 +320,17 @@ export class GuestProber {
       reading: undefined,
       filesystems: [],
       missing: allMissing(reason),
-      lastProbe,
+      lastProbe: probeTimes(begun),
       errors,
     };
   }
 
-  #withoutStale(state: GuestState): GuestView {
-    const { view, readAt, putOff } = state;
+  #withoutStale({ view, readAt, putOff, fault }: GuestState): GuestView {
     const stale = performance.now() - readAt > STALE_INTERVALS * this.#options.intervalMs;
-    if (view.reading === undefined || !stale || state.failures > 0) return view;
-    // It was put off, or there was no time or no connection to ask it: nothing is known against its agent.
-    return { ...view, reading: undefined, filesystems: [], missing: allMissing(putOff ?? 'busy') };
+    if (view.reading === undefined || !stale) return view;
+    // Where there was no time or no connection to ask it, nothing is known against its agent.
+    const agentUp = putOff === undefined && fault === undefined ? view.agentUp : false;
+    return { ...view, agentUp, reading: undefined, filesystems: [], missing: allMissing(putOff ?? 'busy') };
   }
 }
 
