@@ -77,6 +77,35 @@ export function allMissing(reason: MissingReason): ReadonlyMap<GuestFamily, Miss
   return new Map(GUEST_FAMILIES.map((family) => [family, reason]));
 }
 
+/** A guest whose run has just been seen, due at once; errors are counted on from its run before. */
+export function newGuestState(target: GuestTarget, before: GuestState | undefined, now: number): GuestState {
+  return {
+    target,
+    view: {
+      ...NO_GUEST_VIEW,
+      missing: allMissing('busy'),
+      errors: before?.view.errors ?? NO_GUEST_VIEW.errors,
+    },
+    lasting: undefined,
+    lastingAge: 0,
+    counters: undefined,
+    unclosed: new Set(),
+    failures: 0,
+    putOffs: 0,
+    tookMs: undefined,
+    quietUntil: Number.NEGATIVE_INFINITY,
+    mountpoints: new Set(),
+    fault: undefined,
+    dueAt: now,
+    readAt: Number.NEGATIVE_INFINITY,
+    probing: false,
+    kicked: false,
+    isForward: false,
+    aside: undefined,
+    putOff: undefined,
+  };
+}
+
 /** Adds one to each of the errors. */
 export function countErrors(
   counts: ReadonlyMap<ProbeError, number>,

@@ -5,17 +5,15 @@ import { type DomainEvent, Lifecycle } from '../libvirt/events.ts';
 import { GuestAgent, type SendCommand } from './agent.ts';
 import {
   allMissing,
-  countErrors,
   type GuestState,
   type GuestTarget,
   type GuestView,
-  NO_GUEST_VIEW,
+  newGuestState,
 } from './guest-state.ts';
-import { isPassing, type MissingReason, PROBE_ERRORS, type ProbeError } from './missing.ts';
-import { advance } from './monotonic.ts';
+import type { MissingReason } from './missing.ts';
+import { takeAnswers, takeEnd, viewNow } from './outcomes.ts';
 import { isSuspect, nextInLine, type TakenPlace } from './places.ts';
-import { isLasting, ProbeEnded, type ProbeResult, probeGuest } from './probe.ts';
-import type { GuestFilesystem } from './replies.ts';
+import { ProbeEnded, probeGuest } from './probe.ts';
 
 export interface ProberOptions {
   readonly intervalMs: number;
@@ -46,7 +44,6 @@ const STALE_INTERVALS = 3;
 const PROBE_COMMANDS = 3;
 /** More probes put off in a row than any backup takes: the guest then backs off like a silent one. */
 const MAX_PUT_OFFS = 10;
-const MAX_MOUNTPOINTS = 64;
 const STOP_MS = 2_000;
 
 interface RunningProbe extends TakenPlace {
@@ -88,7 +85,7 @@ export class GuestProber {
   /** What is known of a guest; undefined when it does not run. */
   view(uuid: string): GuestView | undefined {
     const state = this.#states.get(uuid);
-    return state && this.#withoutStale(state);
+    return state && viewNow(state, STALE_INTERVALS * this.#options.intervalMs);
   }
 
   handleEvent(event: DomainEvent): void {
@@ -145,31 +142,7 @@ export class GuestProber {
   }
 
   #takeUp(target: GuestTarget, before: GuestState | undefined, now: number): GuestState {
-    const state: GuestState = {
-      target,
-      view: {
-        ...NO_GUEST_VIEW,
-        missing: allMissing('busy'),
-        errors: before?.view.errors ?? NO_GUEST_VIEW.errors,
-      },
-      lasting: undefined,
-      lastingAge: 0,
-      counters: undefined,
-      unclosed: new Set(),
-      failures: 0,
-      putOffs: 0,
-      tookMs: undefined,
-      quietUntil: Number.NEGATIVE_INFINITY,
-      mountpoints: new Set(),
-      fault: undefined,
-      dueAt: now,
-      readAt: Number.NEGATIVE_INFINITY,
-      probing: false,
-      kicked: false,
-      isForward: false,
-      aside: undefined,
-      putOff: undefined,
-    };
+    const state = newGuestState(target, before, now);
     this.#states.set(target.uuid, state);
     return state;
   }
@@ -225,9 +198,9 @@ export class GuestProber {
       const lasting = state.lastingAge < LASTING_PROBES ? state.lasting : undefined;
       const result = await probeGuest(agent, { lasting, filesystems: this.#options.filesystems });
       state.lastingAge = lasting === undefined ? 1 : state.lastingAge + 1;
-      this.#answered(state, result, begun);
+      takeAnswers(state, result, begun);
     } catch (error) {
-      if (error instanceof ProbeEnded) this.#ended(state, error.reason, begun);
+      if (error instanceof ProbeEnded) takeEnd(state, error.reason, begun);
       else this.#interrupted(state, error);
     } finally {
       state.probing = false;
@@ -269,80 +242,4 @@ export class GuestProber {
     state.dueAt = dueAt;
     state.isForward = true;
   }
-
-  #answered(state: GuestState, { reading, lasting, filesystems, missing }: ProbeResult, begun: number): void {
-    const {
-      cpu,
-      pressure,
-      regressed,
-      state: counters,
-    } = advance(state.counters, {
-      runKey: String(state.target.id),
-      bootTimeSeconds: reading.bootTimeSeconds,
-      cpu: reading.cpu,
-      pressure: reading.pressure,
-    });
-    const errors = new Set<ProbeError>([...missing.values()].filter(isProbeError));
-    if (regressed.length > 0) errors.add('counter_regressed');
-    state.counters = counters;
-    state.lasting = isLasting(lasting) ? lasting : undefined;
-    state.failures = 0;
-    state.putOffs = 0;
-    state.fault = undefined;
-    state.readAt = performance.now();
-    state.putOff = undefined;
-    state.view = {
-      agentUp: true,
-      reading: { ...reading, cpu, pressure },
-      filesystems: filesystems.filter((filesystem) => isAmongFirst(state.mountpoints, filesystem)),
-      missing,
-      lastProbe: probeTimes(begun),
-      errors: countErrors(state.view.errors, errors),
-    };
-  }
-
-  #ended(state: GuestState, reason: MissingReason, begun: number): void {
-    const errors = countErrors(state.view.errors, isProbeError(reason) ? [reason] : []);
-    if (isPassing(reason)) {
-      // A backup holds the agent: what it said last is still the best there is, until it is stale.
-      state.putOff = reason;
-      state.putOffs += 1;
-      state.view =
-        state.view.reading === undefined
-          ? { ...state.view, agentUp: false, missing: allMissing(reason), errors }
-          : { ...state.view, errors };
-      return;
-    }
-    state.failures += 1;
-    state.lasting = undefined;
-    state.view = {
-      agentUp: false,
-      reading: undefined,
-      filesystems: [],
-      missing: allMissing(reason),
-      lastProbe: probeTimes(begun),
-      errors,
-    };
-  }
-
-  #withoutStale({ view, readAt, putOff, fault }: GuestState): GuestView {
-    const stale = performance.now() - readAt > STALE_INTERVALS * this.#options.intervalMs;
-    if (view.reading === undefined || !stale) return view;
-    // Where there was no time or no connection to ask it, nothing is known against its agent.
-    const agentUp = putOff === undefined && fault === undefined ? view.agentUp : false;
-    return { ...view, agentUp, reading: undefined, filesystems: [], missing: allMissing(putOff ?? 'busy') };
-  }
-}
-
-function isAmongFirst(told: Set<string>, { mountpoint }: GuestFilesystem): boolean {
-  if (told.size < MAX_MOUNTPOINTS) told.add(mountpoint);
-  return told.has(mountpoint);
-}
-
-function isProbeError(reason: MissingReason): reason is MissingReason & ProbeError {
-  return PROBE_ERRORS.some((error) => error === reason);
-}
-
-function probeTimes(begun: number): GuestView['lastProbe'] {
-  return { completedSeconds: Date.now() / 1000, durationSeconds: (performance.now() - begun) / 1000 };
 }
