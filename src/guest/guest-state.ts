@@ -56,8 +56,8 @@ export interface GuestState {
   aside: MissingReason | undefined;
   /** performance.now() milliseconds until which another event does not bring a probe forward. */
   quietUntil: number;
-  /** Mount points that were told in this run; the first ones, so that a guest cannot name ever new ones. */
-  readonly mountpoints: Set<string>;
+  /** The first mount points of this run with their first types, so that a guest cannot name ever new ones. */
+  readonly mountpoints: Map<string, string>;
   /** What went wrong in the exporter itself the last time, which is logged once. */
   fault: string | undefined;
   /** Why the last probe was put off, when a backup was at work. */
@@ -94,7 +94,7 @@ export function newGuestState(target: GuestTarget, before: GuestState | undefine
     putOffs: 0,
     tookMs: undefined,
     quietUntil: Number.NEGATIVE_INFINITY,
-    mountpoints: new Set(),
+    mountpoints: new Map(),
     fault: undefined,
     dueAt: now,
     readAt: Number.NEGATIVE_INFINITY,

@@ -37,7 +37,7 @@ export function takeAnswers(
   state.view = {
     agentUp: true,
     reading: { ...reading, cpu, pressure },
-    filesystems: filesystems.filter((filesystem) => isAmongFirst(state.mountpoints, filesystem)),
+    filesystems: firstTold(state.mountpoints, filesystems),
     missing,
     lastProbe: probeTimes(begun),
     errors: countErrors(state.view.errors, errors),
@@ -78,9 +78,18 @@ export function viewNow({ view, readAt, putOff, fault }: GuestState, staleMs: nu
   return { ...view, agentUp, reading: undefined, filesystems: [], missing: allMissing(putOff ?? 'busy') };
 }
 
-function isAmongFirst(told: Set<string>, { mountpoint }: GuestFilesystem): boolean {
-  if (told.size < MAX_MOUNTPOINTS) told.add(mountpoint);
-  return told.has(mountpoint);
+/**
+ * The filesystems whose mount points were among the first that the guest told in this run, with the type that it
+ * told first: what it makes up later makes no more series.
+ */
+function firstTold(told: Map<string, string>, filesystems: readonly GuestFilesystem[]): GuestFilesystem[] {
+  for (const { mountpoint, fstype } of filesystems) {
+    if (!told.has(mountpoint) && told.size < MAX_MOUNTPOINTS) told.set(mountpoint, fstype);
+  }
+  return filesystems.flatMap((filesystem) => {
+    const fstype = told.get(filesystem.mountpoint);
+    return fstype === undefined ? [] : [{ ...filesystem, fstype }];
+  });
 }
 
 function isProbeError(reason: MissingReason): reason is MissingReason & ProbeError {

@@ -394,3 +394,56 @@ describe.each([
     }
   });
 });
+
+describe('a guest that names other file systems, of other types, at each call', () => {
+  const RENAMING = 'rig-test-guest-renaming';
+
+  beforeAll(async () => {
+    await runGuest(
+      await linuxGuest({
+        name: RENAMING,
+        os: 'debian-12',
+        memoryMiB: 128,
+        agent: 'hostile',
+        hostile: 'labels',
+      }),
+    );
+    await waitForAgent(RENAMING, BOOT_MS);
+  }, BOOT_MS);
+
+  afterAll(async () => {
+    await destroyGuest(RENAMING);
+    await undefineGuest(RENAMING);
+  }, BOOT_MS);
+
+  test(
+    'has a bounded number of series over time',
+    async () => {
+      const asking = await startExporterProcess(
+        '--collector.guest-filesystem',
+        '--guest.interval=1s',
+        `--domain.include=${RENAMING}`,
+      );
+      try {
+        const told = new Set<string>();
+        const probes = new Set<number>();
+        await asking.scrapeUntil((seen) => {
+          const probed = read(seen, 'probe_timestamp_seconds', RENAMING);
+          if (probed !== undefined) probes.add(probed);
+          for (const { labels } of seen.all('libvirt_domain_guest_filesystem_size_bytes', {
+            domain: RENAMING,
+          }))
+            told.add(JSON.stringify([labels.mountpoint, labels.fstype]));
+          return probes.size >= 12;
+        }, BOOT_MS);
+        expect([...told].filter((series) => series.startsWith('["/",'))).toHaveLength(1);
+        // Eleven at each of twelve calls would be more than what is kept.
+        expect(told.size).toBe(64);
+        expect(await promtoolCheckMetrics(await asking.scrapeText())).toBe('');
+      } finally {
+        await asking.stop();
+      }
+    },
+    2 * BOOT_MS,
+  );
+});

@@ -47,6 +47,7 @@ function setUp(
   agents: (name: string) => FakeAgent | 'silent' = () => fakeAgent(),
   concurrency = 4,
   isRefused = () => false,
+  filesystems = false,
 ): Setup {
   const places = { now: 0, most: 0 };
   const begun = new Map<string, number[]>();
@@ -56,7 +57,7 @@ function setUp(
     intervalMs: INTERVAL_MS,
     concurrency,
     commandTimeoutMs: 5_000,
-    filesystems: false,
+    filesystems,
     targets: () => targets,
     isRefused,
     log: pino({ base: null }, { write: (line: string) => log.push(JSON.parse(line)) }),
@@ -576,6 +577,45 @@ test('a frozen agent that only says "disabled" is frozen, and what it said befor
   void prober.stop();
   expect(prober.view(fakeUuid(1))).toMatchObject({ agentUp: true, reading: { cpu: { user: 1 } } });
   expect(prober.view(fakeUuid(1))?.errors.get('frozen')).toBe(1);
+});
+
+test('filesystems keep the type that was told first, and the first ones their places', async () => {
+  let probes = 0;
+  const agent = fakeAgent({
+    answers: {
+      'guest-info': () => ({
+        version: '9.2.0',
+        supported_commands: [{ name: 'guest-get-fsinfo', enabled: true }],
+      }),
+      'guest-get-fsinfo': () => {
+        probes += 1;
+        return Array.from({ length: 40 }, (_, index) => ({
+          mountpoint: index === 0 ? '/' : `/${probes}-${index}`,
+          type: `ext${probes}`,
+          'total-bytes': 100,
+          'used-bytes': probes,
+        }));
+      },
+    },
+  });
+  const { prober } = setUp(
+    [target(1)],
+    () => agent,
+    4,
+    () => false,
+    true,
+  );
+  const seen = new Set<string>();
+  for (let probe = 1; probe <= 10; probe++) {
+    while (probes < probe) await pass(500);
+    for (const { mountpoint, fstype } of prober.view(fakeUuid(1))?.filesystems ?? [])
+      seen.add(`${mountpoint} ${fstype}`);
+  }
+  void prober.stop();
+  expect(prober.view(fakeUuid(1))?.filesystems).toEqual([
+    { mountpoint: '/', fstype: 'ext1', totalBytes: 100, usedBytes: 10 },
+  ]);
+  expect(seen.size).toBe(64);
 });
 
 test('Windows is not asked for files it does not have', async () => {
