@@ -35,6 +35,8 @@ export interface GuestState {
   /** Probes since `lasting` was read. */
   lastingAge: number;
   counters: MonotonicState | undefined;
+  /** libvirt told of a reboot, or of another agent, since the last reading began. */
+  mayHaveBooted: boolean;
   /** File handles that the agent may still have open for us. */
   readonly unclosed: Set<number>;
   /** Failed probes in a row. */
@@ -89,6 +91,7 @@ export function newGuestState(target: GuestTarget, before: GuestState | undefine
     lasting: undefined,
     lastingAge: 0,
     counters: undefined,
+    mayHaveBooted: false,
     unclosed: new Set(),
     failures: 0,
     putOffs: 0,

@@ -19,6 +19,8 @@ export interface CounterReading {
   readonly runKey: string;
   /** Unix time in seconds; undefined when it cannot be read. */
   readonly bootTimeSeconds: number | undefined;
+  /** Since the reading before, libvirt told of a reboot, or of another agent: the guest may have booted. */
+  readonly mayHaveBooted: boolean;
   readonly cpu: GuestCpu | undefined;
   readonly pressure: GuestPressure | undefined;
 }
@@ -76,24 +78,26 @@ const MAY_DECREASE: CounterName = 'cpu.iowait';
  * - the boot time moved and a counter fell (one that moves alone is a step of the guest's clock, or a boot so
  *   long ago that all has grown past its old total; either way there is nothing to accept);
  * - the boot time moved and iowait fell by more than the kernel's own wavering, whatever the others have outgrown;
+ * - the boot time is unknown, before or now, libvirt saw the guest reboot or its agent come anew, and a counter fell,
+ *   be it iowait by more than its wavering;
  * - the boot time is unknown, before or now, and more than half of the counters above zero fell to near zero; a CPU
  *   that is unplugged takes a part of them;
  * - counters stayed below their totals for {@link READINGS_UNTIL_BELIEVED} readings.
  *
  * Otherwise iowait is held at its highest, and any other counter that fell is dropped until it has reached its
- * total again. A guest that makes up another boot time for each probe gets resets and no errors: its own rates are
- * wrong, and nothing grows.
+ * total again. A guest that makes up another boot time for each probe, or restarts its agent, gets resets and no
+ * errors: its own rates are wrong, and nothing grows.
  */
 export function advance(previous: MonotonicState | undefined, next: CounterReading): Advance {
   const counters = countersOf(next);
   if (previous === undefined || previous.runKey !== next.runKey) return restart(next, counters);
   const fallen = fallenSince(previous.totals, counters);
+  const mayHaveBooted = bootTimeMoved(previous, next) ?? next.mayHaveBooted;
   if (fallen.length > 0 && wasRestarted(previous, next, counters)) return restart(next, counters);
-  if (bootTimeMoved(previous, next) === true && iowaitStartedAnew(previous.totals, counters))
-    return restart(next, counters);
+  if (mayHaveBooted && iowaitStartedAnew(previous.totals, counters)) return restart(next, counters);
   const readingsRegressed = fallen.length > 0 ? previous.readingsRegressed + 1 : 0;
   if (readingsRegressed >= READINGS_UNTIL_BELIEVED) return restart(next, counters);
-  const totals = bootTimeMoved(previous, next)
+  const totals = mayHaveBooted
     ? highest(presentIn(counters, previous.totals), counters)
     : highest(previous.totals, counters);
   const bootTimeSeconds = next.bootTimeSeconds ?? previous.bootTimeSeconds;
@@ -117,7 +121,7 @@ function restart(next: CounterReading, totals: Totals): Advance {
 
 /** Whether the guest booted between the readings. For a reading with a counter that fell. */
 function wasRestarted(previous: MonotonicState, next: CounterReading, counters: Totals): boolean {
-  return bootTimeMoved(previous, next) ?? mostFell(previous.totals, counters);
+  return bootTimeMoved(previous, next) ?? (next.mayHaveBooted || mostFell(previous.totals, counters));
 }
 
 function mostFell(totals: Totals, counters: Totals): boolean {

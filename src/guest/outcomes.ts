@@ -8,11 +8,12 @@ import type { GuestFilesystem } from './replies.ts';
 
 const MAX_MOUNTPOINTS = 64;
 
-/** The guest answered, if not to all. */
+/** The guest answered, if not to all. `mayHaveBooted`: since its last reading, and before this one began. */
 export function takeAnswers(
   state: GuestState,
   { reading, lasting, filesystems, missing }: ProbeResult,
   begun: number,
+  mayHaveBooted: boolean,
 ): void {
   const {
     cpu,
@@ -22,6 +23,7 @@ export function takeAnswers(
   } = advance(state.counters, {
     runKey: String(state.target.id),
     bootTimeSeconds: reading.bootTimeSeconds,
+    mayHaveBooted,
     cpu: reading.cpu,
     pressure: reading.pressure,
   });

@@ -92,6 +92,10 @@ export class GuestProber {
     // One that wakes up from its sleep is "started" in the same run.
     const goesOn =
       event.kind === 'lifecycle' && (event.event === Lifecycle.resumed || event.event === Lifecycle.started);
+    const state = this.#states.get(event.domain.uuid);
+    if (state !== undefined && (event.kind === 'agent' || event.kind === 'reboot'))
+      state.mayHaveBooted = true;
+    // At a reboot the agent is about to leave; an event of its own tells when it is back.
     if (event.kind === 'agent' || goesOn) this.kick(event.domain.uuid);
   }
 
@@ -172,6 +176,7 @@ export class GuestProber {
     if (state.aside !== 'read_only')
       state.view = { ...state.view, agentUp: undefined, missing: allMissing('busy') };
     state.tookMs = undefined;
+    state.mayHaveBooted = true;
     state.aside = undefined;
     this.#startOver(state, performance.now());
   }
@@ -194,15 +199,20 @@ export class GuestProber {
   }
 
   async #probe(state: GuestState, agent: GuestAgent, begun: number): Promise<void> {
+    const { mayHaveBooted } = state;
+    state.mayHaveBooted = false;
+    let answered = false;
     try {
       const lasting = state.lastingAge < LASTING_PROBES ? state.lasting : undefined;
       const result = await probeGuest(agent, { lasting, filesystems: this.#options.filesystems });
       state.lastingAge = lasting === undefined ? 1 : state.lastingAge + 1;
-      takeAnswers(state, result, begun);
+      takeAnswers(state, result, begun, mayHaveBooted);
+      answered = true;
     } catch (error) {
       if (error instanceof ProbeEnded) takeEnd(state, error.reason, begun);
       else this.#interrupted(state, error);
     } finally {
+      if (!answered) state.mayHaveBooted ||= mayHaveBooted;
       state.probing = false;
       state.tookMs = performance.now() - begun;
       const inVain = Math.max(state.failures, state.putOffs - MAX_PUT_OFFS);

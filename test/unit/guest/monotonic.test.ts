@@ -23,6 +23,7 @@ const CPU: GuestCpu = {
 const READING: CounterReading = {
   runKey: 'run-1',
   bootTimeSeconds: BOOT,
+  mayHaveBooted: false,
   cpu: CPU,
   pressure: {
     io: { waitingSeconds: 20, stalledSeconds: 10 },
@@ -145,6 +146,28 @@ describe('a guest that was started anew', () => {
     expect(regressed).toContain('cpu.idle');
   });
 
+  describe('as libvirt saw it reboot, or its agent come anew, while no boot time is told', () => {
+    const untold = { bootTimeSeconds: undefined, pressure: undefined };
+    const first = advance(undefined, { ...READING, ...untold });
+    // Ten minutes up before, and a minute after: not near zero.
+    const since = (cpu: Partial<GuestCpu>) => reading(cpu, { ...untold, mayHaveBooted: true });
+
+    test('a counter that fell by half has started anew', () => {
+      const next = since(HALF);
+      expect(advance(first.state, next)).toMatchObject({ cpu: HALF, regressed: [] });
+      expect(advance(first.state, { ...next, mayHaveBooted: false }).cpu?.idle).toBeUndefined();
+    });
+
+    test('nothing has that is above its total; iowait wavers still', () => {
+      const next = since({ user: 101, iowait: 29 });
+      expect(advance(first.state, next)).toMatchObject({ cpu: { user: 101, iowait: 30 }, regressed: [] });
+    });
+
+    test('a boot time that stood still says that it did not boot', () => {
+      expect(run({ ...READING, cpu: HALF, mayHaveBooted: true }).regressed).toContain('cpu.idle');
+    });
+  });
+
   test('iowait alone fell, as the guest was away until the others had outgrown their totals', () => {
     const later = reading({ user: 1_000, idle: 9_000, iowait: 1 }, { bootTimeSeconds: BOOT + 86_400 });
     expect(run(later).cpu?.iowait).toBe(1);
@@ -241,6 +264,7 @@ describe('a hostile guest', () => {
   const anyReading: fc.Arbitrary<CounterReading> = fc.record({
     runKey: fc.constantFrom('a', 'a', 'a', 'a', 'b'),
     bootTimeSeconds: fc.option(fc.constantFrom(BOOT, BOOT, BOOT, BOOT + 3, BOOT + 60, 0), { nil: undefined }),
+    mayHaveBooted: fc.boolean(),
     cpu: fc.option(
       fc
         .tuple(...CPU_MODES.map(() => seconds))

@@ -3,7 +3,7 @@ import { pino } from 'pino';
 import type { GuestTarget } from '../../../src/guest/guest-state.ts';
 import { GuestProber } from '../../../src/guest/prober.ts';
 import { LibvirtServerError, LibvirtTransportError } from '../../../src/libvirt/errors.ts';
-import { Lifecycle } from '../../../src/libvirt/events.ts';
+import { type DomainEvent, Lifecycle } from '../../../src/libvirt/events.ts';
 import { commandFailure, type FakeAgent, fakeAgent } from '../../support/fake-agent.ts';
 import { fakeUuid } from '../../support/fake-hypervisor.ts';
 
@@ -440,6 +440,45 @@ test('a counter that falls is dropped, and counted as an error', async () => {
   const view = prober.view(fakeUuid(1));
   expect(view?.reading?.cpu).toMatchObject({ user: undefined, system: 2 });
   expect(view?.errors.get('counter_regressed')).toBe(1);
+});
+
+describe('a guest without a boot time that counts from zero', () => {
+  const { uuid, name, id } = target(1);
+  const EVENTS: Record<string, DomainEvent | undefined> = {
+    'after a reboot': { kind: 'reboot', domain: { uuid, name, id } },
+    'after its agent came anew': { kind: 'agent', domain: { uuid, name, id } },
+    'after nothing that libvirt saw': undefined,
+  };
+
+  test.each(Object.entries(EVENTS))('%s', async (_case, event) => {
+    let user = 5_000;
+    const agent = fakeAgent({
+      disabled: ['guest-file-open'],
+      answers: {
+        'guest-get-cpustats': () => [{ type: 'linux', cpu: 0, user, nice: 0, system: 2_000, idle: 3_000 }],
+      },
+    });
+    let lost = false;
+    const closed = () => new LibvirtTransportError('ERR_LIBVIRT_CLOSED', 'closed');
+    const { prober } = setUp([target(1)], () => ({
+      ...agent,
+      send: (command) => (lost ? Promise.reject(closed()) : agent.send(command)),
+    }));
+    await pass(1_000);
+    user = 3_000;
+    if (event !== undefined) prober.handleEvent(event);
+    // A probe without a reading in between does not make it forgotten.
+    lost = true;
+    await pass(INTERVAL_MS * 1.2);
+    lost = false;
+    await pass(INTERVAL_MS * 1.2);
+    const restarted = event !== undefined;
+    expect(prober.view(uuid)?.reading?.cpu?.user).toBe(restarted ? 3 : undefined);
+    user = 2_000;
+    await pass(INTERVAL_MS * 1.2);
+    void prober.stop();
+    expect(prober.view(uuid)?.reading?.cpu?.user).toBeUndefined();
+  });
 });
 
 test('what happens to a guest while it is being probed brings the next probe forward', async () => {
