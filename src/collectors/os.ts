@@ -1,3 +1,4 @@
+import { parseOsId } from '../drift/declared-os.ts';
 import { detectOs } from '../drift/os-detection.ts';
 import { type DetectedOs, judgeOsDrift, OS_DRIFT_STATES } from '../drift/os-drift.ts';
 import type { Collector } from '../scrape/collector.ts';
@@ -45,7 +46,8 @@ export const osCollector: Collector = {
         drift.samples.push({ labels: { domain: name, state: each }, value: flag(each === state) });
       }
       const osId = detectedId ?? current.declaredOs;
-      const eolSeconds = osId === undefined ? undefined : endOfLife(osId);
+      // osinfo-db dates some of the ids that name no release, by that of a release of theirs.
+      const eolSeconds = osId === undefined || parseOsId(osId).unknown ? undefined : endOfLife(osId);
       if (eolSeconds !== undefined) {
         eol.samples.push({ labels: { domain: name, os: labelText(osId) }, value: eolSeconds });
       }
@@ -54,9 +56,9 @@ export const osCollector: Collector = {
   },
 };
 
-function detect({ guest }: DomainFacts, isKnownOs: (osId: string) => boolean): DetectedOs {
+function detect({ guest, current }: DomainFacts, isKnownOs: (osId: string) => boolean): DetectedOs {
   const os = guest?.reading?.os;
   if (os === undefined) return { kind: 'unavailable' };
-  const id = detectOs(os, isKnownOs);
+  const id = detectOs(os, isKnownOs, current?.declaredOs);
   return id === undefined ? { kind: 'unmappable' } : { kind: 'id', id };
 }

@@ -1,4 +1,5 @@
 import type { GuestOs } from '../guest/reading.ts';
+import { parseOsId } from './declared-os.ts';
 import { OSINFO_BASES, OSINFO_ROLLING } from './os-bases.ts';
 import { windowsVersion } from './os-windows.ts';
 
@@ -21,15 +22,27 @@ const FEDORA = 'fedoraproject.org/fedora';
  * The libosinfo id of the system that a guest says it runs, `http://ubuntu.com/ubuntu/20.04`; `undefined`
  * when osinfo-db has none for it.
  *
- * Only ever an id that `isKnown` accepts, so a guest cannot make one up. Its release is the nearest that
+ * Only ever an id that `isKnown` accepts, or the declared one, which may be newer than osinfo-db, or that one's major
+ * release: a guest cannot make one up. Its release is the nearest that
  * osinfo-db has: the very version, else less of it (Rocky Linux 9.4 is `rocky/9`), else `9-unknown` or
  * `unknown` of that distribution.
  */
-export function detectOs(os: GuestOs, isKnown: (osinfoId: string) => boolean): string | undefined {
+export function detectOs(
+  os: GuestOs,
+  isKnown: (osinfoId: string) => boolean,
+  declared?: string,
+): string | undefined {
   const release = normalise(os);
+  const alsoKnown = declared === undefined ? [] : [declared, unknownMinorOf(declared)];
   return candidates(os, release)
     .map((path) => `http://${path}`)
-    .find((id) => isKnown(id));
+    .find((id) => alsoKnown.includes(id) || isKnown(id));
+}
+
+/** `rhel/11-unknown` for `rhel/11.2`: how osinfo-db names a minor release that it does not list. */
+function unknownMinorOf(declared: string): string | undefined {
+  const { vendorDomain, distro, major, minor } = parseOsId(declared);
+  return minor === '' ? undefined : `http://${vendorDomain}/${distro}/${major}-unknown`;
 }
 
 function candidates(os: GuestOs, release: OsRelease): readonly string[] {

@@ -3,6 +3,7 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { OSINFO_BASES, OSINFO_ROLLING } from '../../../src/drift/os-bases.ts';
 import { detectOs } from '../../../src/drift/os-detection.ts';
+import { judgeOsDrift, type OsDriftState } from '../../../src/drift/os-drift.ts';
 import type { GuestOs } from '../../../src/guest/reading.ts';
 import { isKnownOsId } from '../../../src/osinfo/end-of-life.ts';
 import { SHIPPED_OSINFO } from '../../../src/osinfo/table.generated.ts';
@@ -31,8 +32,8 @@ function samples(file: string): readonly Sample[] {
   return JSON.parse(readFileSync(`test/fixtures/os-release/${file}`, 'utf8')) as Sample[];
 }
 
-function detect(os: Partial<GuestOs>): string | null {
-  return detectOs({ ...NOTHING, ...os }, isKnown)?.replace('http://', '') ?? null;
+function detect(os: Partial<GuestOs>, declared?: string): string | null {
+  return detectOs({ ...NOTHING, ...os }, isKnown, declared)?.replace('http://', '') ?? null;
 }
 
 describe('os-release of real systems', () => {
@@ -115,6 +116,28 @@ describe('releases that the database does not have', () => {
     expect(detect({ id: 'fedora', versionId: '42', variantId, version })).toBe(expected);
   });
 
+  test.each<[string, string, string, string | null, OsDriftState]>([
+    ['fedora', '99', 'fedoraproject.org/fedora/99', 'fedoraproject.org/fedora/99', 'match'],
+    ['fedora', '100', 'fedoraproject.org/fedora/99', 'fedoraproject.org/fedora/unknown', 'unmappable'],
+    ['fedora', '42', 'fedoraproject.org/fedora/99', 'fedoraproject.org/fedora/42', 'major_differs'],
+    ['ubuntu', '99.04', 'ubuntu.com/ubuntu/99.04', 'ubuntu.com/ubuntu/99.04', 'match'],
+    ['ubuntu', '99.10', 'ubuntu.com/ubuntu/99.04', null, 'unmappable'],
+    ['debian', '99', 'debian.org/debian/99', 'debian.org/debian/99', 'match'],
+    ['rhel', '9.99', 'redhat.com/rhel/9.99', 'redhat.com/rhel/9.99', 'match'],
+    ['rhel', '9.98', 'redhat.com/rhel/9.99', 'redhat.com/rhel/9-unknown', 'minor_differs'],
+    ['rhel', '12.1', 'redhat.com/rhel/12.0', 'redhat.com/rhel/12-unknown', 'minor_differs'],
+    ['rhel', '13.1', 'redhat.com/rhel/12.0', 'redhat.com/rhel/unknown', 'unmappable'],
+    ['rocky', '9.99', 'redhat.com/rhel/9.99', 'rockylinux.org/rocky/9', 'distro_differs'],
+  ])('%s %s, declared as %s', (id, versionId, declared, expected, state) => {
+    const detected = detect({ id, versionId }, `http://${declared}`);
+    expect(detected).toBe(expected);
+    const judged = judgeOsDrift({
+      declared: `http://${declared}`,
+      detected: detected === null ? { kind: 'unmappable' } : { kind: 'id', id: `http://${detected}` },
+    });
+    expect(judged).toBe(state);
+  });
+
   test('openSUSE Tumbleweed before it had an ID of its own', () => {
     expect(detect({ id: 'opensuse', name: 'openSUSE Tumbleweed', versionId: '20160917' })).toBe(
       'opensuse.org/opensuse/tumbleweed',
@@ -170,6 +193,17 @@ describe('a hostile guest', () => {
         expect(id === undefined || isKnown(id)).toBe(true);
       }),
       { numRuns: 3000 },
+    );
+  });
+
+  test('gets of what is not known the declared release and its major one at most', () => {
+    const declared = 'http://redhat.com/rhel/12.1';
+    const major = 'http://redhat.com/rhel/12-unknown';
+    const rhel = guestOs.map((os): GuestOs => ({ ...os, id: 'rhel' }));
+    fc.assert(
+      fc.property(fc.oneof(guestOs, rhel), (os) => {
+        expect([undefined, declared, major]).toContain(detectOs(os, () => false, declared));
+      }),
     );
   });
 

@@ -1,0 +1,62 @@
+import { expect, test } from '@jest/globals';
+import { osCollector } from '../../../src/collectors/os.ts';
+import { createEndOfLifeLookup, isKnownOsId } from '../../../src/osinfo/end-of-life.ts';
+import { SHIPPED_OSINFO } from '../../../src/osinfo/table.generated.ts';
+import { writeFamily } from '../../../src/scrape/exposition.ts';
+import { Exposition } from '../../support/exposition.ts';
+import { textOf } from '../scrape/text.ts';
+import { FIXED_INVENTORY } from './fixed-inventory.ts';
+
+const OSINFO = { host: undefined, shipped: SHIPPED_OSINFO };
+
+/** What is served of a domain that declares `declared`, whose guest says it is `id` in the version `versionId`. */
+function served(declared: string, id?: string, versionId?: string): Exposition {
+  const [base] = FIXED_INVENTORY.domains;
+  const reading = base?.guest?.reading;
+  if (base?.current === undefined || base.guest === undefined || reading?.os === undefined)
+    throw new Error('the fixed inventory begins with no guest that tells its OS');
+  const os = id === undefined ? undefined : { ...reading.os, id, versionId };
+  const domain = {
+    ...base,
+    current: { ...base.current, declaredOs: declared },
+    guest: { ...base.guest, reading: { ...reading, os } },
+  };
+  const facts = {
+    ...FIXED_INVENTORY,
+    domains: [domain],
+    endOfLife: createEndOfLifeLookup(OSINFO),
+    isKnownOs: (osId: string) => isKnownOsId(osId, OSINFO),
+  };
+  return new Exposition(
+    textOf((out) => {
+      for (const family of osCollector.collect(facts)) writeFamily(out, family);
+    }),
+  );
+}
+
+test.each([
+  'http://libosinfo.org/linux/2020',
+  'http://rockylinux.org/rocky/8-unknown',
+  'http://redhat.com/rhel/6-unknown',
+])('%s names no release, and has no end of life, though osinfo-db dates it', (declared) => {
+  expect(createEndOfLifeLookup(OSINFO)(declared)).toBeDefined();
+  expect(served(declared).all('libvirt_domain_os_eol_timestamp_seconds')).toEqual([]);
+});
+
+test('a release has one, the running one before the declared one', () => {
+  expect(served('http://ubuntu.com/ubuntu/18.04').labels('libvirt_domain_os_eol_timestamp_seconds')).toEqual({
+    domain: 'thrashing',
+    os: 'http://ubuntu.com/ubuntu/18.04',
+  });
+  const running = served('http://ubuntu.com/ubuntu/18.04', 'ubuntu', '20.04');
+  expect(running.labels('libvirt_domain_os_eol_timestamp_seconds')?.os).toBe(
+    'http://ubuntu.com/ubuntu/20.04',
+  );
+});
+
+test('a declared release that is newer than osinfo-db is found running', () => {
+  const declared = 'http://fedoraproject.org/fedora/99';
+  const seen = served(declared, 'fedora', '99');
+  expect(seen.labels('libvirt_domain_os_info')?.detected).toBe(declared);
+  expect(seen.value('libvirt_domain_os_drift', { state: 'match' })).toBe(1);
+});
