@@ -7,11 +7,13 @@ import { isLasting, type ProbeResult } from './probe.ts';
 import type { GuestFilesystem } from './replies.ts';
 
 const MAX_MOUNTPOINTS = 64;
+/** A guest that answers in part backs off to every other interval: its next reading comes before this one is stale. */
+const FAILURES_THAT_STAY_FRESH = 2;
 
 /** The guest answered, if not to all. `mayHaveBooted`: since its last reading, and before this one began. */
 export function takeAnswers(
   state: GuestState,
-  { reading, lasting, filesystems, missing }: ProbeResult,
+  { reading, lasting, filesystems, missing, fellSilent }: ProbeResult,
   begun: number,
   mayHaveBooted: boolean,
 ): void {
@@ -28,10 +30,11 @@ export function takeAnswers(
     pressure: reading.pressure,
   });
   const errors = new Set<ProbeError>([...missing.values()].filter(isProbeError));
+  if (fellSilent) errors.add('agent_silent');
   if (regressed.length > 0) errors.add('counter_regressed');
   state.counters = counters;
   state.lasting = isLasting(lasting) ? lasting : undefined;
-  state.failures = 0;
+  state.failures = fellSilent ? Math.min(state.failures + 1, FAILURES_THAT_STAY_FRESH) : 0;
   state.putOffs = 0;
   state.fault = undefined;
   state.readAt = performance.now();

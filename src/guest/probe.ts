@@ -17,8 +17,7 @@ import {
 export interface LastingFacts {
   readonly info: GuestAgentInfo;
   readonly os: Outcome<GuestOs>;
-  /** undefined when files cannot be opened. */
-  readonly kubernetesNode: boolean | undefined;
+  readonly kubernetesNode: Outcome<boolean>;
 }
 
 export interface ProbeResult {
@@ -27,6 +26,8 @@ export interface ProbeResult {
   readonly filesystems: readonly GuestFilesystem[];
   /** Why each family that has no data has none. */
   readonly missing: ReadonlyMap<GuestFamily, MissingReason>;
+  /** It answered and then no more: what it was asked before that is here. */
+  readonly fellSilent: boolean;
 }
 
 export interface ProbeOptions {
@@ -42,7 +43,11 @@ export type Outcome<T> =
 
 /** Whether what was told is worth keeping for later probes: a passing failure is not. */
 export function isLasting({ os }: LastingFacts): boolean {
-  return os.value !== undefined || os.reason === 'unsupported' || os.reason === 'command_disabled';
+  return isSettled(os);
+}
+
+function isSettled({ value, reason }: Outcome<unknown>): boolean {
+  return value !== undefined || reason === 'unsupported' || reason === 'command_disabled';
 }
 
 /** The agent does not answer, or may not be asked: nothing more was tried. */
@@ -64,6 +69,9 @@ interface Asking {
   readonly isWindows: boolean;
   /** guest-info was asked anew because a command that it offers was refused. */
   rechecked: boolean;
+  /** It answered something that is asked in each probe. */
+  heard: boolean;
+  fellSilent: boolean;
 }
 
 /** os-release ID that the agent makes up for Windows (QEMU: qga/commands-win32.c). */
@@ -86,8 +94,9 @@ const FROZEN_COMMANDS: ReadonlySet<string> = new Set([
 export async function probeGuest(agent: GuestAgent, options: ProbeOptions): Promise<ProbeResult> {
   await attempt(() => agent.closeLeftOpen());
   const info = options.lasting?.info ?? (await readInfo(agent));
-  const lasting = options.lasting ?? (await readLasting(agent, info));
-  const asking = { agent, info, isWindows: lasting.os.value?.id === WINDOWS, rechecked: false };
+  const os =
+    options.lasting?.os ?? (await ask(newAsking(agent, info), { execute: 'guest-get-osinfo' }, parseOsInfo));
+  const asking = newAsking(agent, info, os.value?.id === WINDOWS);
   const stat = await readFile(asking, GUEST_FILES.stat, parseProcStat);
   // One source for all probes of a run: the two round differently, and a counter must not seem to fall.
   const cpu: Outcome<GuestCpu> =
@@ -99,12 +108,15 @@ export async function probeGuest(agent: GuestAgent, options: ProbeOptions): Prom
   const agentLoad = await ask(asking, { execute: 'guest-get-load' }, parseLoad);
   const load =
     agentLoad.value === undefined ? await readFile(asking, GUEST_FILES.loadavg, parseLoadavg) : agentLoad;
+  // After what each probe is for, so that a slow guest has told that when its time is over.
+  const known = options.lasting?.kubernetesNode;
+  const kubernetesNode = known !== undefined && isSettled(known) ? known : await looksForKubelet(asking);
   const filesystems: Outcome<readonly GuestFilesystem[]> = options.filesystems
     ? await ask(asking, { execute: 'guest-get-fsinfo' }, parseFsInfo)
     : { value: [] };
 
   const outcomes: readonly [GuestFamily, Outcome<unknown>][] = [
-    ['os', lasting.os],
+    ['os', os],
     ['cpu', cpu],
     ['memory', memory],
     ['swap', memory],
@@ -114,19 +126,20 @@ export async function probeGuest(agent: GuestAgent, options: ProbeOptions): Prom
   return {
     reading: {
       agentVersion: info.version,
-      os: lasting.os.value,
+      os: os.value,
       cpu: cpu.value,
       memory: memory.value,
       pressure: pressure.value,
       load: load.value,
       bootTimeSeconds: stat.value?.bootTimeSeconds,
-      kubernetesNode: lasting.kubernetesNode,
+      kubernetesNode: kubernetesNode.value,
     },
-    lasting,
+    lasting: { info, os, kubernetesNode },
     filesystems: filesystems.value ?? [],
     missing: new Map(
       outcomes.flatMap(([family, { reason }]) => (reason === undefined ? [] : [[family, reason]])),
     ),
+    fellSilent: asking.fellSilent,
   };
 }
 
@@ -150,23 +163,20 @@ function looksFrozen({ commands }: GuestAgentInfo): boolean {
   return enabled.includes('guest-fsfreeze-thaw') && enabled.every((name) => FROZEN_COMMANDS.has(name));
 }
 
-async function readLasting(agent: GuestAgent, info: GuestAgentInfo): Promise<LastingFacts> {
-  const asking = { agent, info, isWindows: false, rechecked: false };
-  const os = await ask(asking, { execute: 'guest-get-osinfo' }, parseOsInfo);
-  const isWindows = os.value?.id === WINDOWS;
-  return { info, os, kubernetesNode: await looksForKubelet({ ...asking, isWindows }) };
+function newAsking(agent: GuestAgent, info: GuestAgentInfo, isWindows = false): Asking {
+  return { agent, info, isWindows, rechecked: false, heard: false, fellSilent: false };
 }
 
-async function looksForKubelet(asking: Asking): Promise<boolean | undefined> {
-  if (filesRefused(asking) !== undefined) return undefined;
-  const { agent } = asking;
+async function looksForKubelet(asking: Asking): Promise<Outcome<boolean>> {
+  const refused = filesRefused(asking);
+  if (refused !== undefined) return { reason: refused };
   for (const path of KUBELET_FILES) {
-    const found = await attempt(() => agent.exists(path));
-    if (found.value === true) return true;
+    const found = await attempt(() => asking.agent.exists(path), asking);
+    if (found.value === true) return found;
     // Only "no such file" means that it is not there.
-    if (found.reason !== 'unsupported') return undefined;
+    if (found.reason !== 'unsupported') return found;
   }
-  return false;
+  return { value: false };
 }
 
 async function readPressure(asking: Asking): Promise<Outcome<GuestPressure>> {
@@ -190,7 +200,7 @@ async function ask<T>(
 ): Promise<Outcome<T>> {
   const reason = refusal(asking.info, command.execute);
   if (reason !== undefined) return { reason };
-  return recheck(asking, await attempt(async () => parse(await asking.agent.ask(command))));
+  return recheck(asking, await attempt(async () => parse(await asking.agent.ask(command)), asking));
 }
 
 async function readFile<T>(
@@ -200,7 +210,7 @@ async function readFile<T>(
 ): Promise<Outcome<T>> {
   const reason = filesRefused(asking);
   if (reason !== undefined) return { reason };
-  return recheck(asking, await attempt(async () => parse(await asking.agent.readFile(path))));
+  return recheck(asking, await attempt(async () => parse(await asking.agent.readFile(path)), asking));
 }
 
 /**
@@ -229,14 +239,22 @@ function refusal({ commands }: GuestAgentInfo, command: string): MissingReason |
   return enabled ? undefined : 'command_disabled';
 }
 
-async function attempt<T>(work: () => Promise<T>): Promise<Outcome<T>> {
+/** @throws ProbeEnded when asking on is of no use, unless it is `asking` that has heard something worth keeping */
+async function attempt<T>(work: () => Promise<T>, asking?: Asking): Promise<Outcome<T>> {
   try {
-    return { value: await work() };
+    const value = await work();
+    if (asking !== undefined) asking.heard = true;
+    return { value };
   } catch (error) {
     // What was read before stays; nothing more is.
     if (error instanceof GuestOverdueError) return { reason: 'agent_silent' };
     const reason = missingReason(error);
     if (reason === undefined) throw error;
+    if (reason === 'agent_silent' && asking?.heard === true) {
+      asking.fellSilent = true;
+      asking.agent.expire();
+      return { reason };
+    }
     if (endsProbe(reason)) throw new ProbeEnded(reason, error);
     return { reason };
   }

@@ -36,13 +36,13 @@ const EACH_PROBE = [
   'guest-get-load',
 ];
 
-test('what seldom changes is asked first, five kubelet files included, and not again when it is known', async () => {
+test('what seldom changes, five kubelet files included, is not asked again when it is known', async () => {
   const first = await probe();
   expect(first.received).toEqual([
     'guest-info',
     'guest-get-osinfo',
-    ...Array.from({ length: 5 }, () => 'guest-file-open'),
     ...EACH_PROBE,
+    ...Array.from({ length: 5 }, () => 'guest-file-open'),
   ]);
   const second = await probe({}, first.lasting);
   expect(second.received).toEqual(EACH_PROBE);
@@ -113,6 +113,37 @@ test('a kubelet configuration makes a Kubernetes node', async () => {
   const { reading, open } = await probe({ files });
   expect(reading.kubernetesNode).toBe(true);
   expect(open.size).toBe(0);
+});
+
+test('what could not be decided of a kubelet is looked for again, and nothing else is', async () => {
+  const files = { ...FILES, '/etc/kubernetes/kubelet.conf': 'secret' };
+  const interrupted = () => commandFailure('failed to open file: Interrupted system call');
+  const first = await probe({ answers: { 'guest-file-open': interrupted } });
+  expect(first.reading.kubernetesNode).toBeUndefined();
+  const second = await probe({ files }, first.lasting);
+  expect(second.reading.kubernetesNode).toBe(true);
+  expect(second.received).not.toContain('guest-get-osinfo');
+  const third = await probe({ files }, second.lasting);
+  expect(third.received).toEqual(EACH_PROBE);
+});
+
+describe('an agent that falls silent', () => {
+  const silent = () => new LibvirtServerError(86, 10, 'Guest agent is not responding');
+
+  test('after it answered is asked no more, and what it said is kept', async () => {
+    const { reading, missing, fellSilent, received } = await probe({
+      answers: { 'guest-get-load': silent },
+    });
+    expect(fellSilent).toBe(true);
+    expect(reading).toMatchObject({ cpu: { user: 1 }, memory: { swapTotalBytes: 409_600 } });
+    expect(Object.fromEntries(missing)).toEqual({ load: 'agent_silent' });
+    expect(received.at(-1)).toBe('guest-get-load');
+  });
+
+  test('at what is asked in each probe has not answered, whatever it said of itself', async () => {
+    const ended = await probe({ answers: { 'guest-file-open': silent } }).catch((error: unknown) => error);
+    expect(ended).toMatchObject({ reason: 'agent_silent' });
+  });
 });
 
 describe('a probe ends at once when', () => {

@@ -657,6 +657,27 @@ test('filesystems keep the type that was told first, and the first ones their pl
   expect(seen.size).toBe(64);
 });
 
+test('an agent that always falls silent midway is up, asked half as often, and what it says is never stale', async () => {
+  const agent = fakeAgent({
+    answers: {
+      'guest-get-load': async () => {
+        await new Promise((resolve) => setTimeout(resolve, SYNC_MS));
+        return silent();
+      },
+    },
+  });
+  const { prober, begun } = setUp([target(1)], () => agent);
+  await pass(INTERVAL_MS);
+  for (let second = 0; second < 600; second++) {
+    await pass(1_000);
+    expect(prober.view(fakeUuid(1))).toMatchObject({ agentUp: true, reading: { cpu: { user: 1 } } });
+  }
+  void prober.stop();
+  expect(prober.view(fakeUuid(1))?.missing).toEqual(new Map([['load', 'agent_silent']]));
+  expect(prober.view(fakeUuid(1))?.errors.get('agent_silent')).toBeGreaterThan(1);
+  expect((begun.get('vm-1') ?? []).length).toBeLessThan(14);
+});
+
 test('Windows is not asked for files it does not have', async () => {
   const agent = fakeAgent({
     answers: { 'guest-get-osinfo': () => ({ id: 'mswindows', 'version-id': '2022' }) },
