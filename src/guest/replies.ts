@@ -10,8 +10,8 @@ import { CPU_MODES, type CpuMode, type GuestCpu, type GuestLoad, type GuestOs } 
 
 /** The largest honest one, guest-info with some 70 commands of 80 characters, is a tenth of it. */
 const MAX_REPLY_CHARACTERS = 64 * 1024;
-/** 1024 CPUs of some 300 characters each need a third of it. */
-const MAX_CPUSTATS_CHARACTERS = 1024 * 1024;
+/** 1024 CPUs of some 300 characters each, 350 with the largest numbers. */
+const MAX_CPUSTATS_CHARACTERS = 400 * 1024;
 /** A container host tells hundreds of mounts, each with its disks, of some 600 characters. */
 const MAX_FSINFO_CHARACTERS = 1024 * 1024;
 

@@ -39,11 +39,20 @@ describe('parseReply', () => {
     expect(() => parse('['.repeat(LIMIT + 1))).toThrow('reply has 1025 characters, more than 1024');
   });
 
-  test('depth does no harm', () => {
-    const deep = 1024 * 1024;
-    const nested = `{"return": ${'['.repeat(deep)}${']'.repeat(deep)}}`;
-    expect(() => parseReply('guest-x', nested, 4 * deep, numbers)).toThrow('at return');
-    expect(() => parseReply('guest-x', '['.repeat(deep), 4 * deep, numbers)).toThrow('not JSON');
+  test.each([
+    ['depth', '['.repeat(400_000) + ']'.repeat(400_000)],
+    ['objects in depth', `${'{"":'.repeat(200_000)}1${'}'.repeat(200_000)}`],
+    ['many arrays', `[${'[],'.repeat(300_000)}[]]`],
+    ['a beginning', '['.repeat(1_000_000)],
+  ])('nothing but brackets is not parsed: %s', (_, value) => {
+    expect(() => parseReply('guest-x', `{"return": ${value}}`, 1024 * 1024, numbers)).toThrow(
+      'reply has too many brackets',
+    );
+  });
+
+  test('a few brackets more than it should have are no matter', () => {
+    const nested = `{"return": ${'['.repeat(60)}${']'.repeat(60)}}`;
+    expect(() => parse(nested)).toThrow('at return');
   });
 
   test('an array that is too long is refused by its length, without an issue for each item', () => {

@@ -257,8 +257,29 @@ describe('parseCpuStats', () => {
     expect(() => parseCpuStats(reply([cpu(0)]).replace('1000', '1e999'))).toThrow(`${SHAPE}[0].user`);
   });
 
-  test('more than 1 MiB is refused', () => {
-    expect(() => parseCpuStats(`{"return": [${'{},'.repeat(350_000)}{}]}`)).toThrow('more than 1048576');
+  test('1024 CPUs with the largest numbers are few enough', () => {
+    const most = Math.floor(Number.MAX_SAFE_INTEGER / 1024);
+    const modes = [
+      'user',
+      'nice',
+      'system',
+      'idle',
+      'iowait',
+      'irq',
+      'softirq',
+      'steal',
+      'guest',
+      'guestnice',
+    ];
+    const cpus = Array.from(
+      { length: 1024 },
+      (_, cpu) => `{"type": "linux", "cpu": ${cpu}, ${modes.map((mode) => `"${mode}": ${most}`).join(', ')}}`,
+    );
+    expect(parseCpuStats(`{"return": [${cpus.join(', ')}]}`).idle).toBe((most * 1024) / 1000);
+  });
+
+  test('more than 400 KiB is refused', () => {
+    expect(() => parseCpuStats(`{"return": [${'{},'.repeat(140_000)}{}]}`)).toThrow('more than 409600');
   });
 });
 
