@@ -62,6 +62,8 @@ export interface GuestState {
   readonly mountpoints: Map<string, string>;
   /** What went wrong in the exporter itself the last time, which is logged once. */
   fault: string | undefined;
+  /** What libvirt said when it last refused access to the guest, which is logged once. */
+  refusal: string | undefined;
   /** Why the last probe was put off, when a backup was at work. */
   putOff: MissingReason | undefined;
 }
@@ -79,7 +81,7 @@ export function allMissing(reason: MissingReason): ReadonlyMap<GuestFamily, Miss
   return new Map(GUEST_FAMILIES.map((family) => [family, reason]));
 }
 
-/** A guest whose run has just been seen, due at once; errors are counted on from its run before. */
+/** A guest whose run has just been seen, due at once; of its run before, what is counted or told once stays. */
 export function newGuestState(target: GuestTarget, before: GuestState | undefined, now: number): GuestState {
   return {
     target,
@@ -99,6 +101,7 @@ export function newGuestState(target: GuestTarget, before: GuestState | undefine
     quietUntil: Number.NEGATIVE_INFINITY,
     mountpoints: new Map(),
     fault: undefined,
+    refusal: before?.refusal,
     dueAt: now,
     readAt: Number.NEGATIVE_INFINITY,
     probing: false,

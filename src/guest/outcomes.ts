@@ -37,6 +37,7 @@ export function takeAnswers(
   state.failures = fellSilent ? Math.min(state.failures + 1, FAILURES_THAT_STAY_FRESH) : 0;
   state.putOffs = 0;
   state.fault = undefined;
+  state.refusal = undefined;
   state.readAt = performance.now();
   state.putOff = undefined;
   state.view = {

@@ -209,8 +209,12 @@ export class GuestProber {
       takeAnswers(state, result, begun, mayHaveBooted);
       answered = true;
     } catch (error) {
-      if (error instanceof ProbeEnded) takeEnd(state, error.reason, begun);
-      else this.#interrupted(state, error);
+      if (error instanceof ProbeEnded) {
+        takeEnd(state, error.reason, begun);
+        if (error.reason === 'read_only') this.#refused(state, error.cause);
+      } else {
+        this.#interrupted(state, error);
+      }
     } finally {
       if (!answered) state.mayHaveBooted ||= mayHaveBooted;
       state.probing = false;
@@ -222,6 +226,17 @@ export class GuestProber {
       state.dueAt = performance.now() + pause * (1 - JITTER + 2 * JITTER * Math.random());
       if (state.kicked) this.#bringForward(state, performance.now() + SETTLING_MS);
     }
+  }
+
+  /** libvirt's access control lets nobody ask this guest: told once, as it stays so for long. */
+  #refused(state: GuestState, cause: unknown): void {
+    const message = cause instanceof Error ? cause.message : String(cause);
+    if (state.refusal !== message)
+      this.#options.log.warn(
+        { err: cause, domain: state.target.name },
+        'libvirt does not let this guest be asked',
+      );
+    state.refusal = message;
   }
 
   /** A lost connection says nothing of the guest. Anything else is a fault of this program, to be seen once. */

@@ -722,6 +722,33 @@ test('a fault of this program is logged once, and asked about less and less ofte
   expect((begun.get('vm-1') ?? []).length).toBeLessThan(10);
 });
 
+test('a refusal of access is told once for each domain, and again when it was lifted meanwhile', async () => {
+  let denied = true;
+  const well = fakeAgent();
+  const denial = () => new LibvirtServerError(88, 10, "access denied: 'QEMU' denied access");
+  const targets = [target(1), target(2)];
+  const { prober, log } = setUp(targets, () => ({
+    ...well,
+    send: (command) => (denied ? Promise.reject(denial()) : well.send(command)),
+  }));
+  const warned = () =>
+    log
+      .filter(({ level }) => level === 40)
+      .map(({ domain }) => domain)
+      .sort();
+  await pass(10 * INTERVAL_MS);
+  targets[0] = target(1, { id: 7 });
+  await pass(10 * INTERVAL_MS);
+  expect(warned()).toEqual(['vm-1', 'vm-2']);
+  expect(prober.view(fakeUuid(1))?.missing.get('cpu')).toBe('read_only');
+  denied = false;
+  await pass(25 * INTERVAL_MS);
+  denied = true;
+  await pass(2 * INTERVAL_MS);
+  void prober.stop();
+  expect(warned()).toEqual(['vm-1', 'vm-1', 'vm-2', 'vm-2']);
+});
+
 test('after a fault of this program, what was known is dropped once it is stale', async () => {
   let broken = false;
   const well = fakeAgent();
