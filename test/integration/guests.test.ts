@@ -1,5 +1,8 @@
+import { mkdtemp, rm, symlink } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { agentRequests, patientAgentCommand, readGuestFile, waitForAgent } from '../rig/agent.ts';
+import { agentRequests, guestShell, patientAgentCommand, readGuestFile, waitForAgent } from '../rig/agent.ts';
 import { cleanUp } from '../rig/clean-up.ts';
 import { destroyGuest, runGuest, undefineGuest } from '../rig/domains.ts';
 import { startFleet } from '../rig/fleet.ts';
@@ -193,6 +196,74 @@ describe('a guest that is well', () => {
       const resumed = performance.now();
       await exporter.scrapeUntil((seen) => answered(CALM)(seen) && missing(seen, CALM).cpu === undefined);
       expect(performance.now() - resumed).toBeLessThan(3_000);
+    },
+    BOOT_MS,
+  );
+
+  test(
+    'whose agent is restarted, it is probed as soon as the new one is there',
+    async () => {
+      const seldom = await startExporterProcess('--guest.interval=60s', `--domain.include=${CALM}`);
+      try {
+        await seldom.scrapeUntil(answered(CALM));
+        await guestShell(CALM, 'kill $(pidof qemu-ga)');
+        await seldom.scrapeUntil((seen) => missing(seen, CALM).cpu === 'agent_disconnected');
+        await waitForAgent(CALM);
+        const connected = performance.now();
+        const seen = await seldom.scrapeUntil(answered(CALM), 10_000);
+        expect(performance.now() - connected).toBeLessThan(5_000);
+        expect(missing(seen, CALM).cpu).toBeUndefined();
+      } finally {
+        await seldom.stop();
+      }
+    },
+    BOOT_MS,
+  );
+
+  test(
+    'without a read-write socket one warning is all: guest families say read_only, the rest is served',
+    async () => {
+      const directory = await mkdtemp(join(tmpdir(), 'rig-read-only-'));
+      const socket = join(directory, 'libvirt-sock-ro');
+      await symlink('/run/libvirt/libvirt-sock-ro', socket);
+      const readOnly = await startExporterProcess(
+        `--libvirt.uri=qemu+unix:///system?socket=${socket}`,
+        '--guest.interval=1s',
+      );
+      try {
+        const begun = Date.now();
+        // Several intervals, each of which could have warned once more.
+        const seen = await readOnly.scrapeUntil(
+          (later) => Date.now() - begun > 5_000 && missing(later, CALM).cpu === 'read_only',
+        );
+        const { balloon, ...ofAgent } = missing(seen, CALM);
+        expect(balloon).not.toBe('read_only');
+        expect(ofAgent).toEqual(
+          Object.fromEntries(
+            ['os', 'cpu', 'swap', 'memory', 'pressure', 'load'].map((family) => [family, 'read_only']),
+          ),
+        );
+        expect(read(seen, 'agent_up', CALM)).toBe(0);
+        expect(driftOf(seen, CALM)).toBe('agent_unavailable');
+        const isOfGuest = (name: string): boolean => name.startsWith('libvirt_domain_guest_');
+        const namesOf = (all: Exposition): string[] =>
+          [...new Set(all.samples.map(({ name }) => name))].sort();
+        expect(namesOf(seen).filter(isOfGuest)).toEqual([
+          'libvirt_domain_guest_agent_up',
+          'libvirt_domain_guest_missing',
+        ]);
+        const others = namesOf(await exporter.scrape()).filter((name) => !isOfGuest(name));
+        expect(namesOf(seen)).toEqual(expect.arrayContaining(others));
+        const success = seen.all('libvirt_scrape_collector_success');
+        expect(success.filter(({ value }) => value !== 1)).toEqual([]);
+        const warnings = readOnly.log.filter(({ level }) => level !== 'info').map(({ msg }) => msg);
+        expect(warnings).toEqual([
+          'guests cannot be asked: no way in through the read-write socket; everything else goes on',
+        ]);
+      } finally {
+        await readOnly.stop();
+        await rm(directory, { recursive: true, force: true });
+      }
     },
     BOOT_MS,
   );
