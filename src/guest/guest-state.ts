@@ -81,8 +81,12 @@ export function allMissing(reason: MissingReason): ReadonlyMap<GuestFamily, Miss
   return new Map(GUEST_FAMILIES.map((family) => [family, reason]));
 }
 
-/** A guest whose run has just been seen, due at once; of its run before, what is counted or told once stays. */
-export function newGuestState(target: GuestTarget, before: GuestState | undefined, now: number): GuestState {
+/** A guest whose run has just been seen; of its run before, what is counted or told once stays. */
+export function newGuestState(
+  target: GuestTarget,
+  before: GuestState | undefined,
+  dueAt: number,
+): GuestState {
   return {
     target,
     view: {
@@ -102,7 +106,7 @@ export function newGuestState(target: GuestTarget, before: GuestState | undefine
     mountpoints: new Map(),
     fault: undefined,
     refusal: before?.refusal,
-    dueAt: now,
+    dueAt,
     readAt: Number.NEGATIVE_INFINITY,
     probing: false,
     kicked: false,

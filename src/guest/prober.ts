@@ -36,6 +36,8 @@ const TICK_MS = 500;
 const SETTLING_MS = TICK_MS;
 /** Agent's version, OS and the like are asked again after this many probes. */
 const LASTING_PROBES = 10;
+/** A host's domains are read in this time: all that are found in it have waited since the start, and are equals. */
+const STARTING_MS = 10_000;
 const LONGEST_BACKOFF_MS = 10 * 60_000;
 const JITTER = 0.1;
 /** A reading is served for this many intervals when a backup or a lost connection keeps the next one away. */
@@ -63,6 +65,7 @@ export class GuestProber {
   /** The guests that are being asked now: a former run's probe may still be under way when the next run begins. */
   readonly #probing = new Map<string, RunningProbe>();
   #timer: NodeJS.Timeout | undefined;
+  #startedAt = Number.NEGATIVE_INFINITY;
   #stopped = false;
 
   constructor(options: ProberOptions) {
@@ -70,6 +73,7 @@ export class GuestProber {
   }
 
   start(): void {
+    this.#startedAt = performance.now();
     this.#timer = setInterval(() => this.tick(), TICK_MS);
   }
 
@@ -146,7 +150,7 @@ export class GuestProber {
   }
 
   #takeUp(target: GuestTarget, before: GuestState | undefined, now: number): GuestState {
-    const state = newGuestState(target, before, now);
+    const state = newGuestState(target, before, now - this.#startedAt < STARTING_MS ? this.#startedAt : now);
     this.#states.set(target.uuid, state);
     return state;
   }
