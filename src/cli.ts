@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { COLLECTORS } from './collectors/all.ts';
 import type { BuildInfo } from './collectors/build-info.ts';
-import { type CommandLine, ConfigError, parseCommandLine } from './config/config.ts';
+import { type CommandLine, ConfigError, type ExporterConfig, parseCommandLine } from './config/config.ts';
 import { formatHelp } from './config/flags.ts';
 import { type Exporter, startExporter } from './exporter.ts';
 import { LibvirtUriError } from './libvirt/errors.ts';
@@ -26,7 +26,8 @@ function readRevision(): string {
 function parseOrExit(): CommandLine {
   try {
     const commandLine = parseCommandLine(process.argv.slice(2), COLLECTORS);
-    resolveUri(commandLine.config.libvirt.uri, { uid: process.getuid?.() ?? -1 });
+    if ('config' in commandLine)
+      resolveUri(commandLine.config.libvirt.uri, { uid: process.getuid?.() ?? -1 });
     return commandLine;
   } catch (error) {
     if (!(error instanceof ConfigError) && !(error instanceof LibvirtUriError)) throw error;
@@ -35,9 +36,17 @@ function parseOrExit(): CommandLine {
   }
 }
 
-async function run({ config }: CommandLine, build: BuildInfo): Promise<void> {
+async function run(config: ExporterConfig, build: BuildInfo): Promise<void> {
   const log = createLogger(config.log);
-  let exporter: Exporter;
+  let exporter: Exporter | undefined;
+  const stop = async (signal: NodeJS.Signals): Promise<void> => {
+    log.info({ signal }, 'stopping');
+    await exporter?.stop();
+    process.exit(0);
+  };
+  // Before anything is started: it may be stopped at once.
+  process.once('SIGTERM', stop);
+  process.once('SIGINT', stop);
   try {
     exporter = await startExporter(config, build, log);
   } catch (error) {
@@ -47,13 +56,6 @@ async function run({ config }: CommandLine, build: BuildInfo): Promise<void> {
   }
   const addresses = exporter.servers.map((server) => formatAddress(server.address() as AddressInfo));
   log.info({ ...build, addresses, path: config.web.telemetryPath }, 'serving');
-  const stop = async (signal: NodeJS.Signals): Promise<void> => {
-    log.info({ signal }, 'stopping');
-    await exporter.stop();
-    process.exit(0);
-  };
-  process.once('SIGTERM', stop);
-  process.once('SIGINT', stop);
 }
 
 function formatAddress({ address, family, port }: AddressInfo): string {
@@ -75,6 +77,6 @@ export async function main(): Promise<void> {
       console.log('the command line is good');
       break;
     case 'run':
-      await run(commandLine, build);
+      await run(commandLine.config, build);
   }
 }

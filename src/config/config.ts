@@ -25,10 +25,9 @@ export interface ExporterConfig {
   };
 }
 
-export interface CommandLine {
-  readonly action: 'run' | 'check' | 'version' | 'help';
-  readonly config: ExporterConfig;
-}
+export type CommandLine =
+  | { readonly action: 'version' | 'help' }
+  | { readonly action: 'run' | 'check'; readonly config: ExporterConfig };
 
 /** The command line cannot be used; the message is one line that names the flag. */
 export class ConfigError extends Error {
@@ -48,13 +47,15 @@ type RawValues = Readonly<Record<string, string | boolean | (string | boolean)[]
  */
 export function parseCommandLine(args: readonly string[], collectors: readonly CollectorFlag[]): CommandLine {
   const values = parseFlags(args, collectors);
+  // Asked for together with a flag that is wrong, help is what is needed.
+  const told = (['help', 'version'] as const).find((name) => values[name] === true);
+  if (told !== undefined) return { action: told };
   const text = (name: FlagName): string => {
     const value = values[name];
     return typeof value === 'string' ? value : '';
   };
-  const action = (['help', 'version'] as const).find((name) => values[name] === true);
   return {
-    action: action ?? (values['config.check'] === true ? 'check' : 'run'),
+    action: values['config.check'] === true ? 'check' : 'run',
     config: {
       web: {
         listenAddresses: listenAddresses(values['web.listen-address']),

@@ -10,7 +10,9 @@ const COLLECTORS: readonly CollectorFlag[] = [
 ];
 
 function configOf(...args: string[]): ExporterConfig {
-  return parseCommandLine(args, COLLECTORS).config;
+  const commandLine = parseCommandLine(args, COLLECTORS);
+  if ('config' in commandLine) return commandLine.config;
+  throw new Error(`only told about: ${args.join(' ')}`);
 }
 
 function errorOf(...args: string[]): Error {
@@ -83,6 +85,7 @@ describe('the action', () => {
     [['--help'], 'help'],
     [['--version', '--config.check'], 'version'],
     [['--version', '--help'], 'help'],
+    [['--help', '--log.level=shouting'], 'help'],
   ] as const)('%j: %s', (args, action) => {
     expect(parseCommandLine(args, COLLECTORS).action).toBe(action);
   });

@@ -10,7 +10,7 @@ async function readYaml(path: string): Promise<unknown> {
 
 test('the data source knows how often guests say something new, which $__rate_interval follows', async () => {
   const interval = '30s';
-  expect(parseCommandLine([], []).config.guest.intervalMs).toBe(30_000);
+  expect(parseCommandLine([], [])).toMatchObject({ config: { guest: { intervalMs: 30_000 } } });
   // Scrapes are no further apart.
   expect(await readYaml('deploy/prometheus/prometheus.yml')).toMatchObject({
     global: { scrape_interval: '15s' },
