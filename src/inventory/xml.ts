@@ -66,7 +66,7 @@ export function parseXml(text: string): XmlElement {
       `XML document of ${text.length} characters; libvirt sends at most ${MAX_XML_LENGTH}`,
     );
   }
-  const roots = elementsOf(parseNodes(text), new Map(), 1);
+  const roots = elementsOf(parseNodes(text), undefined, 1);
   const root = roots[0];
   if (root === undefined || roots.length > 1) {
     throw new XmlError('ERR_XML_MALFORMED', `XML document with ${roots.length} root elements instead of one`);
@@ -148,7 +148,7 @@ function parseNodes(text: string): unknown {
 }
 
 /** `nodes`: an array as fast-xml-parser's preserveOrder gives it, `{ [name]: nodes, ':@': attributes }` each. */
-function elementsOf(nodes: unknown, scope: ReadonlyMap<string, string>, depth: number): XmlElement[] {
+function elementsOf(nodes: unknown, scope: Scope | undefined, depth: number): XmlElement[] {
   if (!Array.isArray(nodes)) return [];
   return nodes.flatMap((node: unknown) => {
     const element = elementOf(node, scope, depth);
@@ -156,7 +156,7 @@ function elementsOf(nodes: unknown, scope: ReadonlyMap<string, string>, depth: n
   });
 }
 
-function elementOf(node: unknown, outer: ReadonlyMap<string, string>, depth: number): XmlElement | undefined {
+function elementOf(node: unknown, outer: Scope | undefined, depth: number): XmlElement | undefined {
   if (typeof node !== 'object' || node === null) return undefined;
   const entries = Object.entries(node);
   const content = entries.find(([key]) => key.startsWith(ELEMENT_PREFIX));
@@ -183,25 +183,36 @@ function attributesOf(written: unknown): ReadonlyMap<string, string> {
   );
 }
 
-/** Prefix to URI; the default namespace has the prefix ''. */
-function scopeOf(
-  attributes: ReadonlyMap<string, string>,
-  outer: ReadonlyMap<string, string>,
-): ReadonlyMap<string, string> {
+/** Namespaces that one element declares, and the nearest element around it that declares some. */
+interface Scope {
+  /** Prefix to URI; the default namespace has the prefix ''. */
+  readonly declared: ReadonlyMap<string, string>;
+  readonly outer: Scope | undefined;
+}
+
+function scopeOf(attributes: ReadonlyMap<string, string>, outer: Scope | undefined): Scope | undefined {
   const declared = [...attributes].flatMap(([name, uri]): [string, string][] => {
     if (name === 'xmlns') return [['', uri]];
     return name.startsWith('xmlns:') ? [[name.slice('xmlns:'.length), uri]] : [];
   });
-  return declared.length === 0 ? outer : new Map([...outer, ...declared]);
+  return declared.length === 0 ? outer : { declared: new Map(declared), outer };
+}
+
+function lookUp(prefix: string, scope: Scope | undefined): string | undefined {
+  for (let at = scope; at !== undefined; at = at.outer) {
+    const uri = at.declared.get(prefix);
+    if (uri !== undefined) return uri;
+  }
+  return undefined;
 }
 
 function resolveName(
   name: string,
-  scope: ReadonlyMap<string, string>,
+  scope: Scope | undefined,
 ): { localName: string; namespace: string | undefined } {
   const colon = name.indexOf(':');
   const prefix = colon === -1 ? '' : name.slice(0, colon);
-  const uri = prefix === 'xml' ? XML_NAMESPACE : scope.get(prefix);
+  const uri = prefix === 'xml' ? XML_NAMESPACE : lookUp(prefix, scope);
   // xmlns="" takes the default namespace away again.
   if (uri === undefined || uri === '') return { localName: name, namespace: undefined };
   return { localName: name.slice(colon + 1), namespace: uri };
