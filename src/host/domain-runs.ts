@@ -53,17 +53,21 @@ export class DomainRuns {
   }
 
   /**
-   * What is known of each running domain, by uuid. Never throws, and waits two seconds at most: what cannot be seen, or
-   * not in time, is undefined.
+   * What is known of each running domain, by uuid. Never throws, and waits two seconds at most, not beyond `deadline`
+   * (performance.now() milliseconds): what cannot be seen, or not in time, is undefined.
    */
-  async lookUp(running: readonly RunKey[]): Promise<ReadonlyMap<string, DomainRun>> {
+  async lookUp(
+    running: readonly RunKey[],
+    deadline = Number.POSITIVE_INFINITY,
+  ): Promise<ReadonlyMap<string, DomainRun>> {
     // A look that is under way may have begun before the newest of these runs.
     for (let looks = 0; looks < 2 && this.#isLookNeeded(running); looks++) {
       this.#look ??= this.#lookAt(running).finally(() => {
         this.#look = undefined;
       });
       // Counted from its beginning: one that hangs costs one scrape this time, and not each.
-      await settledWithin(this.#look, Math.max(0, this.#lookedAt + PATIENCE_MS - performance.now()));
+      const until = Math.min(deadline, this.#lookedAt + PATIENCE_MS);
+      await settledWithin(this.#look, Math.max(0, until - performance.now()));
     }
     this.#forgetAllBut(running);
     return this.#runs;

@@ -21,7 +21,8 @@ export interface RunningBinary {
 }
 
 const MAX_PROCESSES = 100_000;
-const READS_IN_FLIGHT = 8;
+/** A command line that hangs holds one of Node's four threads for files, which gzip needs, too. */
+const READS_IN_FLIGHT = 2;
 /** /proc reports process times in USER_HZ, which is 100 for every architecture's user space (proc(5)). */
 const TICKS_PER_SECOND = 100;
 const DELETED = ' (deleted)';

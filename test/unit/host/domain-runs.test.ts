@@ -54,6 +54,16 @@ async function seen(...running: RunKey[]): Promise<Record<string, [number | unde
   );
 }
 
+test('a scrape with less time than that waits no longer than it has', async () => {
+  await mkdir(join(proc.path, '72'));
+  const pipe = join(proc.path, '72', 'cmdline');
+  execFileSync('mkfifo', [pipe]);
+  const begun = process.hrtime.bigint();
+  await runs.lookUp([WEB], now + 50);
+  expect(Number(process.hrtime.bigint() - begun) / 1e6).toBeLessThan(1_500);
+  await writeFile(pipe, '');
+});
+
 test('a process whose command line hangs costs one look two seconds, and the others nothing more', async () => {
   await run(WEB, 70);
   expect(await seen(WEB)).toEqual({ web: [70, undefined] });
