@@ -112,7 +112,7 @@ export async function startExporter(
     telemetryPath: config.web.telemetryPath,
     version: build.version,
     collectors: collectors.map(({ name }) => name),
-    isReady: () => session.isConnected,
+    isReady: () => session.isAnswering,
     log,
     scrape: async (request) => {
       const out = new TextBuffer(chunks);

@@ -28,7 +28,7 @@ export const FLAGS = [
     name: 'libvirt.timeout',
     value: 'DURATION',
     default: '5s',
-    help: 'How long libvirt may take to answer one call (ms, s, m, h).',
+    help: 'How long libvirt may take to answer one call that a scrape waits for (ms, s, m, h).',
   },
   {
     name: 'collector.disable-defaults',

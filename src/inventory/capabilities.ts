@@ -57,8 +57,7 @@ export function parseCapabilities(text: string): Capabilities {
 
 /**
  * The machine types that an emulator offers; undefined when the capabilities do not know this emulator,
- * so that nothing can be said about what it offers. Paths are compared as written: `/usr/bin/kvm` is not
- * looked up as the binary it links to.
+ * so that nothing can be said about what it offers. Paths are compared as written, see {@link withEmulatorPaths}.
  */
 export function machinesFor(
   capabilities: Capabilities,
@@ -81,6 +80,27 @@ export function emulatorsOf(capabilities: Capabilities, arch: string): readonly 
     .filter((guest) => guest.arch === arch)
     .flatMap((guest) => guest.domains.flatMap((domain) => domain.emulator ?? []));
   return [...new Set(paths)];
+}
+
+/**
+ * The same capabilities with emulators under further paths; `targets` leads from each of these to the path that the
+ * document has.
+ */
+export function withEmulatorPaths(
+  capabilities: Capabilities,
+  targets: ReadonlyMap<string, string>,
+): Capabilities {
+  const further = ({ domains }: GuestCapabilities): readonly DomainTypeCapabilities[] =>
+    [...targets].flatMap(([path, target]) =>
+      domains.filter(({ emulator }) => emulator === target).map((domain) => ({ ...domain, emulator: path })),
+    );
+  return {
+    ...capabilities,
+    guests: capabilities.guests.map((guest) => ({
+      ...guest,
+      domains: [...guest.domains, ...further(guest)],
+    })),
+  };
 }
 
 /** The canonical name that an alias stands for among these rows; any other name as it is. */

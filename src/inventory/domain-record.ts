@@ -19,6 +19,11 @@ export interface DomainRecord {
   readonly startedWithVersion: string | undefined;
   /** Unix time in seconds at which the exporter saw this run start. */
   readonly startSeenSeconds: number | undefined;
+  /**
+   * Whether the start that was seen is this run's. Not known since the connection was lost: a domain that was restarted
+   * meanwhile may have the same id, or the same run another one.
+   */
+  readonly startIsCertain: boolean;
 }
 
 export interface RecordProblem {

@@ -1,4 +1,5 @@
 import { formatVersion, type LibvirtClient } from '../libvirt/client.ts';
+import { LibvirtServerError } from '../libvirt/errors.ts';
 import { type Capabilities, parseCapabilities } from './capabilities.ts';
 
 /** What is known of the hypervisor itself; changes when its packages do. */
@@ -12,21 +13,27 @@ export interface HypervisorFacts {
   readonly problems: readonly Error[];
 }
 
-/** Three cheap calls, unless an emulator changed and libvirt has to probe it again. Never throws. */
-export async function readHypervisor(client: LibvirtClient): Promise<HypervisorFacts> {
+/**
+ * Three cheap calls, unless an emulator changed and libvirt has to probe it again. Never throws: what gets no answer stays
+ * as it was before.
+ */
+export async function readHypervisor(
+  client: LibvirtClient,
+  before: HypervisorFacts | undefined,
+): Promise<HypervisorFacts> {
   const problems: Error[] = [];
-  const known = async <T>(reading: Promise<T>): Promise<T | undefined> => {
+  const known = async <T>(reading: Promise<T>, knownBefore: T | undefined): Promise<T | undefined> => {
     try {
       return await reading;
     } catch (error) {
       problems.push(error instanceof Error ? error : new Error(String(error)));
-      return undefined;
+      return error instanceof LibvirtServerError ? undefined : knownBefore;
     }
   };
   const [version, libvirtVersion, capabilities] = await Promise.all([
-    known(client.hypervisorVersion().then(formatVersion)),
-    known(client.daemonVersion().then(formatVersion)),
-    known(client.capabilities().then(parseCapabilities)),
+    known(client.hypervisorVersion().then(formatVersion), before?.version),
+    known(client.daemonVersion().then(formatVersion), before?.libvirtVersion),
+    known(client.capabilities().then(parseCapabilities), before?.capabilities),
   ]);
-  return { version, libvirtVersion, capabilities, problems };
+  return { version, libvirtVersion, capabilities: capabilities ?? before?.capabilities, problems };
 }

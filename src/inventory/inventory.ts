@@ -1,19 +1,21 @@
 import type { Logger } from 'pino';
-import { forEachLimited, settledWithin } from '../concurrency.ts';
-import { type DomainStateRecord, formatVersion, type LibvirtClient } from '../libvirt/client.ts';
-import { MAX_IN_FLIGHT } from '../libvirt/connection.ts';
+import { settledWithin } from '../concurrency.ts';
+import type { DomainStateRecord, LibvirtClient } from '../libvirt/client.ts';
+import { formatVersion } from '../libvirt/client.ts';
 import { type DomainEvent, Lifecycle } from '../libvirt/events.ts';
 import type { DomainRef } from '../libvirt/wire-types.ts';
+import { ConfigReader } from './config-reader.ts';
+import { DomainList, type Listing } from './domain-list.ts';
 import type { DomainRecord, RecordProblem } from './domain-record.ts';
 import { type HypervisorFacts, readHypervisor } from './hypervisor.ts';
 import { type LifecycleEventName, lifecycleEventName, NO_EVENTS } from './lifecycle-events.ts';
-import { readDomain } from './read-domain.ts';
+import type { DomainReading } from './read-domain.ts';
 
-/** The last place on the connection stays free for the scrape's own call. */
-const READERS = MAX_IN_FLIGHT - 1;
-/** A changed domain takes a millisecond or two to read; one that takes this long is busy. */
-const CHANGES_WAIT_MS = 1_000;
+/** Of the time that a scrape has; the rest is for what was read to be measured and served. */
+const READING_SHARE = 0.5;
 const RESYNC_BATCH = 16;
+/** Code of the problem of a domain whose reading is not over. */
+const LATE = 'ERR_LIBVIRT_TIMEOUT';
 
 /** A domain as one scrape sees it. */
 export interface DomainView extends DomainRecord {
@@ -33,19 +35,26 @@ export interface InventorySnapshot {
  */
 export class Inventory {
   readonly #log: Logger;
+  readonly #reader: ConfigReader;
   #client: LibvirtClient | undefined;
   #hypervisor: HypervisorFacts | undefined;
   #hypervisorProblem: string | undefined;
   #hypervisorReading: Promise<void> | undefined;
   readonly #records = new Map<string, DomainRecord>();
-  readonly #changed = new Map<string, DomainRef>();
   readonly #startedUnversioned = new Set<string>();
-  #reading: Promise<void> | undefined;
-  /** The first full reading is over; from then on a scrape has something to serve while changes are read. */
-  #everRead = false;
+  #events = 0;
+  /** Number of the last event about each domain. */
+  readonly #lastEvents = new Map<string, number>();
+  readonly #list = new DomainList(() => this.#events);
 
   constructor(log: Logger) {
     this.#log = log;
+    this.#reader = new ConfigReader({
+      prepare: (client) => this.#rememberStartVersion(client),
+      onRead: (client, domain, reading) => this.#noteReading(client, domain, reading),
+      onLate: (domain, afterMs) => this.#noteLate(domain, afterMs),
+      onInterrupted: (error) => log.debug({ err: error }, 'reading domains was interrupted'),
+    });
   }
 
   /** A new connection: whatever happened meanwhile went unseen, so everything is read again. */
@@ -53,19 +62,26 @@ export class Inventory {
     this.#client = client;
     this.refreshHypervisor();
     for (const [uuid, record] of this.#records) {
-      // A restarted daemon gives ids anew, so the same id no longer means the same run.
-      this.#records.set(uuid, { ...record, startedWithVersion: undefined, startSeenSeconds: undefined });
-      this.#changed.set(uuid, record);
+      // Ids may be given anew, and a domain may have been restarted: the same id no longer means the same run.
+      this.#records.set(uuid, { ...record, startIsCertain: false });
     }
-    this.#readChanged();
+    this.#reader.connected(client);
+    this.#readAgain(this.#records.values());
     // Guests are probed whether somebody scrapes or not, so what runs is listed now.
-    client.domainStates().then(
-      (states) => this.#reconcile(states),
+    this.#list.ask(client).then(
+      (listing) => this.#reconcile(listing),
       (error: unknown) => this.#log.debug({ err: error }, 'listing domains was interrupted'),
     );
   }
 
   handleEvent(event: DomainEvent): void {
+    this.#events += 1;
+    this.#noteEvent(event);
+    const { uuid } = event.domain;
+    if (this.#records.has(uuid)) this.#lastEvents.set(uuid, this.#events);
+  }
+
+  #noteEvent(event: DomainEvent): void {
     const { domain } = event;
     const counted = lifecycleEventName(event);
     if (counted !== undefined) this.#count(domain, counted);
@@ -104,23 +120,21 @@ export class Inventory {
   }
 
   /**
-   * Lists all domains with one call, reads what changed, and returns the whole picture. Waits for reads at
-   * most until `deadline` (performance.now() milliseconds); past it, serves what was known before.
+   * Lists all domains with one call, reads what changed, and returns the whole picture. Waits for what is read for a part
+   * of the time until `deadline` (performance.now() milliseconds) at most; past it, serves what was known before.
    * @throws LibvirtTransportError or LibvirtServerError when the list cannot be had
    */
   async snapshot(client: LibvirtClient, deadline: number): Promise<InventorySnapshot> {
-    const remaining = (): number => Math.max(1, deadline - performance.now());
-    const states = await client.domainStates(remaining());
-    this.#reconcile(states);
-    this.#readChanged();
-    if (this.#reading !== undefined) {
-      const patience = this.#everRead ? Math.min(remaining(), CHANGES_WAIT_MS) : remaining();
-      this.#everRead = (await settledWithin(this.#reading, patience)) || this.#everRead;
+    const listing = await this.#list.ask(client);
+    this.#reconcile(listing);
+    this.#reader.read();
+    const now = performance.now();
+    const until = now + READING_SHARE * (deadline - now);
+    await this.#reader.settled(until);
+    if (this.#hypervisor?.capabilities === undefined && this.#hypervisorReading !== undefined) {
+      await settledWithin(this.#hypervisorReading, Math.max(0, until - performance.now()));
     }
-    if (this.#hypervisor === undefined && this.#hypervisorReading !== undefined) {
-      await settledWithin(this.#hypervisorReading, remaining());
-    }
-    return { hypervisor: this.#hypervisor, domains: this.#view(states) };
+    return { hypervisor: this.#hypervisor, domains: this.#view(listing.states) };
   }
 
   /** Reads every domain once more, a few at a time, so that neither libvirt nor a scrape notices. */
@@ -128,23 +142,24 @@ export class Inventory {
     const client = this.#client;
     if (client?.isOpen !== true) return;
     this.refreshHypervisor();
-    this.#reconcile(await client.domainStates());
+    this.#reconcile(await this.#list.ask(client));
     const all = [...this.#records.values()];
     for (let start = 0; start < all.length && client.isOpen; start += RESYNC_BATCH) {
-      for (const record of all.slice(start, start + RESYNC_BATCH)) {
-        if (this.#records.has(record.uuid)) this.#markChanged(record);
-      }
-      await this.#reading;
+      this.#readAgain(all.slice(start, start + RESYNC_BATCH).filter(({ uuid }) => this.#records.has(uuid)));
+      await this.#reader.settled(Number.POSITIVE_INFINITY);
     }
   }
 
-  /** Reads again those domains whose last reading failed. No scrape waits for these. */
+  /** Reads again what could not be read the last time. No scrape waits for it. */
   async retryFailed(): Promise<void> {
-    const client = this.#client;
-    const failed = [...this.#records.values()].filter(({ problem }) => problem !== undefined);
-    if (client?.isOpen !== true || failed.length === 0) return;
-    const transient = await transientUuids(client);
-    for (const record of failed) await this.#read(client, record, transient);
+    if (this.#client?.isOpen !== true) return;
+    if (this.#hypervisor !== undefined && this.#hypervisor.problems.length > 0) this.refreshHypervisor();
+    await this.#reader.retry([...this.#records.values()].filter(({ problem }) => problem !== undefined));
+  }
+
+  /** Those that could not be read the last time are left to {@link retryFailed}, and keep nobody waiting. */
+  #readAgain(records: Iterable<DomainRecord>): void {
+    for (const record of records) if (record.problem === undefined) this.#markChanged(record);
   }
 
   #view(states: readonly DomainStateRecord[]): DomainView[] {
@@ -160,49 +175,31 @@ export class Inventory {
     return views;
   }
 
-  #reconcile(states: readonly DomainStateRecord[]): void {
+  #reconcile({ states, lastEvent }: Listing): void {
+    const knowsBetter = (uuid: string): boolean => (this.#lastEvents.get(uuid) ?? 0) > lastEvent;
     const listed = new Set<string>();
     for (const { domain } of states) {
       listed.add(domain.uuid);
       const record = this.#records.get(domain.uuid);
-      const neverRead = record?.current === undefined && record?.problem === undefined;
-      if (neverRead || record.id !== domain.id || record.name !== domain.name) this.#markChanged(domain);
+      const neverRead =
+        record?.current === undefined &&
+        record?.problem === undefined &&
+        !this.#reader.isPending(domain.uuid);
+      const differs = record === undefined || record.id !== domain.id || record.name !== domain.name;
+      if (neverRead || (differs && !knowsBetter(domain.uuid))) this.#markChanged(domain);
     }
     for (const uuid of this.#records.keys()) {
-      if (!listed.has(uuid)) this.#forget(uuid);
+      if (!listed.has(uuid) && !knowsBetter(uuid)) this.#forget(uuid);
     }
   }
 
   #markChanged({ uuid, name, id }: DomainRef): void {
-    this.#update({ uuid, name, id }, {});
-    this.#changed.set(uuid, { uuid, name, id });
-    this.#readChanged();
+    const domain = { uuid, name, id };
+    this.#update(domain, {});
+    this.#reader.add(domain);
   }
 
-  #readChanged(): void {
-    const client = this.#client;
-    if (client === undefined || this.#changed.size === 0) return;
-    this.#reading ??= this.#drain(client)
-      .catch((error: unknown) => this.#log.debug({ err: error }, 'reading changed domains was interrupted'))
-      .finally(() => {
-        this.#reading = undefined;
-        if (client !== this.#client) this.#readChanged();
-      });
-  }
-
-  async #drain(client: LibvirtClient): Promise<void> {
-    while (client.isOpen && this.#changed.size > 0) {
-      const transient = await transientUuids(client);
-      await this.#rememberStartVersion(client);
-      // Taken off the list before it is read: what changes during the reading is read once more.
-      const batch = [...this.#changed.values()];
-      this.#changed.clear();
-      await forEachLimited(batch, READERS, (domain) => this.#read(client, domain, transient));
-    }
-  }
-
-  async #read(client: LibvirtClient, domain: DomainRef, transient: ReadonlySet<string>): Promise<void> {
-    const reading = await readDomain(client, domain, transient.has(domain.uuid));
+  #noteReading(client: LibvirtClient, domain: DomainRef, reading: DomainReading): void {
     // Another run began, or the domain was forgotten, while this was read: it is about what is no more.
     if (this.#records.get(domain.uuid)?.id !== domain.id) return;
     if (reading.outcome === 'gone') {
@@ -218,9 +215,17 @@ export class Inventory {
     }
   }
 
+  #noteLate(domain: DomainRef, afterMs: number): void {
+    const record = this.#records.get(domain.uuid);
+    if (record?.id !== domain.id || record.problem !== undefined) return;
+    const message = `no configuration within ${afterMs} ms: the domain is busy, or its QEMU hangs`;
+    this.#failed(domain, { code: LATE, message });
+  }
+
   #failed(domain: DomainRef, problem: RecordProblem): void {
     const before = this.#records.get(domain.uuid)?.problem;
-    if (before?.code !== problem.code) {
+    // That it was late has been told already.
+    if (before?.code !== problem.code && before?.code !== LATE) {
       this.#log.warn(
         { domain: domain.name, ...problem },
         'domain cannot be read; what was known of it stays',
@@ -231,16 +236,17 @@ export class Inventory {
 
   #update({ uuid, name, id }: DomainRef, change: Partial<DomainRecord>): void {
     const before = this.#records.get(uuid);
-    // What was seen of a start belongs to that run only.
-    const sameRun = before?.id === id;
+    // What was seen of a start belongs to that run only; where the id does not tell, others may.
+    const keepsStart = before !== undefined && (before.id === id || !before.startIsCertain);
     this.#records.set(uuid, {
       current: undefined,
       persistent: undefined,
       events: NO_EVENTS,
       problem: undefined,
       ...before,
-      startedWithVersion: sameRun ? before.startedWithVersion : undefined,
-      startSeenSeconds: sameRun ? before.startSeenSeconds : undefined,
+      startedWithVersion: keepsStart ? before.startedWithVersion : undefined,
+      startSeenSeconds: keepsStart ? before.startSeenSeconds : undefined,
+      startIsCertain: keepsStart ? before.startIsCertain : true,
       ...change,
       uuid,
       name,
@@ -250,8 +256,9 @@ export class Inventory {
 
   #forget(uuid: string): void {
     this.#records.delete(uuid);
-    this.#changed.delete(uuid);
+    this.#lastEvents.delete(uuid);
     this.#startedUnversioned.delete(uuid);
+    this.#reader.forget(uuid);
   }
 
   #count(domain: DomainRef, name: LifecycleEventName): void {
@@ -260,37 +267,30 @@ export class Inventory {
   }
 
   #sawStart(domain: DomainRef): void {
-    this.#update(domain, { startSeenSeconds: Date.now() / 1000, startedWithVersion: undefined });
+    const startSeenSeconds = Date.now() / 1000;
+    this.#update(domain, { startSeenSeconds, startedWithVersion: undefined, startIsCertain: true });
     this.#startedUnversioned.add(domain.uuid);
   }
 
   async #rememberStartVersion(client: LibvirtClient): Promise<void> {
     if (this.#startedUnversioned.size === 0) return;
     const started = [...this.#startedUnversioned];
-    this.#startedUnversioned.clear();
     const startedWithVersion = formatVersion(await client.hypervisorVersion());
     for (const uuid of started) {
+      this.#startedUnversioned.delete(uuid);
       const record = this.#records.get(uuid);
       if (record !== undefined) this.#update(record, { startedWithVersion });
     }
   }
 
   async #readHypervisor(client: LibvirtClient): Promise<void> {
-    const facts = await readHypervisor(client);
+    const facts = await readHypervisor(client, this.#hypervisor);
     if (!client.isOpen) return;
-    this.#hypervisor = {
-      ...facts,
-      // A passing failure does not take away what was known.
-      capabilities: facts.capabilities ?? this.#hypervisor?.capabilities,
-    };
+    this.#hypervisor = facts;
     const problem = facts.problems.map(({ message }) => message).join('; ');
     if (problem !== this.#hypervisorProblem && problem !== '') {
       this.#log.warn({ problem }, 'some facts about the hypervisor cannot be read');
     }
     this.#hypervisorProblem = problem;
   }
-}
-
-async function transientUuids(client: LibvirtClient): Promise<ReadonlySet<string>> {
-  return new Set((await client.transientDomains()).map(({ uuid }) => uuid));
 }

@@ -12,12 +12,17 @@ import type { Integer64 } from './xdr.ts';
 /** virConnectListAllDomainsFlags and virDomainXMLFlags that the exporter uses. */
 const LIST_TRANSIENT = 8;
 const XML_INACTIVE = 2;
+/**
+ * libvirt waits 30 s for a domain's job before it gives up, and may take as long to probe its emulators. A call that is
+ * given up earlier keeps its place on the connection all the same, and four of them end it.
+ */
+const LIBVIRT_LONGEST_WAIT_MS = 45_000;
 /** virDomainStatsTypes: the group that costs libvirtd no word with QEMU. */
 const STATS_STATE = 1;
 
 export interface LibvirtClientOptions {
   readonly target: LibvirtTarget;
-  /** Deadline of each call, and of connecting, in milliseconds. */
+  /** Deadline of connecting and of each call that a scrape waits for, in milliseconds. */
   readonly timeoutMs: number;
   readonly onDomainEvent: (event: DomainEvent) => void;
   readonly onClose: (reason: LibvirtTransportError) => void;
@@ -41,11 +46,15 @@ export interface LibvirtVersion {
 /** A read-only libvirt connection, opened, authenticated and subscribed to domain events. */
 export class LibvirtClient {
   readonly #connection: RpcConnection;
-  readonly #timeoutMs: number;
+  /** Deadline of a call that a scrape waits for. */
+  readonly timeoutMs: number;
+  /** Deadline of calls that can take long while nobody waits for them. */
+  readonly #slowTimeoutMs: number;
 
   private constructor(connection: RpcConnection, timeoutMs: number) {
     this.#connection = connection;
-    this.#timeoutMs = timeoutMs;
+    this.timeoutMs = timeoutMs;
+    this.#slowTimeoutMs = Math.max(timeoutMs, LIBVIRT_LONGEST_WAIT_MS);
   }
 
   /**
@@ -79,6 +88,11 @@ export class LibvirtClient {
     return this.#connection.isOpen;
   }
 
+  /** Open, and without a call that libvirt has left unanswered past its deadline. */
+  get isAnswering(): boolean {
+    return this.#connection.isAnswering;
+  }
+
   /** The installed default emulator's version; libvirt looks at the binary again when it changed. */
   async hypervisorVersion(): Promise<LibvirtVersion> {
     return decodeVersion(await this.#call(procedures.connectGetVersion, undefined));
@@ -90,14 +104,12 @@ export class LibvirtClient {
 
   /** Capabilities XML: what the installed emulators offer. May take seconds after an emulator changed. */
   capabilities(): Promise<string> {
-    return this.#call(procedures.connectGetCapabilities, undefined);
+    return this.#connection.call(procedures.connectGetCapabilities, undefined, this.#slowTimeoutMs);
   }
 
   /** Every domain, running or not, with its state: one call that never waits for QEMU. */
-  async domainStates(atMostMs = this.#timeoutMs): Promise<DomainStateRecord[]> {
-    const args = { domains: [], stats: STATS_STATE, flags: 0 };
-    const timeoutMs = Math.min(atMostMs, this.#timeoutMs);
-    const records = await this.#connection.call(connectGetAllDomainStats, args, timeoutMs);
+  async domainStates(): Promise<DomainStateRecord[]> {
+    const records = await this.#call(connectGetAllDomainStats, { domains: [], stats: STATS_STATE, flags: 0 });
     return records.map(({ domain, params }) => ({
       domain,
       state: Number(params.get('state.state') ?? 0),
@@ -112,12 +124,16 @@ export class LibvirtClient {
 
   /** XML of the domain as it runs now, or its persistent configuration when it does not run. */
   currentXml(domain: DomainRef): Promise<string> {
-    return this.#call(procedures.domainGetXmlDesc, { domain, flags: 0 });
+    return this.#xml(domain, 0);
   }
 
   /** XML of the configuration that the domain's next start will use. */
   persistentXml(domain: DomainRef): Promise<string> {
-    return this.#call(procedures.domainGetXmlDesc, { domain, flags: XML_INACTIVE });
+    return this.#xml(domain, XML_INACTIVE);
+  }
+
+  #xml(domain: DomainRef, flags: number): Promise<string> {
+    return this.#connection.call(procedures.domainGetXmlDesc, { domain, flags }, this.#slowTimeoutMs);
   }
 
   /** Takes leave of the daemon, which would otherwise log a lost client, then closes the socket. */
@@ -126,7 +142,7 @@ export class LibvirtClient {
   }
 
   #call<Args, Reply>(procedure: Procedure<Args, Reply>, args: Args): Promise<Reply> {
-    return this.#connection.call(procedure, args, this.#timeoutMs);
+    return this.#connection.call(procedure, args, this.timeoutMs);
   }
 }
 

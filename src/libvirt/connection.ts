@@ -91,6 +91,11 @@ export class RpcConnection {
     return this.#closeReason === undefined;
   }
 
+  /** Open, and without a call that got no answer by its deadline and has none yet. */
+  get isAnswering(): boolean {
+    return this.isOpen && this.#abandoned() === 0;
+  }
+
   /**
    * Calls a procedure and decodes its reply. `timeoutMs` covers waiting for a place and for the answer.
    * @throws LibvirtServerError when libvirt answers with an error
@@ -167,9 +172,13 @@ export class RpcConnection {
     // The place stays taken: the daemon counts the call until it has answered it.
     pending.abandoned = true;
     pending.reject(error);
-    if ([...this.#inFlight.values()].filter((call) => call.abandoned).length >= MAX_IN_FLIGHT) {
+    if (this.#abandoned() >= MAX_IN_FLIGHT) {
       this.#end('ERR_LIBVIRT_UNRESPONSIVE', `${MAX_IN_FLIGHT} calls got no answer in time; connecting anew`);
     }
+  }
+
+  #abandoned(): number {
+    return [...this.#inFlight.values()].filter(({ abandoned }) => abandoned).length;
   }
 
   #receive(chunk: Buffer): void {

@@ -43,6 +43,11 @@ export class LibvirtSession {
     return this.current !== undefined;
   }
 
+  /** Connected, and no call is left unanswered past its deadline. */
+  get isAnswering(): boolean {
+    return this.current?.isAnswering === true;
+  }
+
   /** The client, if there is one just now; asks for none. */
   get current(): LibvirtClient | undefined {
     return this.#client?.isOpen === true ? this.#client : undefined;

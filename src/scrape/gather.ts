@@ -1,10 +1,15 @@
 import type { GuestView } from '../guest/guest-state.ts';
 import type { DomainRuns } from '../host/domain-runs.ts';
-import { type EmulatorFile, readEmulatorFile } from '../host/emulator-file.ts';
+import type { EmulatorFile } from '../host/emulator-file.ts';
+import { EmulatorFiles } from '../host/emulator-files.ts';
+import { withEmulatorPaths } from '../inventory/capabilities.ts';
+import type { HypervisorFacts } from '../inventory/hypervisor.ts';
 import type { DomainView, Inventory } from '../inventory/inventory.ts';
 import type { LibvirtSession } from '../libvirt/session.ts';
 import type { StatsKind, StatsReader } from '../stats/stats-reader.ts';
+import { findEmulatorPaths } from './emulator-paths.ts';
 import type { DomainFacts, ScrapeFacts } from './facts.ts';
+import { seenStart } from './seen-start.ts';
 
 export interface FactSources {
   readonly session: LibvirtSession;
@@ -19,7 +24,8 @@ export interface FactSources {
   readonly stats: StatsReader;
 }
 
-/** The rest of the time is for what was measured to be served. */
+/** Of the time that a scrape has left: most of it for measuring, and some for what was measured to be served. */
+const LOOKING_SHARE = 0.3;
 const MEASURING_SHARE = 0.8;
 
 /** Gathers facts until `deadline` (performance.now() milliseconds), with those measurements that `kinds` names. */
@@ -32,6 +38,7 @@ export type Gather = (deadline: number, kinds: ReadonlySet<StatsKind>) => Promis
  */
 export function createGatherer(sources: FactSources): Gather {
   const { session, inventory, runs, endOfLife, isKnownOs, serves, guest, stats } = sources;
+  const emulatorFiles = new EmulatorFiles();
   let emulators: string | undefined;
 
   /** libvirt announces no upgrade of QEMU: that its file is another one is what tells. */
@@ -50,15 +57,20 @@ export function createGatherer(sources: FactSources): Gather {
     const served = domains.filter(({ name }) => serves(name));
     const running = served.filter(({ id }) => id >= 0);
     const begun = performance.now();
-    const runFacts = await runs.lookUp(running);
+    const shareOfRest = (share: number): number => begun + share * (deadline - begun);
+    const runFacts = await runs.lookUp(running, shareOfRest(LOOKING_SHARE));
     const vcpus = kinds.has('vcpu') ? await runs.vcpus() : undefined;
     const measuring = stats.measure(running, kinds, {
-      deadline: begun + MEASURING_SHARE * (deadline - begun),
+      deadline: shareOfRest(MEASURING_SHARE),
       hasVcpus: ({ uuid }) => vcpus?.has(uuid) === true,
     });
-    const binaryPath = (domain: DomainView): string | undefined =>
-      runFacts.get(domain.uuid)?.process?.binary?.path ?? domain.current?.emulator;
-    const files = await readFiles(new Set(served.map(binaryPath)));
+    const paths = await emulatorPaths(hypervisor, served, emulatorFiles);
+    const binaryPath = ({ uuid, current }: DomainView): string | undefined => {
+      const emulator = current?.emulator;
+      const own = emulator === undefined ? undefined : (paths.get(emulator) ?? emulator);
+      return runFacts.get(uuid)?.process?.binary?.path ?? own;
+    };
+    const files = await emulatorFiles.read(served.flatMap((domain) => binaryPath(domain) ?? []));
     noteEmulators(files);
     const measured = await measuring;
     const facts = served.map((domain): DomainFacts => {
@@ -66,6 +78,7 @@ export function createGatherer(sources: FactSources): Gather {
       const path = binaryPath(domain);
       return {
         ...domain,
+        ...seenStart(domain, run?.process),
         process: run?.process,
         loggedVersion: run?.loggedVersion,
         emulatorFile: path === undefined ? undefined : files.get(path),
@@ -75,15 +88,36 @@ export function createGatherer(sources: FactSources): Gather {
       };
     });
     const { pools, failed: unmeasured } = measured;
-    return { hypervisor, stateCounts, domains: facts, pools, unmeasured, endOfLife, isKnownOs };
+    return {
+      hypervisor: withPaths(hypervisor, paths),
+      stateCounts,
+      domains: facts,
+      pools,
+      unmeasured,
+      endOfLife,
+      isKnownOs,
+    };
   };
 }
 
-async function readFiles(paths: ReadonlySet<string | undefined>): Promise<ReadonlyMap<string, EmulatorFile>> {
-  const files = new Map<string, EmulatorFile>();
-  for (const path of paths) {
-    const file = path === undefined ? undefined : await readEmulatorFile(path);
-    if (path !== undefined && file !== undefined) files.set(path, file);
-  }
-  return files;
+async function emulatorPaths(
+  hypervisor: HypervisorFacts | undefined,
+  domains: readonly DomainView[],
+  files: EmulatorFiles,
+): Promise<ReadonlyMap<string, string>> {
+  const capabilities = hypervisor?.capabilities;
+  if (capabilities === undefined) return new Map();
+  return findEmulatorPaths(
+    capabilities,
+    domains.flatMap(({ current }) => current ?? []),
+    files,
+  );
+}
+
+function withPaths(
+  hypervisor: HypervisorFacts | undefined,
+  paths: ReadonlyMap<string, string>,
+): HypervisorFacts | undefined {
+  if (hypervisor?.capabilities === undefined || paths.size === 0) return hypervisor;
+  return { ...hypervisor, capabilities: withEmulatorPaths(hypervisor.capabilities, paths) };
 }

@@ -38,7 +38,7 @@ export function createSelfMetrics(): SelfMetrics {
   for (const name of LEFT_OUT) registry.removeSingleMetric(name);
   const calls = new Counter({
     name: 'libvirt_exporter_rpc_calls_total',
-    help: 'Calls sent to libvirt, by procedure; all of them only read.',
+    help: 'Calls sent to libvirt, by procedure.',
     labelNames: ['procedure'],
     registers: [registry],
   });

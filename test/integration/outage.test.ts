@@ -128,6 +128,11 @@ test('a libvirtd that hangs costs a scrape no more than its own timeout', async 
     const text = await exporter.scrapeText({ 'X-Prometheus-Scrape-Timeout-Seconds': '2' });
     expect(text).toContain('\nlibvirt_up 0\n');
     expect(performance.now() - begun).toBeLessThan(2_000);
+    // Not ready once the call is past --libvirt.timeout, though the socket is open.
+    await waitFor(async () => ((await fetch(`${exporter.url}/-/ready`)).status === 503 ? true : undefined), {
+      what: 'the exporter to be not ready',
+      timeoutMs: 15_000,
+    });
   } finally {
     process.kill(pid, 'SIGCONT');
   }

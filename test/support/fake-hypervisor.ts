@@ -33,9 +33,13 @@ export function fakeUuid(number: number): string {
   return `00000000-0000-4000-8000-${String(number).padStart(12, '0')}`;
 }
 
-/** Answers every call of the inventory from a list of domains. */
-export function fakeHypervisor(domains: () => readonly FakeDomain[]): CallHandler {
+/** Answers every call of the inventory from a list of domains; `first` sees each call, and may take it. */
+export function fakeHypervisor(
+  domains: () => readonly FakeDomain[],
+  first?: (call: IncomingCall) => boolean,
+): CallHandler {
   return afterHandshake((call) => {
+    if (first?.(call) === true) return undefined;
     switch (call.procedure) {
       case 4: // CONNECT_GET_VERSION: 7.2.22
       case 157: // CONNECT_GET_LIB_VERSION

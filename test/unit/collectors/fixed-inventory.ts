@@ -124,6 +124,7 @@ function domain(name: string, changes: Partial<DomainFacts> = {}): DomainFacts {
     problem: undefined,
     startedWithVersion: undefined,
     startSeenSeconds: undefined,
+    startIsCertain: true,
     process: {
       pid: 1_000 + number,
       startSeconds: BOOTED + 7_200 + number / 4,

@@ -124,10 +124,13 @@ describe('deadlines', () => {
       if (call.serial === 1) waiting.push(call);
       else call.reply(VERSION_PAYLOAD);
     });
+    expect(connection.isAnswering).toBe(true);
     await expect(version(connection, 20)).rejects.toMatchObject({ code: 'ERR_LIBVIRT_TIMEOUT' });
+    expect(connection.isAnswering).toBe(false);
     waiting[0]?.reply(VERSION_PAYLOAD);
     await expect(version(connection)).resolves.toBe(7_002_022);
     expect(connection.isOpen).toBe(true);
+    expect(connection.isAnswering).toBe(true);
   });
 
   test('an unanswered call keeps its place, since the daemon still counts it', async () => {

@@ -1,0 +1,46 @@
+import type { EmulatorFiles } from '../host/emulator-files.ts';
+import { type Capabilities, emulatorsOf } from '../inventory/capabilities.ts';
+import type { DomainConfig } from '../inventory/domain-config.ts';
+
+/**
+ * Scripts or links of the distributions' packages that start the host's own emulator. libvirt of Ubuntu 16.04 and older
+ * wrote them into the domains that it defined, and such domains still have them.
+ */
+const WRAPPERS: ReadonlySet<string> = new Set(['/usr/bin/kvm', '/usr/bin/kvm-spice']);
+
+/**
+ * Paths by which domains name an emulator that the capabilities have under another one: a wrapper, or a link to the same
+ * file. Each leads to the path of the capabilities.
+ */
+export async function findEmulatorPaths(
+  capabilities: Capabilities,
+  configs: Iterable<DomainConfig>,
+  files: EmulatorFiles,
+): Promise<ReadonlyMap<string, string>> {
+  const targets = new Map<string, string>();
+  const listedFor = new Map<string, readonly string[]>();
+  const looked = new Set<string>();
+  for (const { arch, emulator } of configs) {
+    if (emulator === undefined || looked.has(emulator)) continue;
+    looked.add(emulator);
+    const listed = listedFor.get(arch) ?? emulatorsOf(capabilities, arch);
+    listedFor.set(arch, listed);
+    if (listed.includes(emulator)) continue;
+    const target = WRAPPERS.has(emulator) ? listed[0] : await sameFile(emulator, listed, files);
+    if (target !== undefined) targets.set(emulator, target);
+  }
+  return targets;
+}
+
+async function sameFile(
+  path: string,
+  candidates: readonly string[],
+  files: EmulatorFiles,
+): Promise<string | undefined> {
+  const seen = await files.read([path, ...candidates]);
+  const file = seen.get(path);
+  return candidates.find((candidate) => {
+    const other = seen.get(candidate);
+    return file !== undefined && other?.dev === file.dev && other.ino === file.ino;
+  });
+}
