@@ -27,9 +27,8 @@ interface Step {
 }
 
 /**
- * Reads domains' configurations: the changed ones at once, those that could not be read before one after the other.
- * libvirt 11.0 to 11.4 waits for a domain's job, 30 s at most, before it tells its configuration: domains whose QEMU
- * hangs then keep one place busy, and not all of them.
+ * Reads domains' configurations: the changed ones at once; those that could not be read, with more patience, one after the
+ * other, so that domains whose QEMU hangs keep one place on the connection busy and not all of them.
  */
 export class ConfigReader {
   readonly #options: ConfigReaderOptions;
@@ -114,7 +113,7 @@ export class ConfigReader {
       if (client?.isOpen !== true) return;
       const transients = await this.#currentTransients(client);
       if (this.isPending(domain.uuid)) continue;
-      await this.#readOne(client, domain, transients);
+      await this.#readOne(client, domain, transients, true);
       this.read(); // it may have changed meanwhile
     }
   }
@@ -142,12 +141,17 @@ export class ConfigReader {
     if (domain === undefined) return;
     // Taken off the list before it is read: what changes during the reading is read once more.
     this.#changed.delete(domain.uuid);
-    await this.#readOne(client, domain, transients);
+    await this.#readOne(client, domain, transients, false);
   }
 
-  async #readOne(client: LibvirtClient, domain: DomainRef, transients: ReadonlySet<string>): Promise<void> {
+  async #readOne(
+    client: LibvirtClient,
+    domain: DomainRef,
+    transients: ReadonlySet<string>,
+    patience: boolean,
+  ): Promise<void> {
     this.#inHand.add(domain.uuid);
-    const reading = readDomain(client, domain, transients.has(domain.uuid));
+    const reading = readDomain(client, domain, transients.has(domain.uuid), patience);
     if (!(await settledWithin(reading, client.timeoutMs))) this.#options.onLate(domain, client.timeoutMs);
     const read = await reading;
     this.#inHand.delete(domain.uuid);

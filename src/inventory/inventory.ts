@@ -9,13 +9,15 @@ import { DomainList, type Listing } from './domain-list.ts';
 import type { DomainRecord, RecordProblem } from './domain-record.ts';
 import { type HypervisorFacts, readHypervisor } from './hypervisor.ts';
 import { type LifecycleEventName, lifecycleEventName, NO_EVENTS } from './lifecycle-events.ts';
-import type { DomainReading } from './read-domain.ts';
+import { DOMAIN_BUSY, type DomainReading } from './read-domain.ts';
 
 /** Of the time that a scrape has; the rest is for what was read to be measured and served. */
 const READING_SHARE = 0.5;
 const RESYNC_BATCH = 16;
 /** Code of the problem of a domain whose reading is not over. */
 const LATE = 'ERR_LIBVIRT_TIMEOUT';
+/** What is told of a domain before it is read with patience. */
+const HANGS: ReadonlySet<string> = new Set([LATE, DOMAIN_BUSY]);
 
 /** A domain as one scrape sees it. */
 export interface DomainView extends DomainRecord {
@@ -224,8 +226,8 @@ export class Inventory {
 
   #failed(domain: DomainRef, problem: RecordProblem): void {
     const before = this.#records.get(domain.uuid)?.problem;
-    // That it was late has been told already.
-    if (before?.code !== problem.code && before?.code !== LATE) {
+    // That it hangs has been told already.
+    if (before === undefined || (before.code !== problem.code && !HANGS.has(before.code))) {
       this.#log.warn(
         { domain: domain.name, ...problem },
         'domain cannot be read; what was known of it stays',

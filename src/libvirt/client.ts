@@ -4,7 +4,7 @@ import { type DomainEvent, decodeEvent, EVENT_KINDS } from './events.ts';
 import { closeConnection, openConnection } from './open.ts';
 import type { Procedure } from './procedure.ts';
 import * as procedures from './procedures.ts';
-import { connectGetAllDomainStats } from './stats-procedures.ts';
+import { CONTROL_OCCUPIED, connectGetAllDomainStats, domainGetControlInfo } from './stats-procedures.ts';
 import type { LibvirtTarget } from './uri.ts';
 import type { DomainRef } from './wire-types.ts';
 import type { Integer64 } from './xdr.ts';
@@ -120,6 +120,12 @@ export class LibvirtClient {
   /** Domains that exist only while they run. */
   transientDomains(): Promise<DomainRef[]> {
     return this.#call(procedures.connectListAllDomains, { flags: LIST_TRANSIENT });
+  }
+
+  /** For how long some call has waited for the domain's QEMU, in milliseconds; 0 when none does. Never waits itself. */
+  async occupiedMs(domain: DomainRef): Promise<number> {
+    const { state, milliseconds } = await this.#call(domainGetControlInfo, domain);
+    return state === CONTROL_OCCUPIED ? Number(milliseconds) : 0;
   }
 
   /** XML of the domain as it runs now, or its persistent configuration when it does not run. */

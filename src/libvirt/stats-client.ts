@@ -17,8 +17,6 @@ const NOWAIT = 1 << 29;
  * the daemon no longer works on one. It is the longest that Node's timers can wait, 24 days.
  */
 const NEVER_MS = 2 ** 31 - 1;
-/** virDomainControlState: a command waits for the monitor. */
-const CONTROL_OCCUPIED = 2;
 
 /** In seconds. */
 export interface CpuTimes {
@@ -106,7 +104,7 @@ export class StatsClient {
   /** Whether a command waits for this domain's monitor, which libvirt tells without waiting. */
   async isMonitorOccupied(domain: DomainRef): Promise<boolean> {
     const { state } = await this.#connection.call(stats.domainGetControlInfo, domain, NEVER_MS);
-    return state === CONTROL_OCCUPIED;
+    return state === stats.CONTROL_OCCUPIED;
   }
 
   storagePools(): Promise<StoragePoolRef[]> {

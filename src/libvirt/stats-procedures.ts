@@ -80,6 +80,9 @@ export const domainGetInfo = remote<DomainRef, { cpuTime: Integer64 }>(
   },
 );
 
+/** virDomainControlState: a command waits for the monitor. */
+export const CONTROL_OCCUPIED = 2;
+
 /** virDomainControlInfo: `state` is a virDomainControlState. Never waits for the domain. */
 export const domainGetControlInfo = remote<DomainRef, { state: number; milliseconds: Integer64 }>(
   'DOMAIN_GET_CONTROL_INFO',

@@ -8,6 +8,8 @@ export interface FakeDomain extends DomainRef {
   /** Answers GET_XML_DESC; throwing FakeFailure makes it an error, returning undefined leaves it unanswered. */
   xml: (flags: number) => string | undefined;
   transient?: boolean;
+  /** For how long a call has waited for its monitor; in milliseconds. */
+  occupiedMs?: number;
 }
 
 export class FakeFailure extends Error {
@@ -52,6 +54,8 @@ export function fakeHypervisor(
         return call.reply(statesReply(domains()));
       case 14:
         return answerXml(call, domains());
+      case 229:
+        return call.reply(controlInfoReply(calledDomain(call, domains())));
       default:
         return call.fail(1, `the fake hypervisor has no procedure ${call.procedure}`);
     }
@@ -88,18 +92,34 @@ function statesReply(domains: readonly FakeDomain[]): Buffer {
   return out.finish();
 }
 
-function answerXml(call: IncomingCall, domains: readonly FakeDomain[]): void {
+function calledDomain(call: IncomingCall, domains: readonly FakeDomain[]): FakeDomain | undefined {
   const reader = new XdrReader(call.payload);
   reader.string(4096);
   const uuid = reader.fixedOpaque(16).toString('hex');
-  reader.int();
-  const domain = domains.find((candidate) => candidate.uuid.replaceAll('-', '') === uuid);
+  return domains.find((candidate) => candidate.uuid.replaceAll('-', '') === uuid);
+}
+
+/** DOMAIN_GET_CONTROL_INFO: state, details, milliseconds. */
+function controlInfoReply(domain: FakeDomain | undefined): Buffer {
+  const waiting = domain?.occupiedMs ?? 0;
+  const [ok, occupied] = [0, 2];
+  return new XdrWriter()
+    .uint(waiting > 0 ? occupied : ok)
+    .uint(0)
+    .uint(0)
+    .uint(waiting)
+    .finish();
+}
+
+function answerXml(call: IncomingCall, domains: readonly FakeDomain[]): void {
+  const domain = calledDomain(call, domains);
   if (domain === undefined) {
     call.fail(42, 'Domain not found');
     return;
   }
+  const flags = call.payload.readUInt32BE(call.payload.length - 4);
   try {
-    const xml = domain.xml(reader.uint());
+    const xml = domain.xml(flags);
     if (xml !== undefined) call.reply(new XdrWriter().string(xml).finish());
   } catch (error) {
     if (!(error instanceof FakeFailure)) throw error;

@@ -112,6 +112,27 @@ describe('libvirt that takes its time', () => {
     expect(Object.values(machines(await snapshot()))).not.toContain(undefined);
   });
 
+  test('a domain whose QEMU keeps others waiting is left for later, when there is time', async () => {
+    const asked: string[] = [];
+    const busy = domain(1, {
+      occupiedMs: 5_000,
+      xml: () => {
+        asked.push('vm-1');
+        return domainXmlOf('pc-q35-3.1');
+      },
+    });
+    // Asked at this moment, as any domain may be.
+    const healthy = domain(2, { occupiedMs: 20 });
+    const { snapshot, inventory, warnings } = await setUp([busy, healthy]);
+    const seen = await snapshot();
+    expect(machines(seen)).toEqual({ 'vm-1': undefined, 'vm-2': 'pc-q35-7.2' });
+    expect(seen.domains[0]?.problem).toMatchObject({ code: 'ERR_DOMAIN_BUSY' });
+    expect(asked).toEqual([]);
+    await inventory.retryFailed();
+    expect(machines(await snapshot())).toMatchObject({ 'vm-1': 'pc-q35-3.1' });
+    expect(warnings).toEqual(['vm-1']);
+  });
+
   test('a domain that changes while another hangs is read at once', async () => {
     let machine = 'pc-q35-3.1';
     const changing = domain(2, { id: -1, state: 5, xml: () => domainXmlOf(machine) });
