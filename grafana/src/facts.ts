@@ -100,8 +100,11 @@ export const FACT_COLUMNS: readonly Column[] = [
   },
 ];
 
-/** Two years of QEMU's releases: with more, every domain is listed, as each type has its end. */
-const RELEASES_AHEAD = 6;
+/**
+ * Three years of QEMU's releases: the upgrade of a distribution skips up to seven (Debian 12 to 13). With many more every
+ * domain is listed, as each type has its end.
+ */
+const RELEASES_AHEAD = 9;
 
 /**
  * What will be gone soon: one row a domain, with the hypervisor's QEMU beside the release that drops its type, how many

@@ -19,13 +19,13 @@ function toDo(): Section {
         id: 101,
         title: 'Who will not survive the next QEMU upgrades',
         description:
-          'By QEMU’s policy this release, one of the next six (two years), no longer has the machine type. Before it is installed: set a newer type, then stop and start.',
+          'By QEMU’s policy this release, one of the next nine (three years), no longer has the machine type. Before it is installed: set a newer type, then stop and start.',
         w: 14,
         h: 9,
         queries: removalQueries(),
         columns: REMOVAL_COLUMNS,
         sortBy: { title: 'Releases left', desc: false },
-        noValue: 'none within six releases',
+        noValue: 'none within nine releases',
       }),
       barChart({
         id: 102,

@@ -136,13 +136,13 @@ function domains(): Section {
         id: 105,
         title: 'Lost at one of the next QEMU upgrades',
         description:
-          'The QEMU release, one of the next six (two years), that by policy no longer has the machine type; the next first.',
+          'The QEMU release, one of the next nine (three years), that by policy no longer has the machine type; the next first.',
         w: 24,
         h: 8,
         queries: removalQueries(),
         columns: REMOVAL_COLUMNS,
         sortBy: { title: 'Releases left', desc: false },
-        noValue: 'none within six releases',
+        noValue: 'none within nine releases',
       }),
     ],
   };

@@ -14,8 +14,6 @@ const REASONS: readonly (readonly [beginning: string, reason: string])[] = [
   ['domain: What it ran on E', 'no change waits'],
   ['domain: Waits for a stop and start', 'no change waits'],
   ['fleet: Waits for a stop and start', 'no change waits'],
-  ['fleet: Who will not survive the next QEMU upgrades', 'the older type is there for eight more releases'],
-  ['hypervisor: Lost at one of the next QEMU upgrades', 'the older type is there for eight more releases'],
   ['fleet: Still on an old QEMU', 'both were started with the installed one'],
   ['domain: Lifecycle events', 'nothing happened to it since the exporter started'],
   ['hypervisor: Lifecycle events', 'nothing happened to them since the exporter started'],

@@ -48,11 +48,11 @@ describe('beside another job, with all jobs chosen', () => {
   });
 });
 
-test('domains lost at the next upgrades are those within six releases, those that are lost already among them', async () => {
+test('domains lost at the next upgrades are those within nine releases, those that are lost already among them', async () => {
   const domains = [
     ['lost', 'pc-q35-2.4', '6.1', -3, 0],
-    ['soon', 'pc-q35-2.5', '9.0', 6, 1],
-    ['later', 'pc-q35-2.6', '9.1', 7, 1],
+    ['soon', 'pc-q35-2.5', '10.0', 9, 1],
+    ['later', 'pc-q35-2.6', '10.1', 10, 1],
   ] as const;
   const of = (domain: string): string => `${OURS},domain="${domain}"`;
   const series = Object.fromEntries([
