@@ -8,7 +8,7 @@ import { CALLS_AT_A_TIME, type PendingCalls } from './pending-calls.ts';
 import type { Batch, LateStats, Reading } from './reading.ts';
 
 /** What remains of a scrape's time has to do for a batch that is late, for those in it, and for others behind it. */
-export const ATTEMPTS = 4;
+const ATTEMPTS = 4;
 
 /**
  * `refused`: libvirt answered with an error. `unread`: it was not asked, or the connection is lost. A late call says

@@ -32,8 +32,8 @@ export class BulkReader {
   readonly #asker: StatsAsker;
   readonly #setAside: SetAside;
   readonly #culprits: Culprits;
-  /** Runs whose QEMU answered when it was asked last, by {@link runKey}. */
-  #answering: ReadonlySet<string> = new Set();
+  /** Runs that the last reading found busy to its end, by {@link runKey}. */
+  #busy: ReadonlySet<string> = new Set();
   #reading: Promise<unknown> = Promise.resolve();
   #careful: Promise<unknown> = Promise.resolve();
 
@@ -74,7 +74,8 @@ export class BulkReader {
     await this.#reading;
     reading.isOver = true;
     this.#patience.adapt(reading.slowestMs);
-    this.#remember(running, reading);
+    const busy = running.filter((domain) => reading.qemuAnswers(domain) === false);
+    this.#busy = new Set(busy.map(runKey));
     return { results: reading.results, error: reading.error };
   }
 
@@ -117,25 +118,15 @@ export class BulkReader {
     else void this.#culprits.suspectLater(batch, asked.late);
   }
 
-  /** Batch after batch, and only those whose QEMU answered the last time. */
+  /** Batch after batch, and those that were busy the last time only the next time: they may be about to hang. */
   async #readCarefully({ domains, groups }: Batch, reading: Reading): Promise<void> {
-    const isAnswering = (domain: DomainRef): boolean => this.#answering.has(runKey(domain));
     const before = this.#careful;
     const mine = (async () => {
       await before;
-      const answering = domains.filter(isAnswering);
-      if (answering.length > 0) await this.#readBatch({ domains: answering, groups }, reading);
+      const calm = domains.filter((domain) => !this.#busy.has(runKey(domain)));
+      if (calm.length > 0) await this.#readBatch({ domains: calm, groups }, reading);
     })();
     this.#careful = mine;
     await mine;
-  }
-
-  #remember(running: readonly DomainRef[], reading: Reading): void {
-    const answering = new Set<string>();
-    for (const domain of running) {
-      const key = runKey(domain);
-      if (reading.qemuAnswers(domain) ?? this.#answering.has(key)) answering.add(key);
-    }
-    this.#answering = answering;
   }
 }

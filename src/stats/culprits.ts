@@ -1,6 +1,6 @@
 import { forEachLimited, settledWithin } from '../concurrency.ts';
 import type { DomainRef } from '../libvirt/wire-types.ts';
-import { type Asked, ATTEMPTS, type StatsAsker } from './asker.ts';
+import type { Asked, StatsAsker } from './asker.ts';
 import { tellingGroups, withoutQemu, withQemu } from './groups.ts';
 import type { Patience } from './patience.ts';
 import { CALLS_AT_A_TIME } from './pending-calls.ts';
@@ -64,7 +64,7 @@ export class Culprits {
   /** Sets aside the suspects that hang; takes about as long as a late answer is waited for. */
   async judge(reading: Reading): Promise<void> {
     if (reading.suspects.size === 0) return;
-    if (reading.remainingMs > ATTEMPTS * this.#patience.ms) return this.#confirm(reading);
+    if (reading.remainingMs > 2 * this.#patience.ms) return this.#confirm(reading);
     void this.#confirm(reading.prolonged(performance.now() + AMPLE_MS));
   }
 
