@@ -26,7 +26,10 @@ function onTheAxis(spec: Omit<TimeSeriesSpec, 'w' | 'h' | 'aligned'>): Panel {
 
 function pressure(kind: 'waiting' | 'stalled'): string {
   const metric = `libvirt_domain_guest_pressure_${kind}_seconds_total`;
-  return `sum by (${ONE_DOMAIN}, resource) (${rate(metric, DOMAIN)})`;
+  // Seconds of pressure in each second between the probes that told of it: against the clock, a window that holds one
+  // probe more or less would show a saw.
+  const probed = rate('libvirt_domain_guest_probe_timestamp_seconds', DOMAIN);
+  return `sum by (${ONE_DOMAIN}, resource) (${rate(metric, DOMAIN)}) / on (${ONE_DOMAIN}) group_left () (sum by (${ONE_DOMAIN}) (${probed}) > 0)`;
 }
 
 function limitUse(what: 'bytes' | 'requests', direction: 'total' | 'read' | 'write'): string {
