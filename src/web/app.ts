@@ -57,8 +57,13 @@ export function createApp(options: WebOptions): Express {
   app.use(options.telemetryPath, compression({ level: COMPRESSION_LEVEL }));
   app.get(options.telemetryPath, async (request, response) => {
     const selects = selectCollectors(queryOf(request.originalUrl), options.collectors);
-    if (underWay >= MOST_SCRAPES) {
-      const message = `${MOST_SCRAPES} scrapes are under way already\n`;
+    // When the client leaves, Node emits `close` only on the response that has the socket: one that is queued behind it
+    // (HTTP pipelining) would hold its place for good.
+    const isQueued = response.socket === null;
+    if (isQueued || underWay >= MOST_SCRAPES) {
+      const message = isQueued
+        ? 'an earlier request of this connection is not answered yet\n'
+        : `${MOST_SCRAPES} scrapes are under way already\n`;
       response.status(503).set('Retry-After', RETRY_AFTER_SECONDS).type('text').send(message);
       return;
     }

@@ -312,7 +312,7 @@ describe('clients that are many, or do not read', () => {
   }
 
   const untilBegun = (held: { begun: () => number }, count: number) =>
-    waitFor(async () => held.begun() === count || undefined, {
+    waitFor(async () => held.begun() >= count || undefined, {
       what: `${count} scrapes to be under way`,
       timeoutMs: 5_000,
       everyMs: 5,
@@ -345,6 +345,52 @@ describe('clients that are many, or do not read', () => {
     await Promise.allSettled(left);
     expect((await fetch(`${url}/metrics`)).status).toBe(503);
     expect(held.begun()).toBe(16);
+  });
+
+  test('one that asks sixteen times without waiting, and hangs up, takes nothing from others', async () => {
+    const held = heldScrapes();
+    const { url, port } = await start({ scrape: held.scrape });
+    const accepted = new Promise<Socket>((resolve) => open[0]?.once('connection', resolve));
+    const socket = connect(port, '127.0.0.1');
+    socket.write('GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(16));
+    await untilBegun(held, 1);
+    const closed = once(await accepted, 'close');
+    socket.destroy();
+    await closed;
+    held.finish();
+    const before = held.begun();
+    const served = Array.from({ length: 16 }, () => fetch(`${url}/metrics`));
+    await untilBegun(held, before + 16);
+    held.finish();
+    expect((await Promise.all(served)).map(({ status }) => status)).toEqual(Array(16).fill(200));
+  });
+
+  test('a scrape that is sent before the one before it is answered is told to wait, the next one is served', async () => {
+    const held = heldScrapes();
+    const { port } = await start({ scrape: held.scrape });
+    const request = 'GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n';
+    const socket = connect(port, '127.0.0.1');
+    let answers = '';
+    socket.setEncoding('utf8').on('data', (text: string) => {
+      answers += text;
+    });
+    const untilAnswered = (statuses: string[]) =>
+      waitFor(
+        async () =>
+          statuses.join() ===
+            [...answers.matchAll(/^HTTP\/1\.1 (\d+)/gm)].map(([, status]) => status).join() || undefined,
+        { what: `the answers ${statuses.join()}`, timeoutMs: 5_000, everyMs: 5 },
+      );
+    socket.write(request.repeat(2));
+    await untilBegun(held, 1);
+    held.finish();
+    await untilAnswered(['200', '503']);
+    expect(answers).toContain('an earlier request of this connection is not answered yet\n');
+    socket.write(request);
+    await untilBegun(held, 2);
+    held.finish();
+    await untilAnswered(['200', '503', '200']);
+    socket.destroy();
   });
 
   test.each(['', 'Accept-Encoding: gzip\r\n'])('one that takes nothing is cut off (%j)', async (header) => {
