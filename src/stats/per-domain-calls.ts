@@ -1,3 +1,4 @@
+import { settledWithin } from '../concurrency.ts';
 import {
   isNoDomain,
   LibvirtServerError,
@@ -6,7 +7,7 @@ import {
 } from '../libvirt/errors.ts';
 import type { StatsClient } from '../libvirt/stats-client.ts';
 import type { DomainRef } from '../libvirt/wire-types.ts';
-import type { PendingCalls } from './pending-calls.ts';
+import type { LateCall, PendingCalls } from './pending-calls.ts';
 import { runKey } from './run-key.ts';
 
 /** These calls take a tenth of a millisecond and wait for no QEMU. */
@@ -21,39 +22,54 @@ export interface PerDomainCallsOptions {
   readonly needsQemu: boolean;
 }
 
-/** Small calls about one domain each. One that hangs is not repeated for its domain until it has been answered. */
+/**
+ * Small calls about one domain each. A domain that has not answered one is not sent another: who asks meanwhile waits for
+ * that answer, until it has been waited for as long as it takes to say that the domain hangs.
+ */
 export class PerDomainCalls {
   readonly #options: PerDomainCallsOptions;
-  readonly #hung = new Set<string>();
+  readonly #late = new Map<string, LateCall<unknown>>();
 
   constructor(options: PerDomainCallsOptions) {
     this.#options = options;
   }
 
-  /** Undefined when there is no time for it until `deadline` (performance.now() milliseconds). */
+  /** Undefined when the time until `deadline` (performance.now() milliseconds) was too short to tell. */
   async ask<T>(
     domain: DomainRef,
     deadline: number,
     call: (client: StatsClient) => Promise<T>,
   ): Promise<PerDomainAnswer<T> | undefined> {
     const key = runKey(domain);
-    if (this.#hung.has(key)) return { error: late(domain) };
+    const before = this.#late.get(key);
+    if (before !== undefined) {
+      const overdueAt = before.sentAt + PATIENCE_MS;
+      const waitMs = Math.max(0, Math.min(overdueAt, deadline) - performance.now());
+      if (!(await settledWithin(before.pending, waitMs)))
+        return overdueAt <= deadline ? noAnswer(domain) : undefined;
+    }
     if (performance.now() >= deadline) return undefined;
     const { calls, needsQemu } = this.#options;
+    let isOverdue = false;
     try {
       const answer = await calls.ask(call, {
         needsQemu,
-        patienceMs: () => Math.min(PATIENCE_MS, deadline - performance.now()),
+        patienceMs: () => {
+          const remainingMs = deadline - performance.now();
+          isOverdue = remainingMs >= PATIENCE_MS;
+          return Math.min(PATIENCE_MS, remainingMs);
+        },
       });
       if (!answer.late) return { value: answer.value };
-      this.#hung.add(key);
+      this.#late.set(key, answer);
       const done = (): void => {
-        this.#hung.delete(key);
+        if (this.#late.get(key) === answer) this.#late.delete(key);
       };
       answer.pending.then(done, done);
-      return { error: late(domain) };
+      return isOverdue ? noAnswer(domain) : undefined;
     } catch (error) {
-      return saysItIsGone(error) ? 'gone' : { error };
+      if (saysItIsGone(error)) return 'gone';
+      return performance.now() < deadline ? { error } : undefined;
     }
   }
 }
@@ -64,11 +80,12 @@ function saysItIsGone(error: unknown): boolean {
   return isNotRunning || isNoDomain(error);
 }
 
-function late({ name }: DomainRef): LibvirtTransportError {
-  return new LibvirtTransportError('ERR_LIBVIRT_TIMEOUT', `${name}: no answer within ${PATIENCE_MS} ms`);
+function noAnswer({ name }: DomainRef): { readonly error: unknown } {
+  const message = `${name}: no answer within ${PATIENCE_MS} ms`;
+  return { error: new LibvirtTransportError('ERR_LIBVIRT_TIMEOUT', message) };
 }
 
-/** Of one round of calls whether all that were made failed, and why the first did. */
+/** Of one round of calls whether all that were made, with time to answer, failed, and why the first did. */
 export class Tally {
   #hasSucceeded = false;
   #error: unknown;
