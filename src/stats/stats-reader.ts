@@ -105,10 +105,8 @@ export class StatsReader {
     kinds: ReadonlySet<StatsKind>,
     { deadline, hasVcpus = () => false }: MeasureOptions,
   ): Promise<Measured> {
-    const groups = GROUP_KINDS.filter((kind) => kinds.has(kind)).reduce(
-      (sum, kind) => sum | StatsGroup[kind],
-      0,
-    );
+    const groupKinds = GROUP_KINDS.filter((kind) => kinds.has(kind));
+    const groups = groupKinds.reduce((sum, kind) => sum | StatsGroup[kind], 0);
     const groupsOf = (domain: Pick<DomainRef, 'uuid'>): number =>
       hasVcpus(domain) ? groups & ~StatsGroup.vcpu : groups;
     const reading = kinds.has('pools') ? this.#pools.read(deadline) : undefined;
@@ -120,15 +118,19 @@ export class StatsReader {
     const bulk = groups === 0 ? undefined : await this.#bulk.read(running, groupsOf, deadline);
     const [cpu, jobs] = await small;
     const pools = await reading;
+    const read: StatsKind[] = [];
+    if (bulk !== undefined && bulk.results.size > 0) read.push(...groupKinds);
+    if (cpu !== undefined && cpu.times.size > 0) read.push('cpu');
+    if (jobs !== undefined && jobs.jobs.size > 0) read.push('job');
     const failed = new Map<StatsKind, unknown>();
     if (bulk?.error !== undefined && bulk.results.size === 0) {
-      for (const kind of GROUP_KINDS) if (kinds.has(kind)) failed.set(kind, bulk.error);
+      for (const kind of groupKinds) failed.set(kind, bulk.error);
     }
     if (cpu?.failure !== undefined) failed.set('cpu', cpu.failure);
     if (jobs?.failure !== undefined) failed.set('job', jobs.failure);
     // Their reader has logged why.
     const unmeasured = new Set([...failed.keys(), ...(pools?.failed ? ['pools' as const] : [])]);
-    this.#note(kinds, failed);
+    this.#note(read, failed);
     return {
       of: (domain) => {
         if (domain.id < 0) return undefined;
@@ -146,10 +148,10 @@ export class StatsReader {
     };
   }
 
-  /** Logs once what cannot be measured at all, until that changes. */
-  #note(asked: ReadonlySet<StatsKind>, failed: ReadonlyMap<StatsKind, unknown>): void {
+  /** Logs once what cannot be measured at all, until that changes. A reading without time for a kind changes nothing. */
+  #note(read: readonly StatsKind[], failed: ReadonlyMap<StatsKind, unknown>): void {
     const worse = [...failed.keys()].filter((kind) => !this.#failing.has(kind));
-    const better = [...asked].filter((kind) => !failed.has(kind) && this.#failing.delete(kind));
+    const better = read.filter((kind) => this.#failing.delete(kind));
     const [first] = worse;
     if (first !== undefined) {
       for (const kind of worse) this.#failing.add(kind);

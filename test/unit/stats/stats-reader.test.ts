@@ -107,6 +107,8 @@ describe.each([1, 68])('a domain that libvirt fails on with error %i', (fails) =
       expect([...failed]).toEqual(kinds);
       await fleet.reader.measure(fleet.domains, new Set(['pools']), ample());
       await fleet.reader.measure(fleet.domains, new Set(['block', 'cpu']), ample());
+      const noTime = await fleet.reader.measure(fleet.domains, ALL, { deadline: performance.now() });
+      expect([...noTime.failed]).toEqual([]);
     }
     expect(fleet.log).toMatchObject([{ level: 40, kinds }]);
     for (const domain of fleet.domains) domain.fails = undefined;
