@@ -2,7 +2,7 @@ import { forEachLimited, settledWithin } from '../concurrency.ts';
 import type { DomainJob } from '../libvirt/stats-client.ts';
 import type { DomainRef } from '../libvirt/wire-types.ts';
 import { CALLS_AT_A_TIME } from './pending-calls.ts';
-import { type PerDomainCalls, Tally } from './per-domain-calls.ts';
+import { type PerDomainAnswer, type PerDomainCalls, Tally } from './per-domain-calls.ts';
 import { runKey } from './run-key.ts';
 
 /**
@@ -29,42 +29,59 @@ export interface JobReading {
 /** Reads the jobs of running domains: those under way each time, the rest for new ones every ten seconds. */
 export class JobReader {
   readonly #calls: PerDomainCalls;
-  #known = new Map<string, Known>();
+  readonly #known = new Map<string, Known>();
 
   constructor(calls: PerDomainCalls) {
     this.#calls = calls;
   }
 
   async read(running: readonly DomainRef[], deadline: number): Promise<JobReading> {
-    const before = this.#known;
-    this.#known = new Map();
+    this.#forgetAllBut(running);
     const now = performance.now();
     const isFresh = ({ job, lookedAt }: Known): boolean => job === 'none' && now - lookedAt < LOOK_AGAIN_MS;
-    const toAsk: DomainRef[] = [];
+    const jobs = new Map<string, DomainJob | 'none'>();
+    const toAsk: { domain: DomainRef; before: Known | undefined }[] = [];
     for (const domain of running) {
-      const known = before.get(runKey(domain));
-      if (known !== undefined && isFresh(known)) this.#known.set(runKey(domain), known);
-      else toAsk.push(domain);
+      const before = this.#known.get(runKey(domain));
+      if (before !== undefined && isFresh(before)) jobs.set(runKey(domain), before.job);
+      else toAsk.push({ domain, before });
     }
-    const reading = this.#known;
     const tally = new Tally();
-    const asking = forEachLimited(toAsk, CALLS_AT_A_TIME, async (domain) => {
+    const asking = forEachLimited(toAsk, CALLS_AT_A_TIME, async ({ domain, before }) => {
       const key = runKey(domain);
       const answer = await this.#calls.ask(domain, deadline, (client) => client.job(domain));
       tally.add(answer);
-      if (typeof answer !== 'object' || !('value' in answer)) return;
-      const known = before.get(key);
-      if (answer.value !== undefined) {
-        reading.set(key, { job: answer.value, lookedAt: performance.now() });
-      } else if (known !== undefined && known.isCarriedOver !== true) {
-        // The monitor is occupied, as a scrape's own calls can make it: for one round only, a hung QEMU occupies it too.
-        reading.set(key, { ...known, isCarriedOver: true });
-      }
+      if (answer === undefined) return;
+      const known = this.#learn(key, answer, before);
+      if (known !== undefined) jobs.set(key, known.job);
     });
     await settledWithin(asking, Math.max(0, deadline - performance.now()));
-    return {
-      jobs: new Map([...reading].map(([key, { job }]) => [key, job])),
-      failure: reading.size > 0 ? undefined : tally.failure,
-    };
+    return { jobs: new Map(jobs), failure: jobs.size > 0 ? undefined : tally.failure };
+  }
+
+  /** What is known after an answer. Another reading may have learnt of the domain since `before`. */
+  #learn(
+    key: string,
+    answer: PerDomainAnswer<DomainJob | 'none' | undefined>,
+    before: Known | undefined,
+  ): Known | undefined {
+    const isAnswer = typeof answer === 'object' && 'value' in answer;
+    let known: Known | undefined;
+    if (isAnswer && answer.value !== undefined) {
+      known = { job: answer.value, lookedAt: performance.now() };
+    } else if (isAnswer) {
+      // The monitor is occupied, as a scrape's own calls can make it: for one round only, a hung QEMU occupies it too.
+      const latest = this.#known.get(key);
+      if (latest !== before) return latest;
+      if (latest !== undefined && latest.isCarriedOver !== true) known = { ...latest, isCarriedOver: true };
+    }
+    if (known === undefined) this.#known.delete(key);
+    else this.#known.set(key, known);
+    return known;
+  }
+
+  #forgetAllBut(running: readonly DomainRef[]): void {
+    const keys = new Set(running.map(runKey));
+    for (const key of this.#known.keys()) if (!keys.has(key)) this.#known.delete(key);
   }
 }

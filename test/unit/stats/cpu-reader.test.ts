@@ -1,9 +1,7 @@
 import { afterEach, expect, test } from '@jest/globals';
-import { StatsClient } from '../../../src/libvirt/stats-client.ts';
 import { XdrWriter } from '../../../src/libvirt/xdr.ts';
 import { CpuReader } from '../../../src/stats/cpu-reader.ts';
-import { DaemonWorkers } from '../../../src/stats/daemon-workers.ts';
-import { PendingCalls } from '../../../src/stats/pending-calls.ts';
+import type { PendingCalls } from '../../../src/stats/pending-calls.ts';
 import { PerDomainCalls } from '../../../src/stats/per-domain-calls.ts';
 import { fakeUuid } from '../../support/fake-hypervisor.ts';
 import {
@@ -11,8 +9,8 @@ import {
   type FakeLibvirtd,
   type IncomingCall,
   startFakeLibvirtd,
-  targetOf,
 } from '../../support/fake-libvirtd.ts';
+import { callsTo } from './calls-to.ts';
 
 const RUN = { uuid: fakeUuid(1), name: 'vm', id: 1 };
 const GET_CPU_STATS = 262;
@@ -38,16 +36,7 @@ async function readerOf(cgroup: (call: IncomingCall) => void): Promise<CpuReader
       call.reply(info.fixedOpaque(hyper(7_000_000_000)).finish());
     }),
   );
-  calls = new PendingCalls({
-    workers: new DaemonWorkers(),
-    connect: () =>
-      StatsClient.connect({
-        target: targetOf(daemon.path),
-        timeoutMs: 1_000,
-        onClose: () => undefined,
-        onCallSent: () => undefined,
-      }),
-  });
+  calls = callsTo(daemon);
   return new CpuReader(new PerDomainCalls({ calls, needsQemu: false }));
 }
 

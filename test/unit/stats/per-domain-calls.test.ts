@@ -1,8 +1,6 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { StatsClient } from '../../../src/libvirt/stats-client.ts';
 import { XdrWriter } from '../../../src/libvirt/xdr.ts';
-import { DaemonWorkers } from '../../../src/stats/daemon-workers.ts';
-import { PendingCalls } from '../../../src/stats/pending-calls.ts';
+import type { PendingCalls } from '../../../src/stats/pending-calls.ts';
 import { PerDomainCalls, Tally } from '../../../src/stats/per-domain-calls.ts';
 import { waitFor } from '../../rig/wait.ts';
 import { fakeUuid } from '../../support/fake-hypervisor.ts';
@@ -11,8 +9,8 @@ import {
   type FakeLibvirtd,
   type IncomingCall,
   startFakeLibvirtd,
-  targetOf,
 } from '../../support/fake-libvirtd.ts';
+import { callsTo } from './calls-to.ts';
 
 const RUN = { uuid: fakeUuid(1), name: 'vm', id: 1 };
 const SHORT_MS = 40;
@@ -46,16 +44,7 @@ beforeEach(async () => {
       if (!isHanging) answer(call);
     }),
   );
-  pending = new PendingCalls({
-    workers: new DaemonWorkers(),
-    connect: () =>
-      StatsClient.connect({
-        target: targetOf(daemon.path),
-        timeoutMs: 1_000,
-        onClose: () => undefined,
-        onCallSent: () => undefined,
-      }),
-  });
+  pending = callsTo(daemon);
   calls = new PerDomainCalls({ calls: pending, needsQemu: false });
   // Connecting would take of the short times.
   expect(await ask(AMPLE_MS)).toEqual({ value: false });
