@@ -33,6 +33,19 @@ test('domains that another client is at work on when they are asked are asked ag
   expect(fleet.log).toEqual([]);
 });
 
+test('the last time a good while later, unless they were busy to the end of the last reading', async () => {
+  fleet = await startMeasuredFleet(40);
+  fleet.at(7).busyFor = 3;
+  expect(await fleet.complete()).toEqual(fleet.namesBut());
+  const timesAsked = async () => {
+    const before = fleet.fake.bulkCalls.length;
+    expect(await fleet.complete()).toEqual(fleet.namesBut(8));
+    return fleet.fake.bulkCalls.slice(before).filter(({ names }) => names.includes('vm-8')).length;
+  };
+  fleet.at(8).busy = true;
+  expect([await timesAsked(), await timesAsked()]).toEqual([4, 3]);
+});
+
 test('one that stays busy is incomplete, with what needs no QEMU, and nothing is said of it', async () => {
   fleet = await startMeasuredFleet(10);
   fleet.at(4).busy = true;
