@@ -4,7 +4,7 @@ import { MAX_IN_FLIGHT } from '../libvirt/connection.ts';
 import type { DomainRef } from '../libvirt/wire-types.ts';
 import { type DomainReading, readDomain } from './read-domain.ts';
 
-/** Two places on the connection stay free: one for the scrape's own call, one for the domain that is tried again. */
+/** Two places on the connection stay free: one for the scrape's own call, one for the domain that is read with patience. */
 const READERS = MAX_IN_FLIGHT - 2;
 /** A domain takes a millisecond or two to read; one that takes this long is busy, and nobody waits for it. */
 const LONG_MS = 1_000;
@@ -27,8 +27,8 @@ interface Step {
 }
 
 /**
- * Reads domains' configurations: the changed ones at once; those that could not be read, with more patience, one after the
- * other, so that domains whose QEMU hangs keep one place on the connection busy and not all of them.
+ * Reads domains' configurations: the changed ones at once; those whose QEMU hangs with patience, one after the other, so
+ * that they keep one place on the connection busy and not all of them.
  */
 export class ConfigReader {
   readonly #options: ConfigReaderOptions;
@@ -39,7 +39,9 @@ export class ConfigReader {
   readonly #steps = new Set<Step>();
   #readers = 0;
   #transients: Promise<ReadonlySet<string>> | undefined;
-  #retrying: Promise<void> | undefined;
+  #patient: Promise<void> | undefined;
+  /** Those that were read with patience since all had their turn. */
+  readonly #hadTurn = new Set<string>();
 
   constructor(options: ConfigReaderOptions) {
     this.#options = options;
@@ -61,6 +63,7 @@ export class ConfigReader {
 
   forget(uuid: string): void {
     this.#changed.delete(uuid);
+    this.#hadTurn.delete(uuid);
   }
 
   /** Whether a reading of the domain is to come or under way. */
@@ -97,25 +100,30 @@ export class ConfigReader {
     }
   }
 
-  /** Reads domains that nobody waits for, one at a time. Joins a retry that is under way. */
-  retry(domains: readonly DomainRef[]): Promise<void> {
-    this.#retrying ??= this.#retry(domains)
+  /**
+   * Reads one of the domains with patience, if none is being read so: in turn, the one that has waited longest. Resolves
+   * when the reading is over.
+   */
+  readPatiently(domains: readonly DomainRef[]): Promise<void> {
+    this.#patient ??= this.#readNextPatiently(domains)
       .catch(this.#options.onInterrupted)
       .finally(() => {
-        this.#retrying = undefined;
+        this.#patient = undefined;
       });
-    return this.#retrying;
+    return this.#patient;
   }
 
-  async #retry(domains: readonly DomainRef[]): Promise<void> {
+  async #readNextPatiently(domains: readonly DomainRef[]): Promise<void> {
     const client = this.#client;
-    for (const domain of domains) {
-      if (client?.isOpen !== true) return;
-      const transients = await this.#currentTransients(client);
-      if (this.isPending(domain.uuid)) continue;
-      await this.#readOne(client, domain, transients, true);
-      this.read(); // it may have changed meanwhile
-    }
+    if (client?.isOpen !== true) return;
+    const transients = await this.#currentTransients(client);
+    const idle = domains.filter(({ uuid }) => !this.isPending(uuid));
+    if (idle.every(({ uuid }) => this.#hadTurn.has(uuid))) this.#hadTurn.clear();
+    const domain = idle.find(({ uuid }) => !this.#hadTurn.has(uuid));
+    if (domain === undefined) return;
+    this.#hadTurn.add(domain.uuid);
+    await this.#readOne(client, domain, transients, true);
+    this.read(); // it may have changed meanwhile
   }
 
   async #readChanged(client: LibvirtClient): Promise<void> {

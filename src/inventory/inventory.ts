@@ -127,7 +127,7 @@ export class Inventory {
    * @throws LibvirtTransportError or LibvirtServerError when the list cannot be had
    */
   async snapshot(client: LibvirtClient, deadline: number): Promise<InventorySnapshot> {
-    const listing = await this.#list.ask(client);
+    const listing = await this.#list.latest(client, deadline);
     this.#reconcile(listing);
     this.#reader.read();
     const now = performance.now();
@@ -152,11 +152,18 @@ export class Inventory {
     }
   }
 
-  /** Reads again what could not be read the last time. No scrape waits for it. */
+  /**
+   * Reads again what could not be read the last time: all that can be read at once, then one of those whose QEMU hangs. No
+   * scrape waits for it.
+   */
   async retryFailed(): Promise<void> {
     if (this.#client?.isOpen !== true) return;
     if (this.#hypervisor !== undefined && this.#hypervisor.problems.length > 0) this.refreshHypervisor();
-    await this.#reader.retry([...this.#records.values()].filter(({ problem }) => problem !== undefined));
+    const failed = (): DomainRecord[] =>
+      [...this.#records.values()].filter(({ problem }) => problem !== undefined);
+    for (const record of failed()) if (!this.#reader.isPending(record.uuid)) this.#markChanged(record);
+    await this.#reader.settled(Number.POSITIVE_INFINITY);
+    await this.#reader.readPatiently(failed());
   }
 
   /** Those that could not be read the last time are left to {@link retryFailed}, and keep nobody waiting. */

@@ -13,8 +13,8 @@ import type { Integer64 } from './xdr.ts';
 const LIST_TRANSIENT = 8;
 const XML_INACTIVE = 2;
 /**
- * libvirt waits 30 s for a domain's job before it gives up, and may take as long to probe its emulators. A call that is
- * given up earlier keeps its place on the connection all the same, and four of them end it.
+ * libvirt waits 30 s for a domain's job before it gives up, and may take as long to probe its emulators or to end a QEMU
+ * that hangs. A call that is given up earlier keeps its place on the connection all the same, and four of them end it.
  */
 const LIBVIRT_LONGEST_WAIT_MS = 45_000;
 /** virDomainStatsTypes: the group that costs libvirtd no word with QEMU. */
@@ -107,9 +107,13 @@ export class LibvirtClient {
     return this.#connection.call(procedures.connectGetCapabilities, undefined, this.#slowTimeoutMs);
   }
 
-  /** Every domain, running or not, with its state: one call that never waits for QEMU. */
+  /**
+   * Every domain, running or not, with its state: one call that says no word to QEMU. It waits for each domain's lock, as
+   * LIST_ALL_DOMAINS does; libvirt holds that of a domain whose hanging QEMU it ends (10 s for a stopped process).
+   */
   async domainStates(): Promise<DomainStateRecord[]> {
-    const records = await this.#call(connectGetAllDomainStats, { domains: [], stats: STATS_STATE, flags: 0 });
+    const args = { domains: [], stats: STATS_STATE, flags: 0 };
+    const records = await this.#connection.call(connectGetAllDomainStats, args, this.#slowTimeoutMs);
     return records.map(({ domain, params }) => ({
       domain,
       state: Number(params.get('state.state') ?? 0),
@@ -119,7 +123,8 @@ export class LibvirtClient {
 
   /** Domains that exist only while they run. */
   transientDomains(): Promise<DomainRef[]> {
-    return this.#call(procedures.connectListAllDomains, { flags: LIST_TRANSIENT });
+    const args = { flags: LIST_TRANSIENT };
+    return this.#connection.call(procedures.connectListAllDomains, args, this.#slowTimeoutMs);
   }
 
   /** For how long some call has waited for the domain's QEMU, in milliseconds; 0 when none does. Never waits itself. */

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { Lifecycle } from '../../../src/libvirt/events.ts';
 import { XdrWriter } from '../../../src/libvirt/xdr.ts';
-import { domainXmlOf, lifecycleEvent } from '../../support/fake-hypervisor.ts';
+import { domainXmlOf, FakeFailure, lifecycleEvent } from '../../support/fake-hypervisor.ts';
 import type { IncomingCall } from '../../support/fake-libvirtd.ts';
 import { domain, machines, setUp } from './set-up.ts';
 
@@ -133,6 +133,51 @@ describe('libvirt that takes its time', () => {
     expect(warnings).toEqual(['vm-1']);
   });
 
+  test('domains that answer again are read at once, however many others still hang', async () => {
+    const many = Array.from({ length: 6 }, (_, index) => domain(index + 1, { occupiedMs: 5_000 }));
+    const [first, , third] = many;
+    if (first === undefined || third === undefined) throw new Error('no domains');
+    const patient: string[] = [];
+    const { snapshot, inventory } = await setUp(
+      many.map((one) =>
+        Object.assign(one, {
+          // Never comes, for as long as its QEMU hangs.
+          xml: () => {
+            if (one.occupiedMs === 0) return domainXmlOf('pc-q35-7.2');
+            patient.push(one.name);
+            return undefined;
+          },
+        }),
+      ),
+      { timeoutMs: 100 },
+    );
+    await snapshot();
+    void inventory.retryFailed();
+    while (patient.length === 0) await snapshot();
+    expect(patient).toEqual(['vm-1']);
+    third.occupiedMs = 0;
+    void inventory.retryFailed();
+    const seen = async () => machines(await snapshot())['vm-3'];
+    while ((await seen()) === undefined);
+    expect(patient).toEqual(['vm-1']);
+  });
+
+  test('those that hang are read with patience in turn', async () => {
+    const patient: string[] = [];
+    const many = Array.from({ length: 3 }, (_, index) => {
+      const name = `vm-${index + 1}`;
+      const xml = (): string => {
+        patient.push(name);
+        throw new FakeFailure(68, 'cannot acquire state change lock');
+      };
+      return domain(index + 1, { occupiedMs: 5_000, xml });
+    });
+    const { snapshot, inventory } = await setUp(many);
+    await snapshot();
+    for (let round = 0; round < 4; round++) await inventory.retryFailed();
+    expect(patient).toEqual(['vm-1', 'vm-2', 'vm-3', 'vm-1']);
+  });
+
   test('a domain that changes while another hangs is read at once', async () => {
     let machine = 'pc-q35-3.1';
     const changing = domain(2, { id: -1, state: 5, xml: () => domainXmlOf(machine) });
@@ -160,6 +205,43 @@ describe('libvirt that takes its time', () => {
     await expect(under).rejects.toThrow('the list could not be made');
     for (const seen of await Promise.all(others)) expect(Object.keys(machines(seen))).toHaveLength(2);
     expect(callsSince().filter((procedure) => procedure === GET_ALL_DOMAIN_STATS)).toHaveLength(2);
+  });
+});
+
+describe('a list that waits for a domain whose QEMU is being ended', () => {
+  const BRIEF_MS = 800;
+
+  test('is made do without while libvirt answers otherwise, and asked for no second time', async () => {
+    const holding = hold(GET_ALL_DOMAIN_STATS);
+    const { snapshot, callsSince } = await setUp([domain(1), domain(2)], { first: holding.first });
+    await snapshot();
+    callsSince();
+    const held = holding.next();
+    for (let scrape = 0; scrape < 3; scrape++)
+      expect(Object.keys(machines(await snapshot(BRIEF_MS)))).toEqual(['vm-1', 'vm-2']);
+    expect(callsSince().filter((procedure) => procedure === GET_ALL_DOMAIN_STATS)).toHaveLength(1);
+    // Domain 2 is gone at last.
+    (await held).reply(statesOf(domain(1)));
+    expect(Object.keys(machines(await snapshot()))).toContain('vm-1');
+  });
+
+  test('is missed where libvirt answers nothing at all', async () => {
+    let silent = false;
+    const { snapshot } = await setUp([domain(1)], { first: () => silent });
+    await snapshot();
+    silent = true;
+    const begun = performance.now();
+    await expect(snapshot(BRIEF_MS)).rejects.toMatchObject({ code: 'ERR_LIBVIRT_TIMEOUT' });
+    expect(performance.now() - begun).toBeLessThan(2 * BRIEF_MS);
+  });
+
+  test('is missed where there was none before', async () => {
+    const holding = hold(GET_ALL_DOMAIN_STATS);
+    const held = holding.next();
+    const { snapshot } = await setUp([domain(1)], { first: holding.first });
+    await expect(snapshot(BRIEF_MS)).rejects.toMatchObject({ code: 'ERR_LIBVIRT_TIMEOUT' });
+    (await held).reply(statesOf(domain(1)));
+    expect(Object.keys(machines(await snapshot()))).toEqual(['vm-1']);
   });
 });
 
