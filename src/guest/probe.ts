@@ -93,16 +93,16 @@ const FROZEN_COMMANDS: ReadonlySet<string> = new Set([
  */
 export async function probeGuest(agent: GuestAgent, options: ProbeOptions): Promise<ProbeResult> {
   await attempt(() => agent.closeLeftOpen());
-  const info = options.lasting?.info ?? (await readInfo(agent));
+  const info = await infoNow(agent, options.lasting);
   const os =
     options.lasting?.os ?? (await ask(newAsking(agent, info), { execute: 'guest-get-osinfo' }, parseOsInfo));
   const asking = newAsking(agent, info, os.value?.id === WINDOWS);
-  const stat = await readFile(asking, GUEST_FILES.stat, parseProcStat);
   // One source for all probes of a run: the two round differently, and a counter must not seem to fall.
-  const cpu: Outcome<GuestCpu> =
-    refusal(info, 'guest-get-cpustats') === undefined
-      ? await ask(asking, { execute: 'guest-get-cpustats' }, parseCpuStats)
-      : procCpu(stat);
+  const told = offersCpuStats(info)
+    ? await ask(asking, { execute: 'guest-get-cpustats' }, parseCpuStats)
+    : undefined;
+  const stat = await readFile(asking, GUEST_FILES.stat, parseProcStat);
+  const cpu: Outcome<GuestCpu> = told ?? procCpu(stat);
   const memory = await readFile(asking, GUEST_FILES.meminfo, parseMeminfo);
   const pressure = await readPressure(asking);
   const agentLoad = await ask(asking, { execute: 'guest-get-load' }, parseLoad);
@@ -145,6 +145,19 @@ export async function probeGuest(agent: GuestAgent, options: ProbeOptions): Prom
 
 function procCpu({ value, reason }: Outcome<ProcStat>): Outcome<GuestCpu> {
   return value === undefined ? { reason } : { value: value.cpu };
+}
+
+/**
+ * What the agent can do. No probe begins by opening a file: what a stalled guest is sent first waits in its channel and
+ * is done when it wakes, and as libvirt then drops the answer nobody could close the file. The known facts will do where
+ * guest-get-cpustats comes next.
+ */
+async function infoNow(agent: GuestAgent, lasting: LastingFacts | undefined): Promise<GuestAgentInfo> {
+  return lasting !== undefined && offersCpuStats(lasting.info) ? lasting.info : readInfo(agent);
+}
+
+function offersCpuStats(info: GuestAgentInfo): boolean {
+  return refusal(info, 'guest-get-cpustats') === undefined;
 }
 
 async function readInfo(agent: GuestAgent): Promise<GuestAgentInfo> {

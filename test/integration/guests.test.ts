@@ -2,12 +2,21 @@ import { mkdtemp, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { agentRequests, guestShell, patientAgentCommand, readGuestFile, waitForAgent } from '../rig/agent.ts';
+import {
+  agentRequests,
+  guestOutput,
+  guestShell,
+  patientAgentCommand,
+  readGuestFile,
+  waitForAgent,
+} from '../rig/agent.ts';
 import { cleanUp } from '../rig/clean-up.ts';
 import { destroyGuest, runGuest, undefineGuest } from '../rig/domains.ts';
 import { startFleet } from '../rig/fleet.ts';
 import { linuxGuest } from '../rig/linux-guest.ts';
+import { freezeQemu, thawQemu } from '../rig/qemu-process.ts';
 import { virsh } from '../rig/virsh.ts';
+import { waitFor } from '../rig/wait.ts';
 import { type ExporterProcess, startExporterProcess } from '../support/exporter-process.ts';
 import type { Exposition } from '../support/exposition.ts';
 import { promtoolCheckMetrics } from '../support/promtool.ts';
@@ -202,6 +211,38 @@ describe('a guest that is well', () => {
       const resumed = performance.now();
       await exporter.scrapeUntil((seen) => answered(CALM)(seen) && missing(seen, CALM).cpu === undefined);
       expect(performance.now() - resumed).toBeLessThan(3_000);
+    },
+    BOOT_MS,
+  );
+
+  test(
+    'stalled until libvirt gave up on it, its agent is left with no open file',
+    async () => {
+      const silences = (seen: Exposition) =>
+        seen.value('libvirt_domain_guest_probe_errors_total', { domain: CALM, reason: 'agent_silent' }) ?? 0;
+      // Between two probes, so that it is the beginning of one that meets the stall.
+      const before = silences(await freshlyProbed(CALM));
+      await freezeQemu(CALM);
+      try {
+        await exporter.scrapeUntil((seen) => silences(seen) > before, BOOT_MS);
+      } finally {
+        await thawQemu(CALM);
+      }
+      // What waited in its channel was done before it answered this.
+      await freshlyProbed(CALM);
+      await waitFor(
+        async () => {
+          // Another probe may have a file open just now, and closes it.
+          const open = await guestOutput(CALM, 'ls -l /proc/$(pidof qemu-ga)/fd');
+          expect(open).toContain('/dev/vport');
+          return open.includes('-> /proc/') ? undefined : true;
+        },
+        { what: 'no file open in the agent', timeoutMs: 10_000 },
+      );
+      // Its statistics, too, are read again.
+      const readable = (seen: Exposition) =>
+        seen.value('libvirt_domain_scrape_success', { domain: CALM }) === 1;
+      await exporter.scrapeUntil(readable, BOOT_MS);
     },
     BOOT_MS,
   );

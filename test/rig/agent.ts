@@ -91,6 +91,21 @@ export async function guestShell(name: string, script: string): Promise<void> {
   await patientAgentCommand(name, 'guest-exec', { path: '/bin/sh', arg: ['-c', script] });
 }
 
+/** Runs a shell command inside the guest and returns what it wrote. */
+export async function guestOutput(name: string, script: string): Promise<string> {
+  const args = { path: '/bin/sh', arg: ['-c', script], 'capture-output': true };
+  const started = Object(await patientAgentCommand(name, 'guest-exec', args));
+  const pid: unknown = Reflect.get(started, 'pid');
+  const ended = await waitFor(
+    async () => {
+      const status = Object(await patientAgentCommand(name, 'guest-exec-status', { pid }));
+      return Reflect.get(status, 'exited') === true ? status : undefined;
+    },
+    { what: `${name}: ${script} to end`, timeoutMs: 10_000 },
+  );
+  return Buffer.from(String(Reflect.get(ended, 'out-data') ?? ''), 'base64').toString('utf8');
+}
+
 /** A request as it reached the guest, in the order of arrival. */
 export interface AgentRequest {
   /** What is under `execute`; empty for what is no request. */

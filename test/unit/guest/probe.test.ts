@@ -28,13 +28,8 @@ test('a guest that tells everything has nothing missing, and no handle left open
 });
 
 const READ_FILE = ['guest-file-open', 'guest-file-read', 'guest-file-close'];
-/** What each probe asks: the agent's files and statistics, in this order. */
-const EACH_PROBE = [
-  ...READ_FILE,
-  'guest-get-cpustats',
-  ...[1, 2, 3, 4].flatMap(() => READ_FILE),
-  'guest-get-load',
-];
+/** What each probe asks: the agent's statistics and files, in this order. */
+const EACH_PROBE = ['guest-get-cpustats', ...[1, 2, 3, 4, 5].flatMap(() => READ_FILE), 'guest-get-load'];
 
 test('what seldom changes, five kubelet files included, is not asked again when it is known', async () => {
   const first = await probe();
@@ -141,9 +136,48 @@ describe('an agent that falls silent', () => {
   });
 
   test('at what is asked in each probe has not answered, whatever it said of itself', async () => {
-    const ended = await probe({ answers: { 'guest-file-open': silent } }).catch((error: unknown) => error);
+    const options = { answers: { 'guest-get-cpustats': silent } };
+    const ended = await probe(options).catch((error: unknown) => error);
     expect(ended).toMatchObject({ reason: 'agent_silent' });
   });
+});
+
+describe('a guest that is stalled when it is asked, and wakes after libvirt gave up', () => {
+  /** As libvirt does it: the first command waits in the channel, the others are never sent, its answer is dropped. */
+  async function stalledProbe(options: FakeAgentOptions, lasting: LastingFacts | undefined) {
+    const fake = fakeAgent(options);
+    const waiting: string[] = [];
+    const send = (command: string) => {
+      if (waiting.length === 0) waiting.push(command);
+      return Promise.reject(new LibvirtServerError(86, 10, 'Guest agent is not responding'));
+    };
+    const ended = probeGuest(new GuestAgent(send, new Set()), { lasting, filesystems: false });
+    await expect(ended).rejects.toMatchObject({ reason: 'agent_silent' });
+    for (const command of waiting) await fake.send(command);
+    return fake;
+  }
+
+  test.each<[string, FakeAgentOptions, string]>([
+    ['with cpustats', {}, 'guest-get-cpustats'],
+    ['without cpustats', { absent: ['guest-get-cpustats'] }, 'guest-info'],
+    ['that forbids cpustats', { disabled: ['guest-get-cpustats'] }, 'guest-info'],
+  ])('%s has opened nothing that nobody will close', async (_name, options, command) => {
+    for (const [lasting, first] of [
+      [undefined, 'guest-info'],
+      [(await probe(options)).lasting, command],
+    ] as const) {
+      const { received, open } = await stalledProbe(options, lasting);
+      expect(received).toEqual([first]);
+      expect(open.size).toBe(0);
+    }
+  });
+});
+
+test('an agent of which each probe asks nothing else is asked what it can do', async () => {
+  const silentSince = await probe({ absent: ['guest-get-cpustats', 'guest-get-load', 'guest-file-open'] });
+  const silent = () => new LibvirtServerError(86, 10, 'Guest agent is not responding');
+  const ended = probe({ answers: { 'guest-info': silent } }, silentSince.lasting);
+  await expect(ended).rejects.toMatchObject({ reason: 'agent_silent' });
 });
 
 describe('a probe ends at once when', () => {
