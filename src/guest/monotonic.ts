@@ -15,6 +15,8 @@ import {
 
 /** Counters of one guest, as one probe read them. */
 export interface CounterReading {
+  /** performance.now() milliseconds. */
+  readonly readAt: number;
   /** Names the run of the domain; another one than before means that every counter starts anew. */
   readonly runKey: string;
   /** Unix time in seconds; undefined when it cannot be read. */
@@ -35,14 +37,14 @@ export interface MonotonicState {
   readonly bootTimeSeconds: number | undefined;
   /** The highest total of each counter since the guest's start, in seconds. */
   readonly totals: Totals;
-  /** How many readings in a row had a counter below its total. */
-  readonly readingsRegressed: number;
+  /** Since which reading (its performance.now() milliseconds) a counter has been dropped. */
+  readonly droppedSince: ReadonlyMap<CounterName, number>;
 }
 
 export interface Advance {
   /** To be passed in with the next reading. */
   readonly state: MonotonicState;
-  /** Fit to be served: the reading's, without the regressed counters, and with iowait held at its highest. */
+  /** Fit to be served: the reading's, without the regressed counters, and with iowait held where it fell alone. */
   readonly cpu: GuestCpu | undefined;
   /** A resource whose waiting time regressed is left out as a whole. */
   readonly pressure: GuestPressure | undefined;
@@ -58,10 +60,10 @@ const BOOT_TIME_TOLERANCE_SECONDS = 5;
 
 /**
  * A counter may fall for good without a reboot: a CPU was unplugged (guest-get-cpustats tells those online only), or
- * the guest went back to a snapshot. After this many readings in a row the lower value is believed. At the default
- * interval its series was then absent for 5.5 minutes, so a rate over 5 minutes never sees the fall.
+ * the guest went back to a snapshot. After this time without a value the lower one is believed, so a rate over
+ * 5 minutes never sees the fall.
  */
-export const READINGS_UNTIL_BELIEVED = 12;
+export const BELIEVED_AFTER_MS = 5.5 * 60_000;
 
 /** Less than this share of its former total is a counter's beginning, not a part that was taken away. */
 const NEAR_ZERO = 0.1;
@@ -81,12 +83,11 @@ const MAY_DECREASE: CounterName = 'cpu.iowait';
  * - the boot time is unknown, before or now, libvirt saw the guest reboot or its agent come anew, and a counter fell,
  *   be it iowait by more than its wavering;
  * - the boot time is unknown, before or now, and more than half of the counters above zero fell to near zero; a CPU
- *   that is unplugged takes a part of them;
- * - counters stayed below their totals for {@link READINGS_UNTIL_BELIEVED} readings.
+ *   that is unplugged takes a part of them.
  *
- * Otherwise iowait is held at its highest, and any other counter that fell is dropped until it has reached its
- * total again. A guest that makes up another boot time for each probe, or restarts its agent, gets resets and no
- * errors: its own rates are wrong, and nothing grows.
+ * Otherwise iowait is held at its highest if no other mode fell. What else fell is dropped until it has reached its
+ * total again, or has been dropped for {@link BELIEVED_AFTER_MS}. A guest that makes up another boot time for each
+ * probe, or restarts its agent, gets resets and no errors: its own rates are wrong, and nothing grows.
  */
 export function advance(previous: MonotonicState | undefined, next: CounterReading): Advance {
   const counters = countersOf(next);
@@ -95,24 +96,30 @@ export function advance(previous: MonotonicState | undefined, next: CounterReadi
   const mayHaveBooted = bootTimeMoved(previous, next) ?? next.mayHaveBooted;
   if (fallen.length > 0 && wasRestarted(previous, next, counters)) return restart(next, counters);
   if (mayHaveBooted && iowaitStartedAnew(previous.totals, counters)) return restart(next, counters);
-  const readingsRegressed = fallen.length > 0 ? previous.readingsRegressed + 1 : 0;
-  if (readingsRegressed >= READINGS_UNTIL_BELIEVED) return restart(next, counters);
-  const totals = mayHaveBooted
-    ? highest(presentIn(counters, previous.totals), counters)
-    : highest(previous.totals, counters);
-  const bootTimeSeconds = next.bootTimeSeconds ?? previous.bootTimeSeconds;
+  const since = (name: CounterName): number => previous.droppedSince.get(name) ?? next.readAt;
+  const dropped = fallen.filter((name) => next.readAt - since(name) < BELIEVED_AFTER_MS);
+  const believed = fallen.filter((name) => !dropped.includes(name));
+  const known = mayHaveBooted ? presentIn(counters, previous.totals) : previous.totals;
+  const totals = highest(without(believed, known), counters);
+  // What this reading lacks was not served either.
+  const lacking = [...previous.droppedSince.keys()].filter((name) => !counters.has(name) && totals.has(name));
   return {
-    state: { runKey: next.runKey, bootTimeSeconds, totals, readingsRegressed },
-    cpu: next.cpu === undefined ? undefined : servedCpu(next.cpu, totals, fallen),
-    pressure: next.pressure === undefined ? undefined : servedPressure(next.pressure, fallen),
-    regressed: fallen,
+    state: {
+      runKey: next.runKey,
+      bootTimeSeconds: next.bootTimeSeconds ?? previous.bootTimeSeconds,
+      totals,
+      droppedSince: new Map([...dropped, ...lacking].map((name) => [name, since(name)])),
+    },
+    cpu: next.cpu === undefined ? undefined : servedCpu(next.cpu, totals, dropped),
+    pressure: next.pressure === undefined ? undefined : servedPressure(next.pressure, dropped),
+    regressed: dropped,
   };
 }
 
 function restart(next: CounterReading, totals: Totals): Advance {
   const { runKey, bootTimeSeconds, cpu, pressure } = next;
   return {
-    state: { runKey, bootTimeSeconds, totals, readingsRegressed: 0 },
+    state: { runKey, bootTimeSeconds, totals, droppedSince: new Map() },
     cpu,
     pressure,
     regressed: [],
@@ -154,10 +161,17 @@ function countersOf({ cpu, pressure }: CounterReading): Totals {
   return counters;
 }
 
+/** iowait is among them only beside another mode: it then fell for the same reason, and would not soon be passed. */
 function fallenSince(totals: Totals, counters: Totals): readonly CounterName[] {
-  return [...counters]
-    .filter(([name, value]) => name !== MAY_DECREASE && value < (totals.get(name) ?? value))
+  const below = [...counters]
+    .filter(([name, value]) => value < (totals.get(name) ?? value))
     .map(([name]) => name);
+  const isOtherMode = (name: CounterName): boolean => name.startsWith('cpu.') && name !== MAY_DECREASE;
+  return below.some(isOtherMode) ? below : below.filter((name) => name !== MAY_DECREASE);
+}
+
+function without(names: readonly CounterName[], totals: Totals): Totals {
+  return new Map([...totals].filter(([name]) => !names.includes(name)));
 }
 
 /** Of a guest that may have booted since, the totals that a reading without the counter cannot confirm are void. */

@@ -17,12 +17,14 @@ export function takeAnswers(
   begun: number,
   mayHaveBooted: boolean,
 ): void {
+  const readAt = performance.now();
   const {
     cpu,
     pressure,
     regressed,
     state: counters,
   } = advance(state.counters, {
+    readAt,
     runKey: String(state.target.id),
     bootTimeSeconds: reading.bootTimeSeconds,
     mayHaveBooted,
@@ -38,7 +40,7 @@ export function takeAnswers(
   state.putOffs = 0;
   state.fault = undefined;
   state.refusal = undefined;
-  state.readAt = performance.now();
+  state.readAt = readAt;
   state.putOff = undefined;
   state.view = {
     agentUp: true,

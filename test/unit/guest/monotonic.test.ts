@@ -3,9 +3,9 @@ import fc from 'fast-check';
 import {
   type Advance,
   advance,
+  BELIEVED_AFTER_MS,
   type CounterReading,
   type MonotonicState,
-  READINGS_UNTIL_BELIEVED,
 } from '../../../src/guest/monotonic.ts';
 import { CPU_MODES, type GuestCpu, PRESSURE_RESOURCES } from '../../../src/guest/reading.ts';
 
@@ -21,6 +21,7 @@ const CPU: GuestCpu = {
   steal: 2,
 };
 const READING: CounterReading = {
+  readAt: 0,
   runKey: 'run-1',
   bootTimeSeconds: BOOT,
   mayHaveBooted: false,
@@ -211,13 +212,15 @@ describe('no restart', () => {
 
   test('everything falls at one and the same boot time', () => {
     const { cpu, regressed } = run({ ...READING, cpu: HALF });
-    expect(regressed).toEqual(['cpu.user', 'cpu.nice', 'cpu.system', 'cpu.idle', 'cpu.softirq', 'cpu.steal']);
-    expect(cpu).toEqual({
-      ...HALF,
-      ...Object.fromEntries(CPU_MODES.map((mode) => [mode, undefined])),
-      irq: 0,
-      iowait: 30,
-    });
+    expect(regressed).toEqual(CPU_MODES.filter((mode) => mode !== 'irq').map((mode) => `cpu.${mode}`));
+    expect(cpu).toEqual({ ...Object.fromEntries(CPU_MODES.map((mode) => [mode, undefined])), irq: 0 });
+  });
+
+  test('pressure that falls holds iowait all the same', () => {
+    const pressure = { io: { waitingSeconds: 19, stalledSeconds: 9 } };
+    const { cpu, regressed } = run(reading({ iowait: 29 }, { pressure }));
+    expect(cpu?.iowait).toBe(30);
+    expect(regressed).toEqual(['pressure.io.waiting', 'pressure.io.stalled']);
   });
 
   test('without a boot time one counter falls while others rise', () => {
@@ -228,19 +231,47 @@ describe('no restart', () => {
 });
 
 describe('counters that fell for good', () => {
-  const fallenFor = (count: number) =>
-    run(...Array.from({ length: count }, () => ({ ...READING, cpu: HALF })));
-
-  test('are dropped for a while, then believed', () => {
-    expect(fallenFor(READINGS_UNTIL_BELIEVED - 1).cpu?.user).toBeUndefined();
-    expect(fallenFor(READINGS_UNTIL_BELIEVED)).toMatchObject({ cpu: HALF, regressed: [] });
-    expect(fallenFor(READINGS_UNTIL_BELIEVED + 1)).toMatchObject({ cpu: HALF, regressed: [] });
+  const FELL_AT = 30_000;
+  const fell = (afterMs: number, cpu: GuestCpu | undefined = HALF): CounterReading => ({
+    ...READING,
+    readAt: FELL_AT + afterMs,
+    cpu,
   });
+  const ratedModes = ({ cpu }: Advance) =>
+    CPU_MODES.filter((mode) => mode !== 'irq' && cpu?.[mode] !== undefined);
+
+  test.each([1_000, 30_000, BELIEVED_AFTER_MS + 30_000])(
+    'are dropped, iowait with them, for longer than a rate looks back, and then believed: read every %i ms',
+    (intervalMs) => {
+      let last = run(fell(0));
+      for (let afterMs = 0; afterMs < BELIEVED_AFTER_MS; afterMs += intervalMs) {
+        last = advance(last.state, fell(afterMs));
+        expect(ratedModes(last)).toEqual([]);
+      }
+      const believed = advance(last.state, fell(BELIEVED_AFTER_MS));
+      expect(believed).toMatchObject({ cpu: HALF, regressed: [] });
+      expect(advance(believed.state, fell(BELIEVED_AFTER_MS + 1))).toMatchObject({
+        cpu: HALF,
+        regressed: [],
+      });
+    },
+  );
 
   test('are not believed when they were back in between', () => {
-    const nearly = fallenFor(READINGS_UNTIL_BELIEVED - 1);
-    const back = advance(nearly.state, READING);
-    expect(advance(back.state, { ...READING, cpu: HALF }).cpu?.user).toBeUndefined();
+    const back = run(fell(0), fell(BELIEVED_AFTER_MS - 1), fell(BELIEVED_AFTER_MS - 1, CPU));
+    expect(ratedModes(advance(back.state, fell(BELIEVED_AFTER_MS)))).toEqual([]);
+  });
+
+  test('are believed as soon where readings in between lacked them', () => {
+    const lacking = run(fell(0), fell(BELIEVED_AFTER_MS - 1, undefined));
+    expect(advance(lacking.state, fell(BELIEVED_AFTER_MS)).cpu).toEqual(HALF);
+  });
+
+  test('take nothing along that fell later', () => {
+    const later = { ...CPU, user: 50 };
+    const both = run(fell(0, later), fell(BELIEVED_AFTER_MS, { ...later, idle: 500, iowait: 15 }));
+    expect(both.cpu).toMatchObject({ user: 50, idle: undefined, iowait: undefined });
+    expect(both.regressed).toEqual(['cpu.idle', 'cpu.iowait']);
   });
 });
 
@@ -262,6 +293,7 @@ describe('a hostile guest', () => {
   });
   const totals = fc.record({ waitingSeconds: seconds.map((value) => value ?? 0), stalledSeconds: seconds });
   const anyReading: fc.Arbitrary<CounterReading> = fc.record({
+    readAt: fc.constant(0),
     runKey: fc.constantFrom('a', 'a', 'a', 'a', 'b'),
     bootTimeSeconds: fc.option(fc.constantFrom(BOOT, BOOT, BOOT, BOOT + 3, BOOT + 60, 0), { nil: undefined }),
     mayHaveBooted: fc.boolean(),
@@ -279,22 +311,28 @@ describe('a hostile guest', () => {
     ),
   });
 
-  test('never makes a served counter fall, but by a restart of them all; what is kept stays bounded', () => {
+  const pauses = fc.constantFrom(1_000, 60_000, BELIEVED_AFTER_MS - 1, BELIEVED_AFTER_MS);
+
+  test('never makes a served counter fall, but by a restart of them all or after a gap; what is kept stays bounded', () => {
     fc.assert(
-      fc.property(fc.array(anyReading, { maxLength: 40 }), (readings) => {
+      fc.property(fc.array(fc.tuple(anyReading, pauses), { maxLength: 40 }), (readings) => {
         let state: MonotonicState | undefined;
-        let highest = new Map<string, number>();
-        for (const next of readings) {
+        let last = new Map<string, { value: number; readAt: number }>();
+        let readAt = 0;
+        for (const [reading, pause] of readings) {
+          readAt += pause;
+          const next = { ...reading, readAt };
           const result = advance(state, next);
-          const sameLife = state !== undefined && keepsTotals(state, result.state, next);
-          if (!sameLife) highest = new Map();
+          if (state === undefined || isRestart(state, result, next)) last = new Map();
           for (const [name, value] of served(result)) {
-            expect(value).toBeGreaterThanOrEqual(highest.get(name) ?? 0);
-            highest.set(name, value);
+            const before = last.get(name);
+            if (before !== undefined && value < before.value)
+              expect(readAt - before.readAt).toBeGreaterThan(BELIEVED_AFTER_MS);
+            last.set(name, { value, readAt });
           }
-          if (!sameLife) expect(result.regressed).toEqual([]);
           expect(result.state.totals.size).toBeLessThanOrEqual(14);
-          expect(result.regressed.length).toBeLessThanOrEqual(13);
+          expect(result.state.droppedSince.size).toBeLessThanOrEqual(14);
+          expect(result.regressed.length).toBeLessThanOrEqual(14);
           state = result.state;
         }
       }),
@@ -303,10 +341,11 @@ describe('a hostile guest', () => {
   });
 });
 
-/** Whether nothing that the reading tells fell in the state: a restart is seen in totals that are lower than before. */
-function keepsTotals(before: MonotonicState, after: MonotonicState, next: CounterReading): boolean {
-  if (before.runKey !== next.runKey) return false;
-  return [...before.totals].every(([name, value]) => (after.totals.get(name) ?? -1) >= value);
+/** Whether what is kept was made of this reading alone. */
+function isRestart(before: MonotonicState, { state, regressed }: Advance, next: CounterReading): boolean {
+  if (before.runKey !== next.runKey) return true;
+  const fell = [...before.totals].some(([name, total]) => (state.totals.get(name) ?? -1) < total);
+  return fell && regressed.length === 0 && state.droppedSince.size === 0;
 }
 
 function served({ cpu, pressure }: Advance): [string, number][] {
