@@ -43,6 +43,8 @@ export interface GuestState {
   failures: number;
   /** Probes in a row that were put off, by a backup for example. */
   putOffs: number;
+  /** How many more probes it has to answer, and soon, until it counts as a guest that does. */
+  probation: number;
   /** How long the last probe took; undefined before the first one, and of an agent that came since. */
   tookMs: number | undefined;
   /** performance.now() milliseconds at which the next probe is due. */
@@ -101,6 +103,7 @@ export function newGuestState(
     unclosed: new Set(),
     failures: 0,
     putOffs: 0,
+    probation: 0,
     tookMs: undefined,
     quietUntil: Number.NEGATIVE_INFINITY,
     mountpoints: new Map(),

@@ -1,7 +1,12 @@
 import type { GuestState } from './guest-state.ts';
 
-/** A guest whose last probe took longer counts as a silent one when places are given out. */
+/** A guest whose probe took longer counts as a silent one when places are given out. */
 const SLOW_MS = 5_000;
+/**
+ * One good answer does not make a silent guest a good one: those that are silent every other time, or every tenth,
+ * would take all places at once again and again.
+ */
+const PROBATION_PROBES = 10;
 /** So does one whose probe has been running for this long. */
 const SLOW_SO_FAR_MS = 1_000;
 /** What a guest that was never asked is expected to take: one that is silent takes five seconds. */
@@ -58,7 +63,13 @@ function busy({ target }: GuestState): number {
   return target.busy ?? 0;
 }
 
-/** It did not answer the last time, or took long: it may not take the last place. */
-export function isSuspect({ view, tookMs }: GuestState): boolean {
-  return view.agentUp !== true || (tookMs ?? 0) > SLOW_MS;
+/** It did not answer lately, or took long, or was never asked: it may not take the last place. */
+export function isSuspect({ view, probation }: GuestState): boolean {
+  return view.agentUp !== true || probation > 0;
+}
+
+/** What a probe that has ended means for the places of the next ones. One that was put off proves nothing. */
+export function takeProof(state: GuestState, answered: boolean): void {
+  if (state.failures > 0 || (state.tookMs ?? 0) > SLOW_MS) state.probation = PROBATION_PROBES;
+  else if (answered) state.probation = Math.max(0, state.probation - 1);
 }

@@ -12,7 +12,7 @@ import {
 } from './guest-state.ts';
 import type { MissingReason } from './missing.ts';
 import { takeAnswers, takeEnd, viewNow } from './outcomes.ts';
-import { isSuspect, nextInLine, type TakenPlace } from './places.ts';
+import { isSuspect, nextInLine, type TakenPlace, takeProof } from './places.ts';
 import { ProbeEnded, probeGuest } from './probe.ts';
 
 export interface ProberOptions {
@@ -55,7 +55,7 @@ interface RunningProbe extends TakenPlace {
 
 /**
  * Probes guests in the background and keeps what they said. Scrapes read the last result and wait for no guest.
- * One place stays free for guests that answered the last time, and soon, so that silent ones, each of which holds
+ * One place stays free for guests that answered of late, and soon, so that silent ones, each of which holds
  * its place for libvirt's five seconds and then backs off, and those that draw out each answer never keep the others
  * waiting. As soon as a probe ends the next guest has its place.
  */
@@ -223,6 +223,7 @@ export class GuestProber {
       if (!answered) state.mayHaveBooted ||= mayHaveBooted;
       state.probing = false;
       state.tookMs = performance.now() - begun;
+      takeProof(state, answered);
       const inVain = Math.max(state.failures, state.putOffs - MAX_PUT_OFFS);
       const doublings = Math.min(Math.max(0, inVain - 1), 16);
       const backoff = Math.min(LONGEST_BACKOFF_MS, this.#options.intervalMs * 2 ** doublings);

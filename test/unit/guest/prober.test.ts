@@ -148,6 +148,35 @@ describe('many guests', () => {
     expect(Math.max(...gapsOf(begun, targets))).toBeLessThanOrEqual(4 * INTERVAL_MS);
   });
 
+  test.each([2, 5])(
+    'a hundred that are silent in one of %i probes do not keep the others waiting, once they are known',
+    async (period) => {
+      const healthy = Array.from({ length: 20 }, (_, index) => target(index));
+      const flapping = Array.from({ length: 100 }, (_, index) => target(index + 1_000));
+      const onAndOff = ({ id }: GuestTarget): FakeAgent => {
+        let probes = id;
+        return fakeAgent({
+          answers: {
+            'guest-get-cpustats': async () => {
+              probes += 1;
+              if (probes % period !== 0) return [];
+              await new Promise((resolve) => setTimeout(resolve, SYNC_MS));
+              return silent();
+            },
+          },
+        });
+      };
+      const agents = new Map(flapping.map((each) => [each.name, onAndOff(each)]));
+      const { prober, begun } = setUp([...healthy, ...flapping], (name) => agents.get(name) ?? fakeAgent());
+      await pass(20 * INTERVAL_MS);
+      for (const times of begun.values()) times.length = 0;
+      await pass(20 * INTERVAL_MS);
+      void prober.stop();
+      expect(Math.max(...gapsOf(begun, healthy))).toBeLessThanOrEqual(1.1 * INTERVAL_MS + 1_000);
+      expect(Math.min(...flapping.map(({ name }) => begun.get(name)?.length ?? 0))).toBeGreaterThan(0);
+    },
+  );
+
   test.each([2, 4])(
     'with %i places, those that answer are fresh among a hundred that are silent',
     async (concurrency) => {
