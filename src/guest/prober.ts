@@ -257,9 +257,14 @@ export class GuestProber {
     state.fault = message;
   }
 
-  /** What an event does; during a probe, whose end would undo it, it is done at the end. */
+  /**
+   * What an event does; during a probe, whose end would undo it, it is done at the end. Of the failures before it one
+   * stays: an agent that still starts may miss its first probe, and one that comes and goes is no good one.
+   */
   #startOver(state: GuestState, from: number): void {
     state.lasting = undefined;
+    state.failures = Math.min(state.failures, 1);
+    state.putOffs = 0;
     if (state.probing) state.kicked = true;
     else this.#bringForward(state, from);
   }

@@ -332,6 +332,37 @@ describe('an agent whose channel opens', () => {
   });
 });
 
+test.each<[string, () => Error, boolean]>([
+  ['silent, and its channel was seen to close', silent, true],
+  ['silent, and only an event told of its new agent', silent, false],
+  ['busy, and an event told of something new', () => new LibvirtServerError(68, 10, 'cannot acquire'), false],
+])(
+  'a guest that failed for an hour and misses the first probe after it came back has not long to wait: %s',
+  async (_name, failure, isSeen) => {
+    const targets = [target(1)];
+    const well = fakeAgent();
+    let failing = true;
+    const { prober } = setUp(targets, () => ({
+      ...well,
+      send: (command) => (failing ? Promise.reject(failure()) : well.send(command)),
+    }));
+    await pass(3_600_000);
+    if (isSeen) {
+      targets[0] = target(1, { agentChannel: 'disconnected' });
+      await pass(3_000);
+      targets[0] = target(1);
+    }
+    const { uuid, name, id } = target(1);
+    prober.handleEvent({ kind: 'agent', domain: { uuid, name, id } });
+    await pass(2_000);
+    expect(prober.view(uuid)?.agentUp).toBe(false);
+    failing = false;
+    await pass(2 * 1.1 * INTERVAL_MS + 500);
+    void prober.stop();
+    expect(prober.view(uuid)?.agentUp).toBe(true);
+  },
+);
+
 test('guests that are refused stay so while a way in is looked for', async () => {
   let refused = true;
   const { prober } = setUp(
