@@ -52,7 +52,7 @@ export function createApp(options: WebOptions): Express {
     response
       .status(ready ? 200 : 503)
       .type('text')
-      .send(ready ? 'libvirt answers\n' : 'no connection to libvirt\n');
+      .send(ready ? 'libvirt answers\n' : 'libvirt does not answer\n');
   });
   app.use(options.telemetryPath, compression({ level: COMPRESSION_LEVEL }));
   app.get(options.telemetryPath, async (request, response) => {
