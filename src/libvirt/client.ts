@@ -4,7 +4,7 @@ import { type DomainEvent, decodeEvent, EVENT_KINDS } from './events.ts';
 import { closeConnection, openConnection } from './open.ts';
 import type { Procedure } from './procedure.ts';
 import * as procedures from './procedures.ts';
-import { CONTROL_OCCUPIED, connectGetAllDomainStats, domainGetControlInfo } from './stats-procedures.ts';
+import { connectGetAllDomainStats, domainGetControlInfo } from './stats-procedures.ts';
 import type { LibvirtTarget } from './uri.ts';
 import type { DomainRef } from './wire-types.ts';
 import type { Integer64 } from './xdr.ts';
@@ -129,8 +129,8 @@ export class LibvirtClient {
 
   /** For how long some call has waited for the domain's QEMU, in milliseconds; 0 when none does. Never waits itself. */
   async occupiedMs(domain: DomainRef): Promise<number> {
-    const { state, milliseconds } = await this.#call(domainGetControlInfo, domain);
-    return state === CONTROL_OCCUPIED ? Number(milliseconds) : 0;
+    const { isOccupied, milliseconds } = await this.#call(domainGetControlInfo, domain);
+    return isOccupied ? Number(milliseconds) : 0;
   }
 
   /** XML of the domain as it runs now, or its persistent configuration when it does not run. */

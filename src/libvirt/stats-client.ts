@@ -103,8 +103,7 @@ export class StatsClient {
 
   /** Whether a command waits for this domain's monitor, which libvirt tells without waiting. */
   async isMonitorOccupied(domain: DomainRef): Promise<boolean> {
-    const { state } = await this.#connection.call(stats.domainGetControlInfo, domain, NEVER_MS);
-    return state === stats.CONTROL_OCCUPIED;
+    return (await this.#connection.call(stats.domainGetControlInfo, domain, NEVER_MS)).isOccupied;
   }
 
   storagePools(): Promise<StoragePoolRef[]> {

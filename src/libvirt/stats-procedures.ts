@@ -81,17 +81,17 @@ export const domainGetInfo = remote<DomainRef, { cpuTime: Integer64 }>(
 );
 
 /** virDomainControlState: a command waits for the monitor. */
-export const CONTROL_OCCUPIED = 2;
+const CONTROL_OCCUPIED = 2;
 
-/** virDomainControlInfo: `state` is a virDomainControlState. Never waits for the domain. */
-export const domainGetControlInfo = remote<DomainRef, { state: number; milliseconds: Integer64 }>(
+/** virDomainControlInfo: whether a command waits for the monitor, and for how long. Never waits for the domain. */
+export const domainGetControlInfo = remote<DomainRef, { isOccupied: boolean; milliseconds: Integer64 }>(
   'DOMAIN_GET_CONTROL_INFO',
   229,
   domainWithFlags,
   (reply) => {
     const state = reply.uint();
     reply.uint(); // details of an error
-    return { state, milliseconds: reply.uhyper() };
+    return { isOccupied: state === CONTROL_OCCUPIED, milliseconds: reply.uhyper() };
   },
 );
 
