@@ -2,8 +2,8 @@ import { spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { cleanUp } from '../test/rig/clean-up.ts';
-import { daemonState, startDaemon, stopDaemon } from '../test/rig/daemon.ts';
+import { cleanUp } from '../testbed/clean-up.ts';
+import { daemonState, startDaemon, stopDaemon } from '../testbed/daemon.ts';
 import {
   ensureDebianPackages,
   GUEST_PACKAGES,
@@ -11,7 +11,7 @@ import {
   MissingPackagesError,
   PACKAGING_PACKAGES,
   PROMETHEUS_PACKAGES,
-} from '../test/rig/packages.ts';
+} from '../testbed/packages.ts';
 
 /**
  * `npm test`: everything there is, from formatting to guests. Brings the rig up first, takes it down after,

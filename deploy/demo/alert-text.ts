@@ -1,4 +1,4 @@
-import type { WebhookAlert } from '../../test/monitoring/webhook.ts';
+import type { WebhookAlert } from '../../testbed/monitoring/webhook.ts';
 
 const WIDTH = 100;
 

@@ -1,18 +1,18 @@
 import { once } from 'node:events';
-import { type Monitoring, startMonitoring } from '../../test/monitoring/monitoring.ts';
-import type { WebhookAlert } from '../../test/monitoring/webhook.ts';
-import { cleanUp } from '../../test/rig/clean-up.ts';
-import { daemonState, startDaemon, stopDaemon } from '../../test/rig/daemon.ts';
-import { runShown } from '../../test/rig/exec.ts';
+import { cleanUp } from '../../testbed/clean-up.ts';
+import { daemonState, startDaemon, stopDaemon } from '../../testbed/daemon.ts';
+import { runShown } from '../../testbed/exec.ts';
+import { type ExporterProcess, startExporterProcess } from '../../testbed/exporter-process.ts';
+import { Exposition } from '../../testbed/exposition.ts';
+import { type Monitoring, startMonitoring } from '../../testbed/monitoring/monitoring.ts';
+import type { WebhookAlert } from '../../testbed/monitoring/webhook.ts';
 import {
   ensureDebianPackages,
   GUEST_PACKAGES,
   HYPERVISOR_PACKAGES,
   PROMETHEUS_PACKAGES,
-} from '../../test/rig/packages.ts';
-import { type Story, startStory } from '../../test/rig/story.ts';
-import { type ExporterProcess, startExporterProcess } from '../../test/support/exporter-process.ts';
-import { Exposition } from '../../test/support/exposition.ts';
+} from '../../testbed/packages.ts';
+import { type Story, startStory } from '../../testbed/story.ts';
 import { describeAlert } from './alert-text.ts';
 import { onInterruption, untilEnding } from './interruption.ts';
 import { summarize } from './summary.ts';

@@ -1,4 +1,4 @@
-import type { Exposition } from '../../test/support/exposition.ts';
+import type { Exposition } from '../../testbed/exposition.ts';
 
 /** What the exporter found, for people: a few lines a domain. */
 export function summarize(seen: Exposition, domains: readonly string[]): string {

@@ -1,4 +1,4 @@
-import type { Collector } from '../scrape/collector.ts';
+import type { Collector } from '../metrics/collector.ts';
 import { balloonCollector } from './balloon.ts';
 import { blockCollector } from './block.ts';
 import { configPendingCollector } from './config-pending.ts';

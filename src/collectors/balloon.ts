@@ -1,4 +1,4 @@
-import type { Collector } from '../scrape/collector.ts';
+import type { Collector } from '../metrics/collector.ts';
 import type { StatsFields } from '../stats/domain-stats.ts';
 import { counterOf, domainFamilies, gaugeOf, kibibyteCounter, kibibytes } from './stats-fields.ts';
 

@@ -1,4 +1,4 @@
-import { gauge, type MetricFamily } from '../scrape/metric-family.ts';
+import { gauge, type MetricFamily } from '../metrics/metric-family.ts';
 
 export interface BuildInfo {
   readonly version: string;

@@ -1,8 +1,8 @@
 import { CONFIG_CHANGES, pendingChanges } from '../drift/config-pending.ts';
 import { canonicalMachine } from '../inventory/capabilities.ts';
-import type { Collector } from '../scrape/collector.ts';
-import { flag, gauge } from '../scrape/metric-family.ts';
-import { createOffers } from './offers.ts';
+import type { Collector } from '../metrics/collector.ts';
+import { flag, gauge } from '../metrics/metric-family.ts';
+import { createOffers } from './supported-machines.ts';
 
 export const configPendingCollector: Collector = {
   name: 'config-pending',

@@ -1,5 +1,5 @@
-import type { Collector } from '../scrape/collector.ts';
-import { counter } from '../scrape/metric-family.ts';
+import type { Collector } from '../metrics/collector.ts';
+import { counter } from '../metrics/metric-family.ts';
 
 export const cpuCollector: Collector = {
   name: 'cpu',

@@ -1,6 +1,6 @@
-import type { Collector } from '../scrape/collector.ts';
-import type { DomainFacts } from '../scrape/facts.ts';
-import { flag, gauge, labelText } from '../scrape/metric-family.ts';
+import type { Collector } from '../metrics/collector.ts';
+import { flag, gauge, labelText } from '../metrics/metric-family.ts';
+import type { DomainFacts } from '../snapshot/snapshot.ts';
 import { DOMAIN_STATES } from './domain-states.ts';
 
 export const domainCollector: Collector = {

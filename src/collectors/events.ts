@@ -1,6 +1,6 @@
 import { LIFECYCLE_EVENTS } from '../inventory/lifecycle-events.ts';
-import type { Collector } from '../scrape/collector.ts';
-import { counter } from '../scrape/metric-family.ts';
+import type { Collector } from '../metrics/collector.ts';
+import { counter } from '../metrics/metric-family.ts';
 
 export const eventsCollector: Collector = {
   name: 'events',

@@ -1,7 +1,7 @@
-import { type MissingReason, PROBE_ERRORS } from '../guest/missing.ts';
-import type { Collector } from '../scrape/collector.ts';
-import type { DomainFacts } from '../scrape/facts.ts';
-import { counter, flag, gauge, labelText } from '../scrape/metric-family.ts';
+import { type MissingReason, PROBE_ERRORS } from '../guest/unavailable-reason.ts';
+import type { Collector } from '../metrics/collector.ts';
+import { counter, flag, gauge, labelText } from '../metrics/metric-family.ts';
+import type { DomainFacts } from '../snapshot/snapshot.ts';
 
 export const guestAgentCollector: Collector = {
   name: 'guest-agent',

@@ -1,6 +1,6 @@
-import { CPU_MODES } from '../guest/reading.ts';
-import type { Collector } from '../scrape/collector.ts';
-import { counter } from '../scrape/metric-family.ts';
+import { CPU_MODES } from '../guest/guest-sample.ts';
+import type { Collector } from '../metrics/collector.ts';
+import { counter } from '../metrics/metric-family.ts';
 
 export const guestCpuCollector: Collector = {
   name: 'guest-cpu',

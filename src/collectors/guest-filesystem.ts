@@ -1,5 +1,5 @@
-import type { Collector } from '../scrape/collector.ts';
-import { gauge, labelText } from '../scrape/metric-family.ts';
+import type { Collector } from '../metrics/collector.ts';
+import { gauge, labelText } from '../metrics/metric-family.ts';
 
 export const guestFilesystemCollector: Collector = {
   name: 'guest-filesystem',

@@ -1,5 +1,5 @@
-import type { Collector } from '../scrape/collector.ts';
-import { flag, gauge, type MetricFamily } from '../scrape/metric-family.ts';
+import type { Collector } from '../metrics/collector.ts';
+import { flag, gauge, type MetricFamily } from '../metrics/metric-family.ts';
 
 export const guestLoadCollector: Collector = {
   name: 'guest-load',

@@ -1,6 +1,6 @@
-import { PRESSURE_RESOURCES } from '../guest/reading.ts';
-import type { Collector } from '../scrape/collector.ts';
-import { counter } from '../scrape/metric-family.ts';
+import { PRESSURE_RESOURCES } from '../guest/guest-sample.ts';
+import type { Collector } from '../metrics/collector.ts';
+import { counter } from '../metrics/metric-family.ts';
 
 export const guestPressureCollector: Collector = {
   name: 'guest-pressure',

@@ -1,10 +1,10 @@
-import { countOffered, indexOfferedMachines } from '../drift/machine-type-offer.ts';
 import { policyDeprecated } from '../drift/machine-type-policy.ts';
 import { parseQemuVersion } from '../drift/qemu-release.ts';
+import { countOffered, indexOfferedMachines } from '../drift/supported-machines.ts';
 import { emulatorsOf, machinesFor } from '../inventory/capabilities.ts';
 import type { HypervisorFacts } from '../inventory/hypervisor.ts';
-import type { Collector } from '../scrape/collector.ts';
-import { gauge, labelText, type MetricFamily } from '../scrape/metric-family.ts';
+import type { Collector } from '../metrics/collector.ts';
+import { gauge, labelText, type MetricFamily } from '../metrics/metric-family.ts';
 import { DOMAIN_STATES } from './domain-states.ts';
 
 export const hypervisorCollector: Collector = {

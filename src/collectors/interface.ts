@@ -1,6 +1,6 @@
 import type { InterfaceConfig } from '../inventory/domain-config.ts';
-import type { Collector } from '../scrape/collector.ts';
-import { gauge, labelText } from '../scrape/metric-family.ts';
+import type { Collector } from '../metrics/collector.ts';
+import { gauge, labelText } from '../metrics/metric-family.ts';
 import { counterOf, itemFamilies } from './stats-fields.ts';
 
 const PREFIX = 'libvirt_domain_interface';

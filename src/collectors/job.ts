@@ -1,5 +1,5 @@
-import type { Collector } from '../scrape/collector.ts';
-import { flag, gauge } from '../scrape/metric-family.ts';
+import type { Collector } from '../metrics/collector.ts';
+import { flag, gauge } from '../metrics/metric-family.ts';
 import type { DomainJob } from '../stats/stats-reader.ts';
 
 /** virDomainJobOperation, by its number. */

@@ -1,8 +1,8 @@
-import { isOffered, judgeMachineType } from '../drift/machine-type-verdict.ts';
-import type { Collector } from '../scrape/collector.ts';
-import { flag, gauge, labelText } from '../scrape/metric-family.ts';
+import { isOffered, judgeMachineType } from '../drift/evaluate-machine-type.ts';
+import type { Collector } from '../metrics/collector.ts';
+import { flag, gauge, labelText } from '../metrics/metric-family.ts';
 import { createInstalledVersion } from './installed-version.ts';
-import { createOffers } from './offers.ts';
+import { createOffers } from './supported-machines.ts';
 
 export const machineTypeCollector: Collector = {
   name: 'machine-type',

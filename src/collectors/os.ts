@@ -1,9 +1,9 @@
 import { parseOsId } from '../drift/declared-os.ts';
 import { detectOs } from '../drift/os-detection.ts';
 import { type DetectedOs, judgeOsDrift, OS_DRIFT_STATES } from '../drift/os-drift.ts';
-import type { Collector } from '../scrape/collector.ts';
-import type { DomainFacts } from '../scrape/facts.ts';
-import { flag, gauge, labelText } from '../scrape/metric-family.ts';
+import type { Collector } from '../metrics/collector.ts';
+import { flag, gauge, labelText } from '../metrics/metric-family.ts';
+import type { DomainFacts } from '../snapshot/snapshot.ts';
 
 export const osCollector: Collector = {
   name: 'os',

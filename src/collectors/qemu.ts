@@ -1,8 +1,8 @@
 import { formatVersion } from '../drift/qemu-release.ts';
 import { judgeQemu } from '../drift/qemu-version.ts';
-import type { Collector } from '../scrape/collector.ts';
-import type { DomainFacts } from '../scrape/facts.ts';
-import { flag, gauge } from '../scrape/metric-family.ts';
+import type { Collector } from '../metrics/collector.ts';
+import { flag, gauge } from '../metrics/metric-family.ts';
+import type { DomainFacts } from '../snapshot/snapshot.ts';
 import { createInstalledVersion } from './installed-version.ts';
 
 export const qemuCollector: Collector = {

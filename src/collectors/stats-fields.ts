@@ -1,5 +1,5 @@
-import type { DomainFacts } from '../scrape/facts.ts';
-import { counter, gauge, type MetricFamily } from '../scrape/metric-family.ts';
+import { counter, gauge, type MetricFamily } from '../metrics/metric-family.ts';
+import type { DomainFacts } from '../snapshot/snapshot.ts';
 import type { StatsFields } from '../stats/domain-stats.ts';
 
 const KIBIBYTE = 1024;

@@ -1,5 +1,5 @@
-import type { Collector } from '../scrape/collector.ts';
-import { flag, gauge, labelText } from '../scrape/metric-family.ts';
+import type { Collector } from '../metrics/collector.ts';
+import { flag, gauge, labelText } from '../metrics/metric-family.ts';
 
 /** virStoragePoolState, by its number. */
 const STATES = ['inactive', 'building', 'running', 'degraded', 'inaccessible'] as const;

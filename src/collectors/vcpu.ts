@@ -1,6 +1,6 @@
-import type { Collector } from '../scrape/collector.ts';
-import type { DomainFacts } from '../scrape/facts.ts';
-import { gauge, type MetricFamily } from '../scrape/metric-family.ts';
+import type { Collector } from '../metrics/collector.ts';
+import { gauge, type MetricFamily } from '../metrics/metric-family.ts';
+import type { DomainFacts } from '../snapshot/snapshot.ts';
 import { gaugeOf, itemFamilies, nanoseconds } from './stats-fields.ts';
 
 const METRICS = [

@@ -1,4 +1,4 @@
-import type { GuestOs } from '../guest/reading.ts';
+import type { GuestOs } from '../guest/guest-sample.ts';
 import { parseOsId } from './declared-os.ts';
 import { OSINFO_BASES, OSINFO_ROLLING } from './os-bases.ts';
 import { windowsVersion } from './os-windows.ts';

@@ -1,4 +1,4 @@
-import type { GuestOs } from '../guest/reading.ts';
+import type { GuestOs } from '../guest/guest-sample.ts';
 
 // First build of each row: qga/commands-win32.c of QEMU 11, newest first.
 const SERVER_BUILDS = [

@@ -1,6 +1,6 @@
 import { encodeGuestCommand, type GuestCommand, type GuestFile } from './commands.ts';
-import { endsProbe, missingReason } from './missing.ts';
 import { parseFileOpen, parseFileRead } from './replies.ts';
+import { endsProbe, missingReason } from './unavailable-reason.ts';
 
 /** Sends one encoded command to one guest and returns the reply as the guest wrote it. */
 export type SendCommand = (command: string) => Promise<string>;

@@ -1,9 +1,14 @@
-import type { DomainRef } from '../libvirt/wire-types.ts';
-import { GUEST_FAMILIES, type GuestFamily, type MissingReason, type ProbeError } from './missing.ts';
+import type { DomainRef } from '../libvirt/types.ts';
+import type { GuestReading } from './guest-sample.ts';
 import type { MonotonicState } from './monotonic.ts';
 import type { LastingFacts } from './probe.ts';
-import type { GuestReading } from './reading.ts';
 import type { GuestFilesystem } from './replies.ts';
+import {
+  GUEST_FAMILIES,
+  type GuestFamily,
+  type MissingReason,
+  type ProbeError,
+} from './unavailable-reason.ts';
 
 /** A running domain that may be asked. */
 export interface GuestTarget extends DomainRef {

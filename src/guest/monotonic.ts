@@ -11,7 +11,7 @@ import {
   PRESSURE_RESOURCES,
   type PressureResource,
   type PressureTotals,
-} from './reading.ts';
+} from './guest-sample.ts';
 
 /** Counters of one guest, as one probe read them. */
 export interface CounterReading {

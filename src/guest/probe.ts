@@ -1,8 +1,7 @@
 import { type GuestAgent, GuestOverdueError } from './agent.ts';
 import { GUEST_FILES, type GuestCommand, type GuestFile, KUBELET_FILES } from './commands.ts';
-import { endsProbe, type GuestFamily, type MissingReason, missingReason } from './missing.ts';
+import type { GuestCpu, GuestOs, GuestPressure, GuestReading, PressureTotals } from './guest-sample.ts';
 import { type ProcStat, parseLoadavg, parseMeminfo, parsePressure, parseProcStat } from './procfs.ts';
-import type { GuestCpu, GuestOs, GuestPressure, GuestReading, PressureTotals } from './reading.ts';
 import {
   type GuestAgentInfo,
   type GuestFilesystem,
@@ -12,6 +11,7 @@ import {
   parseLoad,
   parseOsInfo,
 } from './replies.ts';
+import { endsProbe, type GuestFamily, type MissingReason, missingReason } from './unavailable-reason.ts';
 
 /** What changes seldom and is asked seldom. */
 export interface LastingFacts {

@@ -3,6 +3,7 @@ import { settledWithin } from '../concurrency.ts';
 import { LibvirtTransportError } from '../libvirt/errors.ts';
 import { type DomainEvent, Lifecycle } from '../libvirt/events.ts';
 import { GuestAgent, type SendCommand } from './agent.ts';
+import { takeAnswers, takeEnd, viewNow } from './apply-result.ts';
 import {
   allMissing,
   type GuestState,
@@ -10,10 +11,9 @@ import {
   type GuestView,
   newGuestState,
 } from './guest-state.ts';
-import type { MissingReason } from './missing.ts';
-import { takeAnswers, takeEnd, viewNow } from './outcomes.ts';
-import { isSuspect, nextInLine, type TakenPlace, takeProof } from './places.ts';
 import { ProbeEnded, probeGuest } from './probe.ts';
+import { isSuspect, nextInLine, type TakenPlace, takeProof } from './probe-schedule.ts';
+import type { MissingReason } from './unavailable-reason.ts';
 
 export interface ProberOptions {
   readonly intervalMs: number;

@@ -3,7 +3,6 @@
  * no kernel writes. Text may be cut at its end: a last line without its line feed is not read.
  */
 
-import { GuestReplyError } from './guest-text.ts';
 import {
   CPU_MODES,
   type CpuMode,
@@ -11,7 +10,8 @@ import {
   type GuestLoad,
   type GuestMemory,
   type PressureTotals,
-} from './reading.ts';
+} from './guest-sample.ts';
+import { GuestReplyError } from './guest-text.ts';
 
 /**
  * /proc/stat is the largest of them: a line of some 100 characters for each of 1024 CPUs, and one that lists

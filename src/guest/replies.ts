@@ -4,9 +4,9 @@
  */
 
 import { z } from 'zod';
+import { CPU_MODES, type CpuMode, type GuestCpu, type GuestLoad, type GuestOs } from './guest-sample.ts';
 import { cleanText, GuestReplyError } from './guest-text.ts';
 import { boundedArray, parseReply } from './json.ts';
-import { CPU_MODES, type CpuMode, type GuestCpu, type GuestLoad, type GuestOs } from './reading.ts';
 
 /** The largest honest one, guest-info with some 70 commands of 80 characters, is a tenth of it. */
 const MAX_REPLY_CHARACTERS = 64 * 1024;

@@ -1,7 +1,7 @@
 import { settledWithin } from '../concurrency.ts';
-import type { LibvirtClient } from '../libvirt/client.ts';
-import { MAX_IN_FLIGHT } from '../libvirt/connection.ts';
-import type { DomainRef } from '../libvirt/wire-types.ts';
+import type { LibvirtClient } from '../daemon/event-client.ts';
+import { MAX_IN_FLIGHT } from '../libvirt/rpc-connection.ts';
+import type { DomainRef } from '../libvirt/types.ts';
 import { type DomainReading, readDomain } from './read-domain.ts';
 
 /** Two places on the connection stay free: one for the scrape's own call, one for the domain that is read with patience. */

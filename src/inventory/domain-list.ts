@@ -1,5 +1,5 @@
 import { settledWithin } from '../concurrency.ts';
-import type { DomainStateRecord, LibvirtClient } from '../libvirt/client.ts';
+import type { DomainStateRecord, LibvirtClient } from '../daemon/event-client.ts';
 import { LibvirtTransportError } from '../libvirt/errors.ts';
 
 /** Which domains there are, as libvirt told at one moment. */

@@ -1,4 +1,4 @@
-import { formatVersion, type LibvirtClient } from '../libvirt/client.ts';
+import { formatVersion, type LibvirtClient } from '../daemon/event-client.ts';
 import { LibvirtServerError } from '../libvirt/errors.ts';
 import { type Capabilities, parseCapabilities } from './capabilities.ts';
 

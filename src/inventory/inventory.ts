@@ -1,9 +1,9 @@
 import type { Logger } from 'pino';
 import { settledWithin } from '../concurrency.ts';
-import type { DomainStateRecord, LibvirtClient } from '../libvirt/client.ts';
-import { formatVersion } from '../libvirt/client.ts';
+import type { DomainStateRecord, LibvirtClient } from '../daemon/event-client.ts';
+import { formatVersion } from '../daemon/event-client.ts';
 import { type DomainEvent, Lifecycle } from '../libvirt/events.ts';
-import type { DomainRef } from '../libvirt/wire-types.ts';
+import type { DomainRef } from '../libvirt/types.ts';
 import { ConfigReader } from './config-reader.ts';
 import { DomainList, type Listing } from './domain-list.ts';
 import type { DomainRecord, RecordProblem } from './domain-record.ts';

@@ -1,6 +1,6 @@
-import type { LibvirtClient } from '../libvirt/client.ts';
+import type { LibvirtClient } from '../daemon/event-client.ts';
 import { isNoDomain } from '../libvirt/errors.ts';
-import type { DomainRef } from '../libvirt/wire-types.ts';
+import type { DomainRef } from '../libvirt/types.ts';
 import type { DomainConfig } from './domain-config.ts';
 import type { RecordProblem } from './domain-record.ts';
 import { parseDomainXml } from './domain-xml.ts';

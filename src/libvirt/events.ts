@@ -1,4 +1,4 @@
-import { type DomainRef, readDomain, readString, readTypedParam } from './wire-types.ts';
+import { type DomainRef, readDomain, readString, readTypedParam } from './types.ts';
 import type { XdrReader } from './xdr.ts';
 
 /** Domain events as the inventory sees them. Numbers: libvirt's include/libvirt/libvirt-domain.h. */

@@ -1,6 +1,6 @@
 import { forEachLimited } from '../concurrency.ts';
 import { LibvirtServerError, LibvirtTransportError } from '../libvirt/errors.ts';
-import type { DomainRef } from '../libvirt/wire-types.ts';
+import type { DomainRef } from '../libvirt/types.ts';
 import { isComplete, parseDomainStats } from './domain-stats.ts';
 import { tellingGroups, withQemu } from './groups.ts';
 import type { Patience } from './patience.ts';

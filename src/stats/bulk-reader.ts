@@ -1,14 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { forEachLimited, settledWithin } from '../concurrency.ts';
-import type { DomainRef } from '../libvirt/wire-types.ts';
+import type { DomainRef } from '../libvirt/types.ts';
 import { StatsAsker } from './asker.ts';
 import { Culprits } from './culprits.ts';
+import { runKey } from './domain-run-id.ts';
 import { tellingGroups, withoutQemu, withQemu } from './groups.ts';
 import { Patience } from './patience.ts';
 import { CALLS_AT_A_TIME, type PendingCalls } from './pending-calls.ts';
 import { type Batch, type BulkResults, batchesOf, Reading } from './reading.ts';
-import { runKey } from './run-key.ts';
 import { SetAside } from './set-aside.ts';
 
 /**

@@ -1,10 +1,10 @@
 import { forEachLimited, settledWithin } from '../concurrency.ts';
+import type { CpuTimes, StatsClient } from '../daemon/stats-client.ts';
 import { LibvirtServerError } from '../libvirt/errors.ts';
-import type { CpuTimes, StatsClient } from '../libvirt/stats-client.ts';
-import type { DomainRef } from '../libvirt/wire-types.ts';
+import type { DomainRef } from '../libvirt/types.ts';
+import { runKey } from './domain-run-id.ts';
 import { CALLS_AT_A_TIME } from './pending-calls.ts';
 import { type PerDomainCalls, Tally } from './per-domain-calls.ts';
-import { runKey } from './run-key.ts';
 
 /** VIR_ERR_NO_SUPPORT, VIR_ERR_OPERATION_INVALID, VIR_ERR_OPERATION_UNSUPPORTED: no cgroup that counts. */
 const NO_CGROUP: ReadonlySet<number> = new Set([3, 55, 84]);

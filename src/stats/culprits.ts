@@ -1,11 +1,11 @@
 import { forEachLimited, settledWithin } from '../concurrency.ts';
-import type { DomainRef } from '../libvirt/wire-types.ts';
+import type { DomainRef } from '../libvirt/types.ts';
 import type { Asked, StatsAsker } from './asker.ts';
+import { runKey } from './domain-run-id.ts';
 import { tellingGroups, withoutQemu, withQemu } from './groups.ts';
 import type { Patience } from './patience.ts';
 import { CALLS_AT_A_TIME } from './pending-calls.ts';
 import { type Batch, type LateStats, Reading, type Suspect } from './reading.ts';
-import { runKey } from './run-key.ts';
 import type { SetAside } from './set-aside.ts';
 
 /** How often a suspect is looked at before it is set aside, over as long as a late answer was waited for. */

@@ -1,4 +1,4 @@
-import type { TypedValue } from '../libvirt/wire-types.ts';
+import type { TypedValue } from '../libvirt/types.ts';
 
 /** Values of one thing (a disk, an interface, a vCPU) by libvirt's field names, `rd.bytes` for example. */
 export type StatsFields = ReadonlyMap<string, number>;

@@ -1,4 +1,4 @@
-import { StatsGroup } from '../libvirt/stats-client.ts';
+import { StatsGroup } from '../daemon/stats-client.ts';
 
 /** Of these groups, those that take a word with QEMU's monitor, or wait for whatever is at work on the domain. */
 export function withQemu(groups: number): number {

@@ -1,9 +1,9 @@
 import { forEachLimited, settledWithin } from '../concurrency.ts';
-import type { DomainJob } from '../libvirt/stats-client.ts';
-import type { DomainRef } from '../libvirt/wire-types.ts';
+import type { DomainJob } from '../daemon/stats-client.ts';
+import type { DomainRef } from '../libvirt/types.ts';
+import { runKey } from './domain-run-id.ts';
 import { CALLS_AT_A_TIME } from './pending-calls.ts';
 import { type PerDomainAnswer, type PerDomainCalls, Tally } from './per-domain-calls.ts';
-import { runKey } from './run-key.ts';
 
 /**
  * libvirt announces the end of a job and not its start. Asking every domain in every scrape would be half of all calls,

@@ -1,5 +1,5 @@
+import type { StatsClient } from '../daemon/stats-client.ts';
 import { LibvirtTransportError } from '../libvirt/errors.ts';
-import type { StatsClient } from '../libvirt/stats-client.ts';
 import type { DaemonWorkers, HeldWorker } from './daemon-workers.ts';
 
 /**

@@ -1,14 +1,14 @@
 import { settledWithin } from '../concurrency.ts';
+import type { StatsClient } from '../daemon/stats-client.ts';
 import {
   isNoDomain,
   LibvirtServerError,
   LibvirtTransportError,
   ServerErrorNumber,
 } from '../libvirt/errors.ts';
-import type { StatsClient } from '../libvirt/stats-client.ts';
-import type { DomainRef } from '../libvirt/wire-types.ts';
+import type { DomainRef } from '../libvirt/types.ts';
+import { runKey } from './domain-run-id.ts';
 import type { LateCall, PendingCalls } from './pending-calls.ts';
-import { runKey } from './run-key.ts';
 
 /** These calls take a tenth of a millisecond and wait for no QEMU. */
 const PATIENCE_MS = 1_000;

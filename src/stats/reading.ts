@@ -1,9 +1,9 @@
-import type { DomainStatsRecord } from '../libvirt/stats-procedures.ts';
-import type { DomainRef } from '../libvirt/wire-types.ts';
+import type { DomainStatsRecord } from '../libvirt/procedures/stats.ts';
+import type { DomainRef } from '../libvirt/types.ts';
+import { runKey } from './domain-run-id.ts';
 import { type DomainStats, isComplete, parseDomainStats } from './domain-stats.ts';
 import { withQemu } from './groups.ts';
 import type { LateCall } from './pending-calls.ts';
-import { runKey } from './run-key.ts';
 
 /**
  * Few enough that a domain that hangs keeps few others waiting, enough that the calls themselves cost nothing:

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
-import type { DomainRef } from '../libvirt/wire-types.ts';
+import type { DomainRef } from '../libvirt/types.ts';
+import { runKey } from './domain-run-id.ts';
 import { withoutQemu, withQemu } from './groups.ts';
-import { runKey } from './run-key.ts';
 
 /** How often a domain that is set aside is asked again, alone. */
 const RETRY_MS = 5_000;

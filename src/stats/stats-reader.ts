@@ -1,17 +1,17 @@
 import type { Logger } from 'pino';
 import { settledWithin } from '../concurrency.ts';
-import type { CpuTimes, DomainJob } from '../libvirt/stats-client.ts';
-import { StatsClient, StatsGroup } from '../libvirt/stats-client.ts';
+import type { CpuTimes, DomainJob } from '../daemon/stats-client.ts';
+import { StatsClient, StatsGroup } from '../daemon/stats-client.ts';
+import type { DomainRef } from '../libvirt/types.ts';
 import type { LibvirtTarget } from '../libvirt/uri.ts';
-import type { DomainRef } from '../libvirt/wire-types.ts';
 import { BulkReader } from './bulk-reader.ts';
 import { CpuReader } from './cpu-reader.ts';
 import { DaemonWorkers } from './daemon-workers.ts';
+import { runKey } from './domain-run-id.ts';
 import type { DomainStats } from './domain-stats.ts';
 import { JobReader } from './job-reader.ts';
 import { PendingCalls } from './pending-calls.ts';
 import { PerDomainCalls } from './per-domain-calls.ts';
-import { runKey } from './run-key.ts';
 import { type StoragePool, StoragePoolReader } from './storage-pools.ts';
 
 /** What can be asked for; each costs libvirt something, so only what is shown is asked. */

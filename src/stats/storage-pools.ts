@@ -1,9 +1,9 @@
 import type { Logger } from 'pino';
 import { forEachLimited, settledWithin } from '../concurrency.ts';
+import type { StatsClient } from '../daemon/stats-client.ts';
 import { LibvirtServerError, LibvirtTransportError, ServerErrorNumber } from '../libvirt/errors.ts';
-import type { StatsClient } from '../libvirt/stats-client.ts';
-import type { StoragePoolInfo } from '../libvirt/storage-procedures.ts';
-import type { StoragePoolRef } from '../libvirt/wire-types.ts';
+import type { StoragePoolInfo } from '../libvirt/procedures/storage.ts';
+import type { StoragePoolRef } from '../libvirt/types.ts';
 import { CALLS_AT_A_TIME, type PendingCalls } from './pending-calls.ts';
 
 /** A pool answers from memory; one that takes this long is busy, with a refresh for example. */

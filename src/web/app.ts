@@ -1,8 +1,8 @@
 import compression from 'compression';
 import express, { type Express, type NextFunction, type Request, type Response } from 'express';
 import type { Logger } from 'pino';
-import type { ScrapeRequest } from '../scrape/scraper.ts';
-import type { TextBuffer } from '../scrape/text-buffer.ts';
+import type { ScrapeRequest } from '../metrics/scraper.ts';
+import type { TextBuffer } from '../metrics/text-buffer.ts';
 import { selectCollectors } from './collector-selection.ts';
 import { renderLandingPage } from './landing-page.ts';
 import { CONTENT_TYPES, preferredFormat } from './negotiate.ts';

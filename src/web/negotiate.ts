@@ -1,4 +1,4 @@
-import type { Format } from '../scrape/exposition.ts';
+import type { Format } from '../metrics/exposition.ts';
 
 export const CONTENT_TYPES: Readonly<Record<Format, string>> = {
   text: 'text/plain; version=0.0.4; charset=utf-8',

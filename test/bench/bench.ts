@@ -1,14 +1,14 @@
 import { writeFile } from 'node:fs/promises';
-import { cleanUp } from '../rig/clean-up.ts';
-import { daemonState, startDaemon, stopDaemon } from '../rig/daemon.ts';
-import { runShown } from '../rig/exec.ts';
-import { startFleet } from '../rig/fleet.ts';
+import { cleanUp } from '../../testbed/clean-up.ts';
+import { daemonState, startDaemon, stopDaemon } from '../../testbed/daemon.ts';
+import { runShown } from '../../testbed/exec.ts';
+import { startFleet } from '../../testbed/fleet.ts';
 import {
   ensureDebianPackages,
   HYPERVISOR_PACKAGES,
   MissingPackagesError,
   PEER_PACKAGES,
-} from '../rig/packages.ts';
+} from '../../testbed/packages.ts';
 import { claimsOf, type FleetResult } from './claims.ts';
 import { bulkCall, debianExporter, NAMES, thisExporter } from './contenders.ts';
 import { measureProbing } from './guest-bench.ts';

@@ -1,10 +1,10 @@
 import { spawn } from 'node:child_process';
-import type { RpcConnection } from '../../src/libvirt/connection.ts';
-import { closeConnection, openConnection } from '../../src/libvirt/open.ts';
-import { connectGetAllDomainStats } from '../../src/libvirt/stats-procedures.ts';
+import { closeConnection, openConnection } from '../../src/libvirt/connect.ts';
+import { connectGetAllDomainStats } from '../../src/libvirt/procedures/stats.ts';
+import type { RpcConnection } from '../../src/libvirt/rpc-connection.ts';
 import { resolveUri } from '../../src/libvirt/uri.ts';
-import { waitFor } from '../rig/wait.ts';
-import { startExporterProcess } from '../support/exporter-process.ts';
+import { startExporterProcess } from '../../testbed/exporter-process.ts';
+import { waitFor } from '../../testbed/wait.ts';
 
 /** Something that is timed: one scrape of an exporter, or one bare call. */
 export interface Contender {

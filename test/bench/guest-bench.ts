@@ -1,5 +1,5 @@
 import { XdrReader, XdrWriter } from '../../src/libvirt/xdr.ts';
-import { startExporterProcess } from '../support/exporter-process.ts';
+import { startExporterProcess } from '../../testbed/exporter-process.ts';
 import { domainXmlOf, type FakeDomain, fakeHypervisor, fakeUuid } from '../support/fake-hypervisor.ts';
 import { startFakeLibvirtd } from '../support/fake-libvirtd.ts';
 import { cpuSeconds } from './process-usage.ts';

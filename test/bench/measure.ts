@@ -1,4 +1,4 @@
-import { Exposition } from '../support/exposition.ts';
+import { Exposition } from '../../testbed/exposition.ts';
 import type { Contender } from './contenders.ts';
 import { cpuSeconds, residentMb } from './process-usage.ts';
 

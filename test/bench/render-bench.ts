@@ -1,9 +1,9 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { pino } from 'pino';
 import { COLLECTORS } from '../../src/collectors/all.ts';
-import type { ScrapeFacts } from '../../src/scrape/facts.ts';
-import { Scraper } from '../../src/scrape/scraper.ts';
-import { type ChunkPool, TextBuffer } from '../../src/scrape/text-buffer.ts';
+import { Scraper } from '../../src/metrics/scraper.ts';
+import { type ChunkPool, TextBuffer } from '../../src/metrics/text-buffer.ts';
+import type { ScrapeFacts } from '../../src/snapshot/snapshot.ts';
 import { FIXED_INVENTORY } from '../unit/collectors/fixed-inventory.ts';
 
 const RUNS = 10;

@@ -1,5 +1,5 @@
-import { freezeQemu, thawQemu } from '../rig/qemu-process.ts';
-import { Exposition } from '../support/exposition.ts';
+import { Exposition } from '../../testbed/exposition.ts';
+import { freezeQemu, thawQemu } from '../../testbed/qemu-process.ts';
 import type { Contender } from './contenders.ts';
 import { quantile } from './measure.ts';
 

@@ -1,15 +1,15 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { type Monitoring, startMonitoring } from '../monitoring/monitoring.ts';
-import type { WebhookAlert } from '../monitoring/webhook.ts';
-import { guestShell, waitForAgent } from '../rig/agent.ts';
-import { destroyGuest, runGuest, undefineGuest } from '../rig/domains.ts';
-import { linuxGuest } from '../rig/linux-guest.ts';
-import { STATE_DIR } from '../rig/paths.ts';
-import { virsh } from '../rig/virsh.ts';
-import { waitFor } from '../rig/wait.ts';
+import { guestShell, waitForAgent } from '../../testbed/agent.ts';
+import { destroyGuest, runGuest, undefineGuest } from '../../testbed/domains.ts';
+import { type ExporterProcess, startExporterProcess } from '../../testbed/exporter-process.ts';
+import { linuxGuest } from '../../testbed/linux-guest.ts';
+import { type Monitoring, startMonitoring } from '../../testbed/monitoring/monitoring.ts';
+import type { WebhookAlert } from '../../testbed/monitoring/webhook.ts';
+import { STATE_DIR } from '../../testbed/paths.ts';
+import { virsh } from '../../testbed/virsh.ts';
+import { waitFor } from '../../testbed/wait.ts';
 import { type DashboardQuery, dashboardQueries } from '../support/dashboard-queries.ts';
-import { type ExporterProcess, startExporterProcess } from '../support/exporter-process.ts';
 import { mayHaveNothing, nameOf, reasonForNothing } from './nothing-to-show.ts';
 
 /** Real guests, the built exporter, a real Prometheus with the shipped rules, and a real Alertmanager. */

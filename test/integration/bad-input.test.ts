@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { RIG_NAMESPACE } from '../rig/domain-xml.ts';
-import { defineGuest, defineXml, destroyGuest, undefineGuest } from '../rig/domains.ts';
-import { haltedGuest } from '../rig/halted-guest.ts';
-import { type ExporterProcess, startExporterProcess } from '../support/exporter-process.ts';
+import { RIG_NAMESPACE } from '../../testbed/domain-xml.ts';
+import { defineGuest, defineXml, destroyGuest, undefineGuest } from '../../testbed/domains.ts';
+import { type ExporterProcess, startExporterProcess } from '../../testbed/exporter-process.ts';
+import { haltedGuest } from '../../testbed/halted-guest.ts';
 import { promtoolCheckMetrics } from '../support/promtool.ts';
 
 /** What libvirt itself allows in names: all but a slash and, since 2.0, a newline. */

@@ -9,16 +9,16 @@ import {
   patientAgentCommand,
   readGuestFile,
   waitForAgent,
-} from '../rig/agent.ts';
-import { cleanUp } from '../rig/clean-up.ts';
-import { destroyGuest, runGuest, undefineGuest } from '../rig/domains.ts';
-import { startFleet } from '../rig/fleet.ts';
-import { linuxGuest } from '../rig/linux-guest.ts';
-import { freezeQemu, thawQemu } from '../rig/qemu-process.ts';
-import { virsh } from '../rig/virsh.ts';
-import { waitFor } from '../rig/wait.ts';
-import { type ExporterProcess, startExporterProcess } from '../support/exporter-process.ts';
-import type { Exposition } from '../support/exposition.ts';
+} from '../../testbed/agent.ts';
+import { cleanUp } from '../../testbed/clean-up.ts';
+import { destroyGuest, runGuest, undefineGuest } from '../../testbed/domains.ts';
+import { type ExporterProcess, startExporterProcess } from '../../testbed/exporter-process.ts';
+import type { Exposition } from '../../testbed/exposition.ts';
+import { startFleet } from '../../testbed/fleet.ts';
+import { linuxGuest } from '../../testbed/linux-guest.ts';
+import { freezeQemu, thawQemu } from '../../testbed/qemu-process.ts';
+import { virsh } from '../../testbed/virsh.ts';
+import { waitFor } from '../../testbed/wait.ts';
 import { promtoolCheckMetrics } from '../support/promtool.ts';
 
 const THRASHING = 'rig-test-guest-thrashing';

@@ -1,9 +1,16 @@
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { defineGuest, defineXml, destroyGuest, dumpXml, startGuest, undefineGuest } from '../rig/domains.ts';
-import { haltedGuest } from '../rig/halted-guest.ts';
-import { virsh } from '../rig/virsh.ts';
-import { type ExporterProcess, startExporterProcess } from '../support/exporter-process.ts';
+import {
+  defineGuest,
+  defineXml,
+  destroyGuest,
+  dumpXml,
+  startGuest,
+  undefineGuest,
+} from '../../testbed/domains.ts';
+import { type ExporterProcess, startExporterProcess } from '../../testbed/exporter-process.ts';
+import { haltedGuest } from '../../testbed/halted-guest.ts';
+import { virsh } from '../../testbed/virsh.ts';
 
 const NAME = 'rig-test-lifecycle';
 const OTHER = 'rig-test-bystander';

@@ -1,16 +1,16 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { defineGuest, destroyGuest, runGuest, undefineGuest } from '../rig/domains.ts';
-import { haltedGuest } from '../rig/halted-guest.ts';
-import { STATE_DIR } from '../rig/paths.ts';
-import { virsh } from '../rig/virsh.ts';
+import { defineGuest, destroyGuest, runGuest, undefineGuest } from '../../testbed/domains.ts';
 import {
   type ExporterProcess,
   MAIN,
   startExporterProcess,
   startProgram,
-} from '../support/exporter-process.ts';
-import type { Exposition } from '../support/exposition.ts';
+} from '../../testbed/exporter-process.ts';
+import type { Exposition } from '../../testbed/exposition.ts';
+import { haltedGuest } from '../../testbed/halted-guest.ts';
+import { STATE_DIR } from '../../testbed/paths.ts';
+import { virsh } from '../../testbed/virsh.ts';
 import { promtoolCheckMetrics } from '../support/promtool.ts';
 
 const DOMAIN = 'rig-test-measured';

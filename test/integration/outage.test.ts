@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { restartDaemon, startDaemon, stopLibvirtd } from '../rig/daemon.ts';
-import { destroyGuest, runGuest, startGuest, undefineGuest } from '../rig/domains.ts';
-import { haltedGuest } from '../rig/halted-guest.ts';
-import { ownedPid } from '../rig/owned-process.ts';
-import { virsh } from '../rig/virsh.ts';
-import { waitFor } from '../rig/wait.ts';
-import { type ExporterProcess, startExporterProcess } from '../support/exporter-process.ts';
-import type { Exposition } from '../support/exposition.ts';
+import { restartDaemon, startDaemon, stopLibvirtd } from '../../testbed/daemon.ts';
+import { destroyGuest, runGuest, startGuest, undefineGuest } from '../../testbed/domains.ts';
+import { type ExporterProcess, startExporterProcess } from '../../testbed/exporter-process.ts';
+import type { Exposition } from '../../testbed/exposition.ts';
+import { haltedGuest } from '../../testbed/halted-guest.ts';
+import { ownedPid } from '../../testbed/owned-process.ts';
+import { virsh } from '../../testbed/virsh.ts';
+import { waitFor } from '../../testbed/wait.ts';
 
 const NAMES = ['rig-test-outage-1', 'rig-test-outage-2'];
 

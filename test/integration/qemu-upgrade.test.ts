@@ -2,10 +2,10 @@ import { chmod, copyFile, mkdir, mkdtemp, rename, rm, symlink } from 'node:fs/pr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { defineGuest, destroyGuest, startGuest, undefineGuest } from '../rig/domains.ts';
-import { haltedGuest } from '../rig/halted-guest.ts';
-import { waitFor } from '../rig/wait.ts';
-import { type ExporterProcess, startExporterProcess, startProgram } from '../support/exporter-process.ts';
+import { defineGuest, destroyGuest, startGuest, undefineGuest } from '../../testbed/domains.ts';
+import { type ExporterProcess, startExporterProcess, startProgram } from '../../testbed/exporter-process.ts';
+import { haltedGuest } from '../../testbed/halted-guest.ts';
+import { waitFor } from '../../testbed/wait.ts';
 import { makeUnprivilegedProgram } from '../support/unprivileged-program.ts';
 
 const INSTALLED = '/usr/bin/qemu-system-x86_64';

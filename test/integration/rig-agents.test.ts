@@ -7,13 +7,13 @@ import {
   consoleTail,
   readGuestFile,
   waitForAgent,
-} from '../rig/agent.ts';
-import { cleanUp } from '../rig/clean-up.ts';
-import { destroyGuest, runGuest, undefineGuest } from '../rig/domains.ts';
-import { startFleet } from '../rig/fleet.ts';
-import { type LinuxGuestOptions, linuxGuest } from '../rig/linux-guest.ts';
-import { virsh } from '../rig/virsh.ts';
-import { waitFor } from '../rig/wait.ts';
+} from '../../testbed/agent.ts';
+import { cleanUp } from '../../testbed/clean-up.ts';
+import { destroyGuest, runGuest, undefineGuest } from '../../testbed/domains.ts';
+import { startFleet } from '../../testbed/fleet.ts';
+import { type LinuxGuestOptions, linuxGuest } from '../../testbed/linux-guest.ts';
+import { virsh } from '../../testbed/virsh.ts';
+import { waitFor } from '../../testbed/wait.ts';
 
 /** What the rig's agents do, as seen through libvirt: the tests of the exporter rely on it. */
 

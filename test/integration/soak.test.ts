@@ -1,5 +1,5 @@
 import { afterAll, expect, test } from '@jest/globals';
-import { cleanUp } from '../rig/clean-up.ts';
+import { cleanUp } from '../../testbed/clean-up.ts';
 import { growth, soak } from '../soak/soak.ts';
 
 const PREFIX = 'rig-test-soak-';

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { cleanUp } from '../rig/clean-up.ts';
-import { startFleet } from '../rig/fleet.ts';
-import { freezeQemu, thawQemu } from '../rig/qemu-process.ts';
-import { virsh } from '../rig/virsh.ts';
-import { type ExporterProcess, startExporterProcess } from '../support/exporter-process.ts';
-import type { Exposition } from '../support/exposition.ts';
+import { cleanUp } from '../../testbed/clean-up.ts';
+import { type ExporterProcess, startExporterProcess } from '../../testbed/exporter-process.ts';
+import type { Exposition } from '../../testbed/exposition.ts';
+import { startFleet } from '../../testbed/fleet.ts';
+import { freezeQemu, thawQemu } from '../../testbed/qemu-process.ts';
+import { virsh } from '../../testbed/virsh.ts';
 
 const PREFIX = 'rig-test-stuck-';
 const COUNT = 100;

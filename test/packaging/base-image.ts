@@ -1,6 +1,6 @@
 import { copyFile, cp, mkdir, mkdtemp, realpath, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { run } from '../rig/exec.ts';
+import { run } from '../../testbed/exec.ts';
 import { buildah, hasImage, inPrivateMounts, PACKAGING_DIR } from './buildah.ts';
 
 const MIRROR = 'http://deb.debian.org/debian';

@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises';
-import { run } from '../rig/exec.ts';
-import { STATE_DIR } from '../rig/paths.ts';
+import { run } from '../../testbed/exec.ts';
+import { STATE_DIR } from '../../testbed/paths.ts';
 
 /** Images and npm's downloads, kept from one test run to the next. One store for each Node that tests run with. */
 export const PACKAGING_DIR = `${STATE_DIR}/packaging`;

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdir, readdir, readFile, readlink } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { waitFor } from '../rig/wait.ts';
+import { waitFor } from '../../testbed/wait.ts';
 import { BUILDAH_ENV, buildah, buildahCommand, PACKAGING_DIR } from './buildah.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));

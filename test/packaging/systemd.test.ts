@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { destroyGuest, runGuest, undefineGuest } from '../rig/domains.ts';
-import { run } from '../rig/exec.ts';
-import { haltedGuest } from '../rig/halted-guest.ts';
-import { startProgram } from '../support/exporter-process.ts';
+import { destroyGuest, runGuest, undefineGuest } from '../../testbed/domains.ts';
+import { run } from '../../testbed/exec.ts';
+import { startProgram } from '../../testbed/exporter-process.ts';
+import { haltedGuest } from '../../testbed/halted-guest.ts';
 import { makeUnprivilegedProgram } from '../support/unprivileged-program.ts';
 
 const NAME = 'libvirt-drift-exporter';

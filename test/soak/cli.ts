@@ -1,7 +1,7 @@
-import { cleanUp } from '../rig/clean-up.ts';
-import { daemonState, startDaemon, stopDaemon } from '../rig/daemon.ts';
-import { runShown } from '../rig/exec.ts';
-import { ensureDebianPackages, HYPERVISOR_PACKAGES, MissingPackagesError } from '../rig/packages.ts';
+import { cleanUp } from '../../testbed/clean-up.ts';
+import { daemonState, startDaemon, stopDaemon } from '../../testbed/daemon.ts';
+import { runShown } from '../../testbed/exec.ts';
+import { ensureDebianPackages, HYPERVISOR_PACKAGES, MissingPackagesError } from '../../testbed/packages.ts';
 import { growth, soak } from './soak.ts';
 
 /**

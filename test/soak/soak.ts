@@ -1,9 +1,9 @@
 import { readdir, readlink } from 'node:fs/promises';
 import { setTimeout } from 'node:timers/promises';
+import { destroyGuest, startGuest } from '../../testbed/domains.ts';
+import { startExporterProcess } from '../../testbed/exporter-process.ts';
+import { startFleet } from '../../testbed/fleet.ts';
 import { residentMb } from '../bench/process-usage.ts';
-import { destroyGuest, startGuest } from '../rig/domains.ts';
-import { startFleet } from '../rig/fleet.ts';
-import { startExporterProcess } from '../support/exporter-process.ts';
 
 export interface SoakOptions {
   readonly seconds: number;

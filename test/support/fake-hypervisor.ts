@@ -1,4 +1,4 @@
-import { type DomainRef, writeDomain } from '../../src/libvirt/wire-types.ts';
+import { type DomainRef, writeDomain } from '../../src/libvirt/types.ts';
 import { XdrReader, XdrWriter } from '../../src/libvirt/xdr.ts';
 import { afterHandshake, type CallHandler, eventFrame, type IncomingCall } from './fake-libvirtd.ts';
 

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type DomainRef, writeDomain } from '../../src/libvirt/wire-types.ts';
+import { type DomainRef, writeDomain } from '../../src/libvirt/types.ts';
 import { XdrReader, XdrWriter } from '../../src/libvirt/xdr.ts';
 import { afterHandshake, type CallHandler, type IncomingCall } from './fake-libvirtd.ts';
 

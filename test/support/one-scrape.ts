@@ -1,11 +1,11 @@
 import { pino } from 'pino';
 import { COLLECTORS } from '../../src/collectors/all.ts';
 import { buildInfo } from '../../src/collectors/build-info.ts';
-import { writeFamily } from '../../src/scrape/exposition.ts';
-import type { ScrapeFacts } from '../../src/scrape/facts.ts';
-import { Scraper } from '../../src/scrape/scraper.ts';
-import { createSelfMetrics } from '../../src/scrape/self-metrics.ts';
-import { TextBuffer } from '../../src/scrape/text-buffer.ts';
+import { writeFamily } from '../../src/metrics/exposition.ts';
+import { Scraper } from '../../src/metrics/scraper.ts';
+import { createSelfMetrics } from '../../src/metrics/self-metrics.ts';
+import { TextBuffer } from '../../src/metrics/text-buffer.ts';
+import type { ScrapeFacts } from '../../src/snapshot/snapshot.ts';
 
 /** All that the exporter serves in one scrape of these facts, every collector enabled. */
 export async function oneScrape(gather: () => Promise<ScrapeFacts>): Promise<string> {

@@ -1,6 +1,6 @@
 import { COLLECTORS } from '../../src/collectors/all.ts';
+import { Exposition } from '../../testbed/exposition.ts';
 import { FIXED_INVENTORY } from '../unit/collectors/fixed-inventory.ts';
-import { Exposition } from './exposition.ts';
 import { oneScrape } from './one-scrape.ts';
 
 /** Labels that Prometheus itself puts on every series it scrapes. */

@@ -2,8 +2,8 @@ import { chmod, copyFile, cp, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { run } from '../rig/exec.ts';
-import type { Program } from './exporter-process.ts';
+import { run } from '../../testbed/exec.ts';
+import type { Program } from '../../testbed/exporter-process.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 /** Debian's nobody and nogroup. */

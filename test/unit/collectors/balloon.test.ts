@@ -1,10 +1,10 @@
 import { expect, jest, test } from '@jest/globals';
 import { balloonCollector } from '../../../src/collectors/balloon.ts';
 import { guestAgentCollector } from '../../../src/collectors/guest-agent.ts';
-import { writeFamily } from '../../../src/scrape/exposition.ts';
-import type { DomainFacts } from '../../../src/scrape/facts.ts';
-import { Exposition } from '../../support/exposition.ts';
-import { textOf } from '../scrape/text.ts';
+import { writeFamily } from '../../../src/metrics/exposition.ts';
+import type { DomainFacts } from '../../../src/snapshot/snapshot.ts';
+import { Exposition } from '../../../testbed/exposition.ts';
+import { textOf } from '../metrics/text.ts';
 import { FIXED_INVENTORY } from './fixed-inventory.ts';
 import { measured, UPDATED } from './fixed-measurements.ts';
 

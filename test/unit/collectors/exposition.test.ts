@@ -1,12 +1,12 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { describe, expect, jest, test } from '@jest/globals';
 import { COLLECTORS } from '../../../src/collectors/all.ts';
-import { writeFamily } from '../../../src/scrape/exposition.ts';
-import type { ScrapeFacts } from '../../../src/scrape/facts.ts';
-import { Exposition } from '../../support/exposition.ts';
+import { writeFamily } from '../../../src/metrics/exposition.ts';
+import type { ScrapeFacts } from '../../../src/snapshot/snapshot.ts';
+import { Exposition } from '../../../testbed/exposition.ts';
 import { oneScrape } from '../../support/one-scrape.ts';
 import { promtoolCheckMetrics } from '../../support/promtool.ts';
-import { textOf } from '../scrape/text.ts';
+import { textOf } from '../metrics/text.ts';
 import { FIXED_INVENTORY } from './fixed-inventory.ts';
 import { UPDATED } from './fixed-measurements.ts';
 

@@ -3,7 +3,7 @@ import type { Capabilities, MachineRow } from '../../../src/inventory/capabiliti
 import type { CpuConfig, DiskConfig, DomainConfig } from '../../../src/inventory/domain-config.ts';
 import { NO_EVENTS } from '../../../src/inventory/lifecycle-events.ts';
 import { SHIPPED_OSINFO } from '../../../src/osinfo/table.generated.ts';
-import type { DomainFacts, ScrapeFacts } from '../../../src/scrape/facts.ts';
+import type { DomainFacts, ScrapeFacts } from '../../../src/snapshot/snapshot.ts';
 import {
   BUSY_MEASURED,
   MIGRATING_MEASURED,

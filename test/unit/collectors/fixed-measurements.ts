@@ -1,6 +1,6 @@
 import type { DomainConfig } from '../../../src/inventory/domain-config.ts';
 import { parseDomainXml } from '../../../src/inventory/domain-xml.ts';
-import type { TypedValue } from '../../../src/libvirt/wire-types.ts';
+import type { TypedValue } from '../../../src/libvirt/types.ts';
 import { parseDomainStats } from '../../../src/stats/domain-stats.ts';
 import type { MeasuredDomain } from '../../../src/stats/stats-reader.ts';
 import type { StoragePool } from '../../../src/stats/storage-pools.ts';

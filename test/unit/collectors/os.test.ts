@@ -1,10 +1,10 @@
 import { expect, test } from '@jest/globals';
 import { osCollector } from '../../../src/collectors/os.ts';
+import { writeFamily } from '../../../src/metrics/exposition.ts';
 import { createEndOfLifeLookup, isKnownOsId } from '../../../src/osinfo/end-of-life.ts';
 import { SHIPPED_OSINFO } from '../../../src/osinfo/table.generated.ts';
-import { writeFamily } from '../../../src/scrape/exposition.ts';
-import { Exposition } from '../../support/exposition.ts';
-import { textOf } from '../scrape/text.ts';
+import { Exposition } from '../../../testbed/exposition.ts';
+import { textOf } from '../metrics/text.ts';
 import { FIXED_INVENTORY } from './fixed-inventory.ts';
 
 const OSINFO = { host: undefined, shipped: SHIPPED_OSINFO };

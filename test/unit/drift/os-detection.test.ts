@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { OSINFO_BASES, OSINFO_ROLLING } from '../../../src/drift/os-bases.ts';
 import { detectOs } from '../../../src/drift/os-detection.ts';
 import { judgeOsDrift, type OsDriftState } from '../../../src/drift/os-drift.ts';
-import type { GuestOs } from '../../../src/guest/reading.ts';
+import type { GuestOs } from '../../../src/guest/guest-sample.ts';
 import { isKnownOsId } from '../../../src/osinfo/end-of-life.ts';
 import { SHIPPED_OSINFO } from '../../../src/osinfo/table.generated.ts';
 

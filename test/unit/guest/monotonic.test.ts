@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import { CPU_MODES, type GuestCpu, PRESSURE_RESOURCES } from '../../../src/guest/guest-sample.ts';
 import {
   type Advance,
   advance,
@@ -7,7 +8,6 @@ import {
   type CounterReading,
   type MonotonicState,
 } from '../../../src/guest/monotonic.ts';
-import { CPU_MODES, type GuestCpu, PRESSURE_RESOURCES } from '../../../src/guest/reading.ts';
 
 const BOOT = 1_795_392_912;
 const CPU: GuestCpu = {

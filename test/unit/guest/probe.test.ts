@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { GuestAgent } from '../../../src/guest/agent.ts';
-import { missingReason } from '../../../src/guest/missing.ts';
 import { type LastingFacts, ProbeEnded, probeGuest } from '../../../src/guest/probe.ts';
+import { missingReason } from '../../../src/guest/unavailable-reason.ts';
 import { LibvirtServerError, LibvirtTransportError } from '../../../src/libvirt/errors.ts';
 import { commandFailure, type FakeAgentOptions, FILES, fakeAgent } from '../../support/fake-agent.ts';
 

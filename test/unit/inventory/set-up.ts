@@ -1,7 +1,7 @@
 import { afterEach } from '@jest/globals';
 import { type Logger, pino } from 'pino';
+import { LibvirtClient } from '../../../src/daemon/event-client.ts';
 import { Inventory, type InventorySnapshot } from '../../../src/inventory/inventory.ts';
-import { LibvirtClient } from '../../../src/libvirt/client.ts';
 import { domainXmlOf, type FakeDomain, fakeHypervisor, fakeUuid } from '../../support/fake-hypervisor.ts';
 import {
   type FakeLibvirtd,

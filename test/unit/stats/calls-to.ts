@@ -1,4 +1,4 @@
-import { StatsClient } from '../../../src/libvirt/stats-client.ts';
+import { StatsClient } from '../../../src/daemon/stats-client.ts';
 import { DaemonWorkers } from '../../../src/stats/daemon-workers.ts';
 import { PendingCalls } from '../../../src/stats/pending-calls.ts';
 import { type FakeLibvirtd, targetOf } from '../../support/fake-libvirtd.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import type { TypedValue } from '../../../src/libvirt/wire-types.ts';
+import type { TypedValue } from '../../../src/libvirt/types.ts';
 import { isComplete, parseDomainStats } from '../../../src/stats/domain-stats.ts';
 
 const parse = (fields: Readonly<Record<string, TypedValue>>) =>

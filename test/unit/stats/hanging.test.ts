@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { STATS } from '../../../src/stats/stats-reader.ts';
-import { waitFor } from '../../rig/wait.ts';
+import { waitFor } from '../../../testbed/wait.ts';
 import { AMPLE_MS, type MeasuredFleet, startMeasuredFleet } from './measured-fleet.ts';
 
 const ALL = new Set(STATS);

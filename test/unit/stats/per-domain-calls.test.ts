@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { XdrWriter } from '../../../src/libvirt/xdr.ts';
 import type { PendingCalls } from '../../../src/stats/pending-calls.ts';
 import { PerDomainCalls, Tally } from '../../../src/stats/per-domain-calls.ts';
-import { waitFor } from '../../rig/wait.ts';
+import { waitFor } from '../../../testbed/wait.ts';
 import { fakeUuid } from '../../support/fake-hypervisor.ts';
 import {
   afterHandshake,

@@ -1,6 +1,6 @@
 import { afterEach, expect, test } from '@jest/globals';
 import { pino } from 'pino';
-import { StatsClient } from '../../../src/libvirt/stats-client.ts';
+import { StatsClient } from '../../../src/daemon/stats-client.ts';
 import { XdrReader, XdrWriter } from '../../../src/libvirt/xdr.ts';
 import { DaemonWorkers } from '../../../src/stats/daemon-workers.ts';
 import { PendingCalls } from '../../../src/stats/pending-calls.ts';

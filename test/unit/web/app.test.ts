@@ -4,11 +4,11 @@ import type { Server } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { pino } from 'pino';
-import { type ChunkPool, TextBuffer } from '../../../src/scrape/text-buffer.ts';
+import { type ChunkPool, TextBuffer } from '../../../src/metrics/text-buffer.ts';
 import { createApp, type WebOptions } from '../../../src/web/app.ts';
 import { closeServers, listenOn } from '../../../src/web/listen.ts';
-import { waitFor } from '../../rig/wait.ts';
-import { textBufferOf } from '../scrape/text.ts';
+import { waitFor } from '../../../testbed/wait.ts';
+import { textBufferOf } from '../metrics/text.ts';
 
 interface Asked {
   readonly timeoutMs: number;

@@ -1,0 +1,84 @@
+import { LibvirtServerError, LibvirtTransportError } from './errors.ts';
+import * as procedures from './procedures/connection.ts';
+import { type ConnectionEvents, RpcConnection } from './rpc-connection.ts';
+
+/** virConnectFlags. */
+const CONNECT_READ_ONLY = 1;
+const AuthType = { none: 0, sasl: 1, polkit: 2 } as const;
+/** VIR_DRV_FEATURE_PROGRAM_KEEPALIVE: asking for it makes the daemon send pings. */
+const FEATURE_KEEPALIVE = 10;
+const LEAVE_TAKING_MS = 500;
+
+export interface OpenOptions extends ConnectionEvents {
+  /** Tried in this order; the first that accepts is taken. */
+  readonly socketPaths: readonly string[];
+  readonly connectName: string;
+  readonly readOnly: boolean;
+  readonly timeoutMs: number;
+}
+
+/**
+ * Connects, authenticates and opens the hypervisor.
+ * @throws LibvirtTransportError naming every socket tried and why it did not serve
+ * @throws LibvirtServerError when libvirt refuses
+ */
+export async function openConnection(options: OpenOptions): Promise<RpcConnection> {
+  const { connectName, readOnly, timeoutMs } = options;
+  const connection = await openFirst(options);
+  try {
+    await authenticate(connection, readOnly, timeoutMs);
+    await connection.call(procedures.connectSupportsFeature, FEATURE_KEEPALIVE, timeoutMs);
+    const flags = readOnly ? CONNECT_READ_ONLY : 0;
+    await connection.call(procedures.connectOpen, { name: connectName, flags }, timeoutMs);
+    return connection;
+  } catch (error) {
+    connection.close();
+    throw error;
+  }
+}
+
+/** Takes leave of the daemon, which would otherwise log a lost client, then closes the socket. */
+export async function closeConnection(connection: RpcConnection): Promise<void> {
+  await connection.call(procedures.connectClose, undefined, LEAVE_TAKING_MS).catch(() => undefined);
+  connection.close();
+}
+
+async function openFirst(options: OpenOptions): Promise<RpcConnection> {
+  const failures: Error[] = [];
+  for (const path of options.socketPaths) {
+    try {
+      return await RpcConnection.open(path, options.timeoutMs, options);
+    } catch (error) {
+      failures.push(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+  const message = failures.map((failure) => failure.message).join('; ');
+  throw new LibvirtTransportError('ERR_LIBVIRT_CONNECT', `no libvirt socket answers: ${message}`, {
+    cause: failures[0],
+  });
+}
+
+async function authenticate(connection: RpcConnection, readOnly: boolean, timeoutMs: number): Promise<void> {
+  // Any other call before AUTH_LIST is refused with "authentication required".
+  const offered = await connection.call(procedures.authList, undefined, timeoutMs);
+  if (offered.length === 0 || offered.includes(AuthType.none)) return;
+  if (!offered.includes(AuthType.polkit)) {
+    const kind = offered.includes(AuthType.sasl) ? 'SASL' : `type ${offered.join(', ')}`;
+    throw new LibvirtTransportError(
+      'ERR_LIBVIRT_AUTH_UNSUPPORTED',
+      `libvirt asks for ${kind} authentication on this socket, which the exporter does not speak; ` +
+        `use a socket with ${readOnly ? 'auth_unix_ro' : 'auth_unix_rw'} = "none" or "polkit"`,
+    );
+  }
+  const action = readOnly ? 'monitor' : 'manage';
+  try {
+    await connection.call(procedures.authPolkit, undefined, timeoutMs);
+  } catch (cause) {
+    if (!(cause instanceof LibvirtServerError)) throw cause;
+    throw new LibvirtTransportError(
+      'ERR_LIBVIRT_AUTH_DENIED',
+      `polkit does not let this user in (${cause.message}); allow org.libvirt.unix.${action} for it`,
+      { cause },
+    );
+  }
+}

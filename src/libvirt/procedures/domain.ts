@@ -1,0 +1,72 @@
+import { type DomainRef, MAX_DOMAINS, readDomain, readString, writeDomain } from '../types.ts';
+import type { Integer64, XdrWriter } from '../xdr.ts';
+import { nothing, remote } from './procedure.ts';
+
+/** Procedures about domains: which there are, what they are, and events about them (libvirt: src/remote/remote_protocol.x). */
+
+export const connectListAllDomains = remote<{ flags: number }, DomainRef[]>(
+  'CONNECT_LIST_ALL_DOMAINS',
+  273,
+  (out, { flags }) => {
+    const needResults = 1;
+    out.int(needResults).uint(flags);
+  },
+  (reply) => {
+    const domains = reply.array(MAX_DOMAINS, () => readDomain(reply));
+    // The count of the list once more, which the reply carries for callers that ask for no results.
+    reply.uint();
+    return domains;
+  },
+);
+
+export const domainGetXmlDesc = remote<{ domain: DomainRef; flags: number }, string>(
+  'DOMAIN_GET_XML_DESC',
+  14,
+  (out, { domain, flags }) => {
+    writeDomain(out, domain);
+    out.uint(flags);
+  },
+  readString,
+);
+
+/** Subscribes to one kind of domain event, of all domains; returns the callback id its events will carry. */
+export const connectDomainEventCallbackRegisterAny = remote<{ eventId: number }, number>(
+  'CONNECT_DOMAIN_EVENT_CALLBACK_REGISTER_ANY',
+  316,
+  (out, { eventId }) => {
+    out.int(eventId).optional<DomainRef>(undefined, (domain) => writeDomain(out, domain));
+  },
+  (reply) => reply.int(),
+);
+
+/** Arguments of the many procedures that take a domain and flags, of which this program sets none. */
+export function writeDomainAndFlags(out: XdrWriter, domain: DomainRef): void {
+  writeDomain(out, domain);
+  out.uint(0);
+}
+
+/** virDomainControlState: a command waits for the monitor. */
+const CONTROL_OCCUPIED = 2;
+
+/** virDomainControlInfo: whether a command waits for the monitor, and for how long. Never waits for the domain. */
+export const domainGetControlInfo = remote<DomainRef, { isOccupied: boolean; milliseconds: Integer64 }>(
+  'DOMAIN_GET_CONTROL_INFO',
+  229,
+  writeDomainAndFlags,
+  (reply) => {
+    const state = reply.uint();
+    reply.uint(); // details of an error
+    return { isOccupied: state === CONTROL_OCCUPIED, milliseconds: reply.uhyper() };
+  },
+);
+
+/** Has the balloon driver send statistics every so many seconds. Needs the read-write socket. */
+export const domainSetMemoryStatsPeriod = remote<{ domain: DomainRef; seconds: number; flags: number }, void>(
+  'DOMAIN_SET_MEMORY_STATS_PERIOD',
+  308,
+  (out, { domain, seconds, flags }) => {
+    writeDomain(out, domain);
+    out.int(seconds).uint(flags);
+  },
+  nothing,
+);

@@ -1,0 +1,88 @@
+import {
+  type DomainRef,
+  MAX_DOMAINS,
+  MAX_STATS_PARAMS,
+  readDomain,
+  readTypedParams,
+  type TypedValue,
+  writeDomain,
+} from '../types.ts';
+import type { Integer64 } from '../xdr.ts';
+import { writeDomainAndFlags } from './domain.ts';
+import { remote } from './procedure.ts';
+
+/** What libvirt measures of domains (libvirt: src/remote/remote_protocol.x). All of it may be read read-only. */
+
+export interface DomainStatsRecord {
+  readonly domain: DomainRef;
+  readonly params: ReadonlyMap<string, TypedValue>;
+}
+
+/** An empty `domains` means all that `flags` select. */
+export const connectGetAllDomainStats = remote<
+  { domains: readonly DomainRef[]; stats: number; flags: number },
+  DomainStatsRecord[]
+>(
+  'CONNECT_GET_ALL_DOMAIN_STATS',
+  344,
+  (out, { domains, stats, flags }) => {
+    out.array(domains, (domain) => writeDomain(out, domain));
+    out.uint(stats).uint(flags);
+  },
+  (reply) =>
+    reply.array(MAX_DOMAINS, () => ({
+      domain: readDomain(reply),
+      params: readTypedParams(reply, MAX_STATS_PARAMS),
+    })),
+);
+
+/** REMOTE_DOMAIN_GET_CPU_STATS_MAX and REMOTE_DOMAIN_JOB_STATS_MAX, the larger of the two. */
+const MAX_PARAMS = 2048;
+/** VIR_DOMAIN_CPU_STATS_CPUTIME and the like: the sum of all CPUs has three fields, newer releases may add some. */
+const CPU_FIELDS = 16;
+const SUM_OF_ALL_CPUS = -1;
+
+/**
+ * The domain's processor time from its cgroup: `cpu_time`, `user_time`, `system_time` in nanoseconds. The same
+ * numbers as the stats group CPU_TOTAL, which asks QEMU's monitor for poll times besides and takes eight times as long
+ * (84 ms against 9 ms for 100 domains on libvirt 9.0).
+ */
+export const domainGetCpuStats = remote<DomainRef, ReadonlyMap<string, TypedValue>>(
+  'DOMAIN_GET_CPU_STATS',
+  262,
+  (out, domain) => {
+    writeDomain(out, domain);
+    const ofOne = 1;
+    out.uint(CPU_FIELDS).int(SUM_OF_ALL_CPUS).uint(ofOne).uint(0);
+  },
+  (reply) => {
+    const params = readTypedParams(reply, MAX_PARAMS);
+    reply.int(); // the number of fields per CPU
+    return params;
+  },
+);
+
+/** virDomainInfo: `cpuTime` in nanoseconds, of the domain's process. */
+export const domainGetInfo = remote<DomainRef, { cpuTime: Integer64 }>(
+  'DOMAIN_GET_INFO',
+  16,
+  writeDomain,
+  (reply) => {
+    reply.int(); // virDomainState
+    reply.uhyper(); // most memory
+    reply.uhyper(); // memory now
+    reply.int(); // vCPUs
+    return { cpuTime: reply.uhyper() };
+  },
+);
+
+/** The job that runs on a domain: virDomainJobType, and its progress by VIR_DOMAIN_JOB_* names. */
+export const domainGetJobStats = remote<DomainRef, { type: number; params: ReadonlyMap<string, TypedValue> }>(
+  'DOMAIN_GET_JOB_STATS',
+  298,
+  writeDomainAndFlags,
+  (reply) => ({
+    type: reply.int(),
+    params: readTypedParams(reply, MAX_PARAMS),
+  }),
+);

@@ -1,0 +1,43 @@
+import { readPool, type StoragePoolRef, writePool } from '../types.ts';
+import type { Integer64 } from '../xdr.ts';
+import { remote } from './procedure.ts';
+
+/** Storage pools as libvirt last saw them: it is never asked to refresh one, which can take long. */
+
+/** REMOTE_STORAGE_POOL_LIST_MAX. */
+const MAX_POOLS = 4096;
+
+export const connectListAllStoragePools = remote<void, StoragePoolRef[]>(
+  'CONNECT_LIST_ALL_STORAGE_POOLS',
+  281,
+  (out) => {
+    const needResults = 1;
+    const all = 0;
+    out.int(needResults).uint(all);
+  },
+  (reply) => {
+    const pools = reply.array(MAX_POOLS, () => readPool(reply));
+    reply.uint(); // their count once more
+    return pools;
+  },
+);
+
+/** virStoragePoolInfo: `state` is a virStoragePoolState, sizes are bytes. */
+export interface StoragePoolInfo {
+  readonly state: number;
+  readonly capacity: Integer64;
+  readonly allocation: Integer64;
+  readonly available: Integer64;
+}
+
+export const storagePoolGetInfo = remote<StoragePoolRef, StoragePoolInfo>(
+  'STORAGE_POOL_GET_INFO',
+  87,
+  writePool,
+  (reply) => ({
+    state: reply.int(),
+    capacity: reply.uhyper(),
+    allocation: reply.uhyper(),
+    available: reply.uhyper(),
+  }),
+);

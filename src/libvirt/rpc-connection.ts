@@ -1,0 +1,260 @@
+import { connect, type Socket } from 'node:net';
+import { LibvirtServerError, LibvirtTransportError, type TransportErrorCode } from './errors.ts';
+import {
+  encodeFrame,
+  type Frame,
+  FrameReader,
+  MessageStatus,
+  MessageType,
+  PROGRAM_VERSION,
+  Program,
+} from './frame.ts';
+import type { Procedure } from './procedures/procedure.ts';
+import { readError } from './types.ts';
+import { XdrReader, XdrWriter } from './xdr.ts';
+
+/** libvirtd stops reading a client's socket at 5 unanswered calls (max_client_requests), keepalives included. */
+export const MAX_IN_FLIGHT = 4;
+/** Calls that wait for a free place; more than this means nobody reads the answers. */
+const MAX_QUEUED = 4096;
+const MAX_ERROR_CHARACTERS = 1024;
+
+const Keepalive = { ping: 1, pong: 2 } as const;
+
+export interface ConnectionEvents {
+  /** An event message arrived. Throwing ends the connection with a protocol error. */
+  readonly onEvent: (procedure: number, payload: XdrReader) => void;
+  /** Called once, when the connection is over for whatever reason, {@link RpcConnection.close} included. */
+  readonly onClose: (reason: LibvirtTransportError) => void;
+  /** A call was handed to the socket. */
+  readonly onCallSent: (procedure: string) => void;
+}
+
+interface PendingCall {
+  readonly procedure: Procedure<never, unknown>;
+  readonly payload: Buffer;
+  readonly timeoutMs: number;
+  readonly timer: NodeJS.Timeout;
+  readonly resolve: (reply: unknown) => void;
+  readonly reject: (error: Error) => void;
+  /** The deadline passed: the caller has its error, but the daemon still works on the call. */
+  abandoned: boolean;
+}
+
+/**
+ * One connection to a libvirt daemon's Unix socket: frames, serial numbers, the limit of calls in flight,
+ * deadlines and keepalive. It knows no procedure. Every call settles exactly once.
+ */
+export class RpcConnection {
+  readonly #socket: Socket;
+  readonly #events: ConnectionEvents;
+  readonly #frames = new FrameReader();
+  readonly #inFlight = new Map<number, PendingCall>();
+  readonly #queue = new Set<PendingCall>();
+  #serial = 0;
+  #closeReason: LibvirtTransportError | undefined;
+
+  private constructor(socket: Socket, events: ConnectionEvents) {
+    this.#socket = socket;
+    this.#events = events;
+    socket.on('data', (chunk: Buffer) => this.#receive(chunk));
+    socket.on('error', (cause) =>
+      this.#end('ERR_LIBVIRT_CLOSED', `connection failed: ${cause.message}`, cause),
+    );
+    socket.on('close', () => this.#end('ERR_LIBVIRT_CLOSED', 'libvirt closed the connection'));
+  }
+
+  /**
+   * Opens the socket at `path`.
+   * @throws LibvirtTransportError ERR_LIBVIRT_CONNECT, with the system error as its cause
+   */
+  static open(path: string, timeoutMs: number, events: ConnectionEvents): Promise<RpcConnection> {
+    return new Promise((resolve, reject) => {
+      const socket = connect({ path });
+      const fail = (message: string, cause?: Error): void => {
+        clearTimeout(timer);
+        socket.destroy();
+        reject(new LibvirtTransportError('ERR_LIBVIRT_CONNECT', `${path}: ${message}`, { cause }));
+      };
+      const onError = (error: Error): void => fail(error.message, error);
+      const timer = setTimeout(() => fail(`no connection within ${timeoutMs} ms`), timeoutMs);
+      socket.once('error', onError);
+      socket.once('connect', () => {
+        clearTimeout(timer);
+        socket.off('error', onError);
+        resolve(new RpcConnection(socket, events));
+      });
+    });
+  }
+
+  get isOpen(): boolean {
+    return this.#closeReason === undefined;
+  }
+
+  /** Open, and without a call that got no answer by its deadline and has none yet. */
+  get isAnswering(): boolean {
+    return this.isOpen && this.#abandoned() === 0;
+  }
+
+  /**
+   * Calls a procedure and decodes its reply. `timeoutMs` covers waiting for a place and for the answer.
+   * @throws LibvirtServerError when libvirt answers with an error
+   * @throws LibvirtTransportError when no answer can be had
+   */
+  call<Args, Reply>(procedure: Procedure<Args, Reply>, args: Args, timeoutMs: number): Promise<Reply> {
+    return new Promise<Reply>((resolve, reject) => {
+      if (this.#closeReason !== undefined) {
+        reject(this.#closeReason);
+        return;
+      }
+      if (this.#queue.size >= MAX_QUEUED) {
+        reject(
+          new LibvirtTransportError('ERR_LIBVIRT_UNRESPONSIVE', `${MAX_QUEUED} calls are waiting already`),
+        );
+        return;
+      }
+      const payload = new XdrWriter();
+      procedure.encode(payload, args);
+      const pending: PendingCall = {
+        procedure: procedure as Procedure<never, Reply>,
+        payload: payload.finish(),
+        timeoutMs,
+        timer: setTimeout(() => this.#expire(pending), timeoutMs),
+        resolve: (reply) => resolve(reply as Reply),
+        reject,
+        abandoned: false,
+      };
+      this.#queue.add(pending);
+      this.#sendQueued();
+    });
+  }
+
+  /** Ends the connection; calls that wait settle with ERR_LIBVIRT_CLOSED. */
+  close(): void {
+    this.#end('ERR_LIBVIRT_CLOSED', 'closed by the exporter');
+  }
+
+  #sendQueued(): void {
+    if (this.#queue.size === 0 || this.#inFlight.size >= MAX_IN_FLIGHT) return;
+    // What is sent together wakes the daemon once.
+    this.#socket.cork();
+    process.nextTick(() => this.#socket.uncork());
+    for (const pending of this.#queue) {
+      if (this.#inFlight.size >= MAX_IN_FLIGHT) return;
+      this.#queue.delete(pending);
+      this.#serial = (this.#serial % 0xffff_ffff) + 1;
+      this.#inFlight.set(this.#serial, pending);
+      this.#send(
+        pending.procedure.program,
+        pending.procedure.number,
+        MessageType.call,
+        this.#serial,
+        pending.payload,
+      );
+      this.#events.onCallSent(pending.procedure.name);
+    }
+  }
+
+  #send(program: number, procedure: number, type: number, serial: number, payload: Buffer): void {
+    const header = { program, version: PROGRAM_VERSION, procedure, type, serial, status: MessageStatus.ok };
+    this.#socket.write(encodeFrame(header, payload));
+  }
+
+  #expire(pending: PendingCall): void {
+    const error = new LibvirtTransportError(
+      'ERR_LIBVIRT_TIMEOUT',
+      `${pending.procedure.name}: no answer within ${pending.timeoutMs} ms`,
+    );
+    if (this.#queue.delete(pending)) {
+      pending.reject(error);
+      return;
+    }
+    // The place stays taken: the daemon counts the call until it has answered it.
+    pending.abandoned = true;
+    pending.reject(error);
+    if (this.#abandoned() >= MAX_IN_FLIGHT) {
+      this.#end('ERR_LIBVIRT_UNRESPONSIVE', `${MAX_IN_FLIGHT} calls got no answer in time; connecting anew`);
+    }
+  }
+
+  #abandoned(): number {
+    return [...this.#inFlight.values()].filter(({ abandoned }) => abandoned).length;
+  }
+
+  #receive(chunk: Buffer): void {
+    try {
+      for (const frame of this.#frames.push(chunk)) {
+        if (!this.isOpen) return;
+        this.#dispatch(frame);
+      }
+    } catch (cause) {
+      const detail = cause instanceof Error ? cause.message : String(cause);
+      this.#end('ERR_LIBVIRT_PROTOCOL', `libvirt sent what its protocol does not allow: ${detail}`, cause);
+    }
+  }
+
+  #dispatch(frame: Frame): void {
+    if (frame.version !== PROGRAM_VERSION) throw new Error(`program version ${frame.version}`);
+    if (frame.program === Program.keepalive) {
+      if (frame.procedure === Keepalive.ping) {
+        this.#send(Program.keepalive, Keepalive.pong, MessageType.event, 0, Buffer.alloc(0));
+      }
+      return;
+    }
+    if (frame.program !== Program.remote && frame.program !== Program.qemu) {
+      throw new Error(`unknown program 0x${frame.program.toString(16)}`);
+    }
+    if (frame.type === MessageType.event) {
+      this.#events.onEvent(frame.procedure, new XdrReader(frame.payload));
+    } else if (frame.type === MessageType.reply) {
+      this.#settle(frame);
+    } else {
+      throw new Error(`message type ${frame.type} that was not asked for`);
+    }
+  }
+
+  #settle(frame: Frame): void {
+    const pending = this.#inFlight.get(frame.serial);
+    if (pending === undefined) throw new Error(`a reply to serial ${frame.serial}, which is not waiting`);
+    const { procedure } = pending;
+    if (frame.program !== procedure.program || frame.procedure !== procedure.number) {
+      throw new Error(`a reply of procedure ${frame.procedure} to ${procedure.name}`);
+    }
+    const outcome = decodeReply(procedure, frame);
+    this.#inFlight.delete(frame.serial);
+    clearTimeout(pending.timer);
+    if (!pending.abandoned) {
+      if (outcome instanceof LibvirtServerError) pending.reject(outcome);
+      else pending.resolve(outcome);
+    }
+    this.#sendQueued();
+  }
+
+  #end(code: TransportErrorCode, message: string, cause?: unknown): void {
+    if (this.#closeReason !== undefined) return;
+    const reason = new LibvirtTransportError(code, message, { cause });
+    this.#closeReason = reason;
+    this.#socket.destroy();
+    for (const pending of [...this.#inFlight.values(), ...this.#queue]) {
+      clearTimeout(pending.timer);
+      if (!pending.abandoned) pending.reject(reason);
+    }
+    this.#inFlight.clear();
+    this.#queue.clear();
+    this.#events.onClose(reason);
+  }
+}
+
+function decodeReply(procedure: Procedure<never, unknown>, frame: Frame): unknown {
+  const reader = new XdrReader(frame.payload);
+  if (frame.status === MessageStatus.error) {
+    const { number, domain, message } = readError(reader);
+    // A message can carry what a guest's agent wrote, of any length.
+    const text = message?.slice(0, MAX_ERROR_CHARACTERS) ?? `libvirt error ${number} without a message`;
+    return new LibvirtServerError(number, domain, text);
+  }
+  if (frame.status !== MessageStatus.ok) throw new Error(`reply status ${frame.status}`);
+  const reply = procedure.decode(reader);
+  reader.end();
+  return reply;
+}

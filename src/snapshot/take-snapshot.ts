@@ -1,0 +1,123 @@
+import type { LibvirtSession } from '../daemon/event-connection.ts';
+import type { GuestView } from '../guest/guest-state.ts';
+import type { DomainRuns } from '../host/domain-runs.ts';
+import type { EmulatorFile } from '../host/emulator-file.ts';
+import { EmulatorFiles } from '../host/emulator-files.ts';
+import { withEmulatorPaths } from '../inventory/capabilities.ts';
+import type { HypervisorFacts } from '../inventory/hypervisor.ts';
+import type { DomainView, Inventory } from '../inventory/inventory.ts';
+import type { StatsKind, StatsReader } from '../stats/stats-reader.ts';
+import { findEmulatorPaths } from './emulator-paths.ts';
+import type { DomainFacts, ScrapeFacts } from './snapshot.ts';
+import { seenStart } from './start-time.ts';
+
+export interface FactSources {
+  readonly session: LibvirtSession;
+  readonly inventory: Inventory;
+  readonly runs: DomainRuns;
+  readonly endOfLife: ScrapeFacts['endOfLife'];
+  readonly isKnownOs: ScrapeFacts['isKnownOs'];
+  /** Whether a domain of this name is served. */
+  readonly serves: (name: string) => boolean;
+  /** What a guest said last, by the domain's uuid. */
+  readonly guest: (uuid: string) => GuestView | undefined;
+  readonly stats: StatsReader;
+}
+
+/** Of the time that a scrape has left: most of it for measuring, and some for what was measured to be served. */
+const LOOKING_SHARE = 0.3;
+const MEASURING_SHARE = 0.8;
+
+/** Gathers facts until `deadline` (performance.now() milliseconds), with those measurements that `kinds` names. */
+export type Gather = (deadline: number, kinds: ReadonlySet<StatsKind>) => Promise<ScrapeFacts>;
+
+/**
+ * Makes the function that gathers what a scrape needs: one call to libvirt, more for what changed since the last
+ * scrape, and the measurements. It rejects with LibvirtTransportError or LibvirtServerError when libvirt does not
+ * answer in time; measurements that are late are only missing.
+ */
+export function createGatherer(sources: FactSources): Gather {
+  const { session, inventory, runs, endOfLife, isKnownOs, serves, guest, stats } = sources;
+  const emulatorFiles = new EmulatorFiles();
+  let emulators: string | undefined;
+
+  /** libvirt announces no upgrade of QEMU: that its file is another one is what tells. */
+  const noteEmulators = (files: ReadonlyMap<string, EmulatorFile>): void => {
+    const fingerprint = JSON.stringify([...files].sort(([a], [b]) => (a < b ? -1 : 1)));
+    if (emulators !== undefined && emulators !== fingerprint) inventory.refreshHypervisor();
+    emulators = fingerprint;
+  };
+
+  return async (deadline, kinds) => {
+    const client = await session.connected();
+    const { hypervisor, domains } = await inventory.snapshot(client, deadline);
+    const stateCounts = new Map<number, number>();
+    for (const { state } of domains) stateCounts.set(state, (stateCounts.get(state) ?? 0) + 1);
+
+    const served = domains.filter(({ name }) => serves(name));
+    const running = served.filter(({ id }) => id >= 0);
+    const begun = performance.now();
+    const shareOfRest = (share: number): number => begun + share * (deadline - begun);
+    const runFacts = await runs.lookUp(running, shareOfRest(LOOKING_SHARE));
+    const vcpus = kinds.has('vcpu') ? await runs.vcpus() : undefined;
+    const measuring = stats.measure(running, kinds, {
+      deadline: shareOfRest(MEASURING_SHARE),
+      hasVcpus: ({ uuid }) => vcpus?.has(uuid) === true,
+    });
+    const paths = await emulatorPaths(hypervisor, served, emulatorFiles);
+    const binaryPath = ({ uuid, current }: DomainView): string | undefined => {
+      const emulator = current?.emulator;
+      const own = emulator === undefined ? undefined : (paths.get(emulator) ?? emulator);
+      return runFacts.get(uuid)?.process?.binary?.path ?? own;
+    };
+    const files = await emulatorFiles.read(served.flatMap((domain) => binaryPath(domain) ?? []));
+    noteEmulators(files);
+    const measured = await measuring;
+    const facts = served.map((domain): DomainFacts => {
+      const run = runFacts.get(domain.uuid);
+      const path = binaryPath(domain);
+      return {
+        ...domain,
+        ...seenStart(domain, run?.process),
+        process: run?.process,
+        loggedVersion: run?.loggedVersion,
+        emulatorFile: path === undefined ? undefined : files.get(path),
+        guest: domain.id < 0 ? undefined : guest(domain.uuid),
+        vcpus: domain.id < 0 ? undefined : vcpus?.get(domain.uuid),
+        measured: measured.of(domain),
+      };
+    });
+    const { pools, failed: unmeasured } = measured;
+    return {
+      hypervisor: withPaths(hypervisor, paths),
+      stateCounts,
+      domains: facts,
+      pools,
+      unmeasured,
+      endOfLife,
+      isKnownOs,
+    };
+  };
+}
+
+async function emulatorPaths(
+  hypervisor: HypervisorFacts | undefined,
+  domains: readonly DomainView[],
+  files: EmulatorFiles,
+): Promise<ReadonlyMap<string, string>> {
+  const capabilities = hypervisor?.capabilities;
+  if (capabilities === undefined) return new Map();
+  return findEmulatorPaths(
+    capabilities,
+    domains.flatMap(({ current }) => current ?? []),
+    files,
+  );
+}
+
+function withPaths(
+  hypervisor: HypervisorFacts | undefined,
+  paths: ReadonlyMap<string, string>,
+): HypervisorFacts | undefined {
+  if (hypervisor?.capabilities === undefined || paths.size === 0) return hypervisor;
+  return { ...hypervisor, capabilities: withEmulatorPaths(hypervisor.capabilities, paths) };
+}

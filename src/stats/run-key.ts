@@ -1,6 +1,0 @@
-import type { DomainRef } from '../libvirt/wire-types.ts';
-
-/** One run of a domain, as long as libvirt's daemon lives. */
-export function runKey({ uuid, id }: Pick<DomainRef, 'uuid' | 'id'>): string {
-  return `${uuid} ${id}`;
-}
