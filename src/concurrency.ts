@@ -32,7 +32,7 @@ export async function settledWithin(promise: Promise<unknown>, timeoutMs: number
 const LONGEST_TURN_MS = 10;
 
 /** Makes a function that lets others have a turn when this one has taken long enough. */
-export function createPause(): () => Promise<void> {
+export function createYield(): () => Promise<void> {
   let begun = performance.now();
   return async () => {
     if (performance.now() - begun < LONGEST_TURN_MS) return;

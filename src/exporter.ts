@@ -18,7 +18,7 @@ import { type ChunkPool, TextBuffer } from './metrics/text-buffer.ts';
 import { createEndOfLifeLookup, isKnownOsId } from './osinfo/end-of-life.ts';
 import { readHostOsinfoDatabase } from './osinfo/host-database.ts';
 import { SHIPPED_OSINFO } from './osinfo/table.generated.ts';
-import { createGatherer } from './snapshot/take-snapshot.ts';
+import { createSnapshotTaker } from './snapshot/take-snapshot.ts';
 import { StatsReader } from './stats/stats-reader.ts';
 import { createApp } from './web/app.ts';
 import { closeServers, listenOn } from './web/listen.ts';
@@ -96,7 +96,7 @@ export async function startExporter(
           seconds: config.balloonStatsPeriod,
           log,
         });
-  const gather = createGatherer({
+  const takeSnapshot = createSnapshotTaker({
     session,
     inventory,
     runs,
@@ -106,7 +106,7 @@ export async function startExporter(
     guest: (uuid) => guests.prober.view(uuid),
     stats,
   });
-  const scraper = new Scraper({ collectors, gather, log });
+  const scraper = new Scraper({ collectors, takeSnapshot, log });
   const chunks: ChunkPool = [];
   const app = createApp({
     telemetryPath: config.web.telemetryPath,

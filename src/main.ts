@@ -1,7 +1,7 @@
 #!/usr/bin/env node
-import { keepHeapSmall } from './heap.ts';
+import { limitHeapGrowth } from './heap.ts';
 
 // Before anything else is loaded: the heap grows while modules are.
-keepHeapSmall();
+limitHeapGrowth();
 const { main } = await import('./cli.ts');
 await main();

@@ -42,9 +42,9 @@ export class Exposition {
 function parseLine(line: string): ExposedSample {
   const match = /^([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (\S+)$/.exec(line);
   if (match === null) throw new Error(`not a sample: ${line}`);
-  const [, name = '', labelText = '', value] = match;
+  const [, name = '', sanitizeLabel = '', value] = match;
   const labels: Record<string, string> = {};
-  for (const [, label = '', text = ''] of labelText.matchAll(/([a-zA-Z_]\w*)="((?:[^"\\]|\\.)*)"/g)) {
+  for (const [, label = '', text = ''] of sanitizeLabel.matchAll(/([a-zA-Z_]\w*)="((?:[^"\\]|\\.)*)"/g)) {
     labels[label] = text.replace(/\\(.)/g, (_, escaped: string) => (escaped === 'n' ? '\n' : escaped));
   }
   return { name, labels, value: Number(value) };

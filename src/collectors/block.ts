@@ -1,6 +1,6 @@
 import type { DiskConfig } from '../inventory/domain-config.ts';
 import type { Collector } from '../metrics/collector.ts';
-import { gauge, labelText } from '../metrics/metric-family.ts';
+import { gauge, sanitizeLabel } from '../metrics/metric-family.ts';
 import { counterOf, gaugeOf, itemFamilies, nanoseconds } from './stats-fields.ts';
 
 const PREFIX = 'libvirt_domain_block';
@@ -74,7 +74,7 @@ export const blockCollector: Collector = {
         for (const { element, family } of limits) {
           const value = disk.ioTune.get(element);
           if (value !== undefined)
-            family.samples.push({ labels: { domain, device: labelText(disk.target) }, value });
+            family.samples.push({ labels: { domain, device: sanitizeLabel(disk.target) }, value });
         }
       }
     }
@@ -91,16 +91,16 @@ function withoutQuery({ type, source }: DiskConfig): string | undefined {
 
 function infoLabels(disk: DiskConfig): Record<string, string> {
   return {
-    device: labelText(disk.target),
-    bus: labelText(disk.bus),
-    driver: labelText(disk.driver),
-    format: labelText(disk.format),
-    cache: labelText(disk.cache),
-    io: labelText(disk.io),
-    discard: labelText(disk.discard),
-    source_type: labelText(disk.type),
-    source: labelText(withoutQuery(disk)),
-    protocol: labelText(disk.protocol),
-    serial: labelText(disk.serial),
+    device: sanitizeLabel(disk.target),
+    bus: sanitizeLabel(disk.bus),
+    driver: sanitizeLabel(disk.driver),
+    format: sanitizeLabel(disk.format),
+    cache: sanitizeLabel(disk.cache),
+    io: sanitizeLabel(disk.io),
+    discard: sanitizeLabel(disk.discard),
+    source_type: sanitizeLabel(disk.type),
+    source: sanitizeLabel(withoutQuery(disk)),
+    protocol: sanitizeLabel(disk.protocol),
+    serial: sanitizeLabel(disk.serial),
   };
 }

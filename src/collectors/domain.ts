@@ -1,6 +1,6 @@
 import type { Collector } from '../metrics/collector.ts';
-import { flag, gauge, labelText } from '../metrics/metric-family.ts';
-import type { DomainFacts } from '../snapshot/snapshot.ts';
+import { boolToNumber, gauge, sanitizeLabel } from '../metrics/metric-family.ts';
+import type { DomainSnapshot } from '../snapshot/snapshot.ts';
 import { DOMAIN_STATES } from './domain-states.ts';
 
 export const domainCollector: Collector = {
@@ -26,9 +26,9 @@ export const domainCollector: Collector = {
           labels: {
             domain: name,
             uuid,
-            arch: labelText(arch),
-            os_type: labelText(osType),
-            emulator: labelText(emulator),
+            arch: sanitizeLabel(arch),
+            os_type: sanitizeLabel(osType),
+            emulator: sanitizeLabel(emulator),
           },
           value: 1,
         });
@@ -36,12 +36,12 @@ export const domainCollector: Collector = {
       for (const [number, stateName] of DOMAIN_STATES.entries()) {
         state.samples.push({
           labels: { domain: name, state: stateName },
-          value: flag(domain.state === number),
+          value: boolToNumber(domain.state === number),
         });
       }
       const readable =
         current !== undefined && domain.problem === undefined && domain.measured?.complete !== false;
-      success.samples.push({ labels: { domain: name }, value: flag(readable) });
+      success.samples.push({ labels: { domain: name }, value: boolToNumber(readable) });
       const startSeconds = startTime(domain);
       if (startSeconds !== undefined) start.samples.push({ labels: { domain: name }, value: startSeconds });
     }
@@ -49,6 +49,6 @@ export const domainCollector: Collector = {
   },
 };
 
-function startTime({ id, process, startSeenSeconds }: DomainFacts): number | undefined {
-  return id < 0 ? undefined : (process?.startSeconds ?? startSeenSeconds);
+function startTime({ id, process, startObservedSeconds }: DomainSnapshot): number | undefined {
+  return id < 0 ? undefined : (process?.startSeconds ?? startObservedSeconds);
 }

@@ -1,7 +1,7 @@
-import { type MissingReason, PROBE_ERRORS } from '../guest/unavailable-reason.ts';
+import { PROBE_ERRORS, type UnavailableReason } from '../guest/unavailable-reason.ts';
 import type { Collector } from '../metrics/collector.ts';
-import { counter, flag, gauge, labelText } from '../metrics/metric-family.ts';
-import type { DomainFacts } from '../snapshot/snapshot.ts';
+import { boolToNumber, counter, gauge, sanitizeLabel } from '../metrics/metric-family.ts';
+import type { DomainSnapshot } from '../snapshot/snapshot.ts';
 
 export const guestAgentCollector: Collector = {
   name: 'guest-agent',
@@ -33,10 +33,10 @@ export const guestAgentCollector: Collector = {
       }
       if (guest === undefined) continue;
       if (guest.agentUp !== undefined)
-        up.samples.push({ labels: { domain: name }, value: flag(guest.agentUp) });
+        up.samples.push({ labels: { domain: name }, value: boolToNumber(guest.agentUp) });
       const version = guest.reading?.agentVersion;
       if (version !== undefined)
-        info.samples.push({ labels: { domain: name, version: labelText(version) }, value: 1 });
+        info.samples.push({ labels: { domain: name, version: sanitizeLabel(version) }, value: 1 });
       if (guest.lastProbe !== undefined) {
         timestamp.samples.push({ labels: { domain: name }, value: guest.lastProbe.completedSeconds });
         duration.samples.push({ labels: { domain: name }, value: guest.lastProbe.durationSeconds });
@@ -56,7 +56,7 @@ const RUNNING = 1;
 const STALE_PERIODS = 3;
 const SHORTEST_STALE_SECONDS = 60;
 
-function missingFamilies(domain: DomainFacts): [string, string][] {
+function missingFamilies(domain: DomainSnapshot): [string, string][] {
   if (domain.id < 0) return [];
   const families: [string, string][] = [...(domain.guest?.missing ?? [])];
   const balloon = whyNoBalloon(domain);
@@ -64,7 +64,7 @@ function missingFamilies(domain: DomainFacts): [string, string][] {
   return families;
 }
 
-function whyNoBalloon({ current, state, measured }: DomainFacts): MissingReason | undefined {
+function whyNoBalloon({ current, state, measured }: DomainSnapshot): UnavailableReason | undefined {
   if (current === undefined) return undefined;
   const { balloonPeriodSeconds: period } = current;
   if (period === undefined) return 'unsupported';

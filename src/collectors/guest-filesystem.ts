@@ -1,5 +1,5 @@
 import type { Collector } from '../metrics/collector.ts';
-import { gauge, labelText } from '../metrics/metric-family.ts';
+import { gauge, sanitizeLabel } from '../metrics/metric-family.ts';
 
 export const guestFilesystemCollector: Collector = {
   name: 'guest-filesystem',
@@ -16,7 +16,7 @@ export const guestFilesystemCollector: Collector = {
     );
     for (const { name, guest } of domains) {
       for (const { mountpoint, fstype, totalBytes, usedBytes } of guest?.filesystems ?? []) {
-        const labels = { domain: name, mountpoint: labelText(mountpoint), fstype: labelText(fstype) };
+        const labels = { domain: name, mountpoint: sanitizeLabel(mountpoint), fstype: sanitizeLabel(fstype) };
         if (totalBytes !== undefined) size.samples.push({ labels, value: totalBytes });
         if (usedBytes !== undefined) used.samples.push({ labels, value: usedBytes });
       }

@@ -1,5 +1,5 @@
 import type { Collector } from '../metrics/collector.ts';
-import { flag, gauge, type MetricFamily } from '../metrics/metric-family.ts';
+import { boolToNumber, gauge, type MetricFamily } from '../metrics/metric-family.ts';
 
 export const guestLoadCollector: Collector = {
   name: 'guest-load',
@@ -28,7 +28,7 @@ export const guestLoadCollector: Collector = {
       add(loads[1], load?.load5);
       add(loads[2], load?.load15);
       add(boot, bootTimeSeconds);
-      add(kubernetes, kubernetesNode === undefined ? undefined : flag(kubernetesNode));
+      add(kubernetes, kubernetesNode === undefined ? undefined : boolToNumber(kubernetesNode));
     }
     return [...loads, boot, kubernetes];
   },

@@ -1,15 +1,15 @@
 import { policyDeprecated } from '../drift/machine-type-policy.ts';
 import { parseQemuVersion } from '../drift/qemu-release.ts';
-import { countOffered, indexOfferedMachines } from '../drift/supported-machines.ts';
+import { countSupported, indexSupportedMachines } from '../drift/supported-machines.ts';
 import { emulatorsOf, machinesFor } from '../inventory/capabilities.ts';
-import type { HypervisorFacts } from '../inventory/hypervisor.ts';
+import type { HypervisorInfo } from '../inventory/hypervisor.ts';
 import type { Collector } from '../metrics/collector.ts';
-import { gauge, labelText, type MetricFamily } from '../metrics/metric-family.ts';
+import { gauge, type MetricFamily, sanitizeLabel } from '../metrics/metric-family.ts';
 import { DOMAIN_STATES } from './domain-states.ts';
 
 export const hypervisorCollector: Collector = {
   name: 'hypervisor',
-  help: 'versions, offered machine types, number of domains by state',
+  help: 'versions, supported machine types, number of domains by state',
   enabledByDefault: true,
   collect: ({ hypervisor, stateCounts }) => [
     versions(hypervisor),
@@ -18,7 +18,7 @@ export const hypervisorCollector: Collector = {
   ],
 };
 
-function versions(hypervisor: HypervisorFacts | undefined): MetricFamily {
+function versions(hypervisor: HypervisorInfo | undefined): MetricFamily {
   const info = gauge(
     'libvirt_hypervisor_info',
     'Installed version of the hypervisor and version of the libvirt daemon; always 1.',
@@ -30,7 +30,7 @@ function versions(hypervisor: HypervisorFacts | undefined): MetricFamily {
   return info;
 }
 
-function machineTypes(hypervisor: HypervisorFacts | undefined): MetricFamily {
+function machineTypes(hypervisor: HypervisorInfo | undefined): MetricFamily {
   const family = gauge(
     'libvirt_hypervisor_machine_types',
     'Number of versioned machine types of a family that the installed emulator offers.',
@@ -42,13 +42,13 @@ function machineTypes(hypervisor: HypervisorFacts | undefined): MetricFamily {
     const [emulator] = emulatorsOf(capabilities, arch);
     const domainType = capabilities.guests.find((guest) => guest.arch === arch)?.domains[0]?.type ?? 'kvm';
     const rows = machinesFor(capabilities, { arch, domainType, emulator });
-    const offered = countOffered(indexOfferedMachines(rows ?? []), (type) =>
+    const supported = countSupported(indexSupportedMachines(rows ?? []), (type) =>
       // The installed version is that of the host architecture's emulator.
       Boolean(installed && arch === capabilities.hostArch && policyDeprecated(type, arch, installed)),
     );
-    for (const { family: name, status, count } of offered) {
+    for (const { family: name, status, count } of supported) {
       family.samples.push({
-        labels: { arch: labelText(arch), family: labelText(name), status },
+        labels: { arch: sanitizeLabel(arch), family: sanitizeLabel(name), status },
         value: count,
       });
     }

@@ -1,14 +1,14 @@
 import { parseQemuVersion, type QemuVersion } from '../drift/qemu-release.ts';
 import { emulatorsOf } from '../inventory/capabilities.ts';
 import type { DomainConfig } from '../inventory/domain-config.ts';
-import type { HypervisorFacts } from '../inventory/hypervisor.ts';
+import type { HypervisorInfo } from '../inventory/hypervisor.ts';
 
 /**
  * Looks up the installed version of domains' emulators. libvirt tells it only of the default emulator of the
  * host's own architecture; of a custom path or another architecture it is undefined.
  */
 export function createInstalledVersion(
-  hypervisor: HypervisorFacts | undefined,
+  hypervisor: HypervisorInfo | undefined,
 ): (config: DomainConfig) => QemuVersion | undefined {
   const { version, capabilities } = hypervisor ?? {};
   if (version === undefined || capabilities?.hostArch === undefined) return () => undefined;

@@ -1,6 +1,6 @@
 import type { InterfaceConfig } from '../inventory/domain-config.ts';
 import type { Collector } from '../metrics/collector.ts';
-import { gauge, labelText } from '../metrics/metric-family.ts';
+import { gauge, sanitizeLabel } from '../metrics/metric-family.ts';
 import { counterOf, itemFamilies } from './stats-fields.ts';
 
 const PREFIX = 'libvirt_domain_interface';
@@ -35,7 +35,7 @@ export const interfaceCollector: Collector = {
     for (const { name: domain, current } of domains) {
       const named = new Set<string>();
       for (const [index, of] of (current?.interfaces ?? []).entries()) {
-        const device = labelText(of.target ?? of.alias ?? of.mac ?? String(index));
+        const device = sanitizeLabel(of.target ?? of.alias ?? of.mac ?? String(index));
         // Two of one name would repeat a series, which spoils the whole scrape.
         if (named.has(device)) continue;
         named.add(device);
@@ -49,11 +49,11 @@ export const interfaceCollector: Collector = {
 
 function infoLabels({ type, source, model, mac, mtu, interfaceId }: InterfaceConfig): Record<string, string> {
   return {
-    interface_type: labelText(type),
-    source: labelText(source),
-    model: labelText(model),
-    mac: labelText(mac),
-    mtu: labelText(mtu),
-    interface_id: labelText(interfaceId),
+    interface_type: sanitizeLabel(type),
+    source: sanitizeLabel(source),
+    model: sanitizeLabel(model),
+    mac: sanitizeLabel(mac),
+    mtu: sanitizeLabel(mtu),
+    interface_id: sanitizeLabel(interfaceId),
   };
 }

@@ -1,5 +1,5 @@
 import type { Collector } from '../metrics/collector.ts';
-import { flag, gauge } from '../metrics/metric-family.ts';
+import { boolToNumber, gauge } from '../metrics/metric-family.ts';
 import type { DomainJob } from '../stats/stats-reader.ts';
 
 /** virDomainJobOperation, by its number. */
@@ -59,7 +59,7 @@ export const jobCollector: Collector = {
     for (const { name: domain, measured } of domains) {
       const job = measured?.job;
       if (job === undefined) continue;
-      active.samples.push({ labels: { domain }, value: flag(job !== 'none') });
+      active.samples.push({ labels: { domain }, value: boolToNumber(job !== 'none') });
       if (job === 'none') continue;
       info.samples.push({ labels: { domain, operation: operationOf(job) }, value: 1 });
       for (const { field, scale, family } of families) {

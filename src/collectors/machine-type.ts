@@ -1,8 +1,8 @@
-import { isOffered, judgeMachineType } from '../drift/evaluate-machine-type.ts';
+import { evaluateMachineType, isSupported } from '../drift/evaluate-machine-type.ts';
 import type { Collector } from '../metrics/collector.ts';
-import { flag, gauge, labelText } from '../metrics/metric-family.ts';
+import { boolToNumber, gauge, sanitizeLabel } from '../metrics/metric-family.ts';
 import { createInstalledVersion } from './installed-version.ts';
-import { createOffers } from './supported-machines.ts';
+import { createSupportedMachines } from './supported-machines.ts';
 
 export const machineTypeCollector: Collector = {
   name: 'machine-type',
@@ -16,7 +16,7 @@ export const machineTypeCollector: Collector = {
     );
     const behind = gauge(
       'libvirt_domain_machine_type_releases_behind',
-      'Releases between the machine type and the newest offered one of its family; 0 is the newest.',
+      'Releases between the machine type and the newest supported one of its family; 0 is the newest.',
     );
     const untilRemoved = gauge(
       'libvirt_domain_machine_type_releases_until_removed',
@@ -32,40 +32,40 @@ export const machineTypeCollector: Collector = {
       'Whether the installed emulator offers the machine type that the next start will use, that of the persistent ' +
         'configuration where there is one; at 0 the domain will not start again.',
     );
-    const offerOf = createOffers(hypervisor);
+    const supportedMachines = createSupportedMachines(hypervisor);
     const versionOf = createInstalledVersion(hypervisor);
     for (const { name, current, persistent } of domains) {
       if (current === undefined || current.machine === '') continue;
-      const verdict = judgeMachineType({
+      const result = evaluateMachineType({
         machine: current.machine,
         arch: current.arch,
-        offered: offerOf(current)?.machines,
+        supported: supportedMachines(current)?.machines,
         installed: versionOf(current),
       });
       const labels = { domain: name };
       info.samples.push({
         labels: {
           domain: name,
-          machine: labelText(verdict.machine),
-          family: labelText(verdict.family),
-          version: labelText(verdict.version),
-          vendor: verdict.vendor,
-          latest: labelText(verdict.latest),
-          removed_in: verdict.removedIn,
+          machine: sanitizeLabel(result.machine),
+          family: sanitizeLabel(result.family),
+          version: sanitizeLabel(result.version),
+          vendor: result.vendor,
+          latest: sanitizeLabel(result.latest),
+          removed_in: result.removedIn,
         },
         value: 1,
       });
-      if (verdict.releasesBehind !== undefined)
-        behind.samples.push({ labels, value: verdict.releasesBehind });
-      if (verdict.releasesUntilRemoved !== undefined) {
-        untilRemoved.samples.push({ labels, value: verdict.releasesUntilRemoved });
+      if (result.releasesBehind !== undefined) behind.samples.push({ labels, value: result.releasesBehind });
+      if (result.releasesUntilRemoved !== undefined) {
+        untilRemoved.samples.push({ labels, value: result.releasesUntilRemoved });
       }
-      if (verdict.deprecated !== undefined) {
-        deprecated.samples.push({ labels, value: flag(verdict.deprecated) });
+      if (result.deprecated !== undefined) {
+        deprecated.samples.push({ labels, value: boolToNumber(result.deprecated) });
       }
       const next = persistent === undefined || persistent.machine === '' ? current : persistent;
-      const offered = isOffered(next.machine, offerOf(next)?.machines);
-      if (offered !== undefined) supported.samples.push({ labels, value: flag(offered) });
+      const isTypeSupported = isSupported(next.machine, supportedMachines(next)?.machines);
+      if (isTypeSupported !== undefined)
+        supported.samples.push({ labels, value: boolToNumber(isTypeSupported) });
     }
     return [info, behind, untilRemoved, deprecated, supported];
   },

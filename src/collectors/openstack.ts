@@ -1,5 +1,5 @@
 import type { Collector } from '../metrics/collector.ts';
-import { gauge, labelText } from '../metrics/metric-family.ts';
+import { gauge, sanitizeLabel } from '../metrics/metric-family.ts';
 
 export const openstackCollector: Collector = {
   name: 'openstack',
@@ -13,15 +13,15 @@ export const openstackCollector: Collector = {
       info.samples.push({
         labels: {
           domain,
-          instance_name: labelText(nova.name),
+          instance_name: sanitizeLabel(nova.name),
           instance_id: uuid,
-          flavor_name: labelText(nova.flavor),
-          user_name: labelText(nova.user.name),
-          user_id: labelText(nova.user.id),
-          project_name: labelText(nova.project.name),
-          project_id: labelText(nova.project.id),
-          root_type: labelText(nova.root.type),
-          root_uuid: labelText(nova.root.id),
+          flavor_name: sanitizeLabel(nova.flavor),
+          user_name: sanitizeLabel(nova.user.name),
+          user_id: sanitizeLabel(nova.user.id),
+          project_name: sanitizeLabel(nova.project.name),
+          project_id: sanitizeLabel(nova.project.id),
+          root_type: sanitizeLabel(nova.root.type),
+          root_uuid: sanitizeLabel(nova.root.id),
         },
         value: 1,
       });

@@ -2,8 +2,8 @@ import { parseOsId } from '../drift/declared-os.ts';
 import { detectOs } from '../drift/os-detection.ts';
 import { type DetectedOs, judgeOsDrift, OS_DRIFT_STATES } from '../drift/os-drift.ts';
 import type { Collector } from '../metrics/collector.ts';
-import { flag, gauge, labelText } from '../metrics/metric-family.ts';
-import type { DomainFacts } from '../snapshot/snapshot.ts';
+import { boolToNumber, gauge, sanitizeLabel } from '../metrics/metric-family.ts';
+import type { DomainSnapshot } from '../snapshot/snapshot.ts';
 
 export const osCollector: Collector = {
   name: 'os',
@@ -33,30 +33,30 @@ export const osCollector: Collector = {
       info.samples.push({
         labels: {
           domain: name,
-          declared: labelText(current.declaredOs),
-          detected: labelText(detectedId),
-          name: labelText(os?.prettyName ?? os?.name),
-          version_id: labelText(os?.versionId),
-          kernel: labelText(os?.kernelRelease),
+          declared: sanitizeLabel(current.declaredOs),
+          detected: sanitizeLabel(detectedId),
+          name: sanitizeLabel(os?.prettyName ?? os?.name),
+          version_id: sanitizeLabel(os?.versionId),
+          kernel: sanitizeLabel(os?.kernelRelease),
         },
         value: 1,
       });
       const state = judgeOsDrift({ declared: current.declaredOs, detected });
       for (const each of OS_DRIFT_STATES) {
-        drift.samples.push({ labels: { domain: name, state: each }, value: flag(each === state) });
+        drift.samples.push({ labels: { domain: name, state: each }, value: boolToNumber(each === state) });
       }
       const osId = detectedId ?? current.declaredOs;
       // osinfo-db dates some of the ids that name no release, by that of a release of theirs.
       const eolSeconds = osId === undefined || parseOsId(osId).unknown ? undefined : endOfLife(osId);
       if (eolSeconds !== undefined) {
-        eol.samples.push({ labels: { domain: name, os: labelText(osId) }, value: eolSeconds });
+        eol.samples.push({ labels: { domain: name, os: sanitizeLabel(osId) }, value: eolSeconds });
       }
     }
     return [info, drift, eol];
   },
 };
 
-function detect({ guest, current }: DomainFacts, isKnownOs: (osId: string) => boolean): DetectedOs {
+function detect({ guest, current }: DomainSnapshot, isKnownOs: (osId: string) => boolean): DetectedOs {
   const os = guest?.reading?.os;
   if (os === undefined) return { kind: 'unavailable' };
   const id = detectOs(os, isKnownOs, current?.declaredOs);

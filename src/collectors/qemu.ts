@@ -1,8 +1,8 @@
 import { formatVersion } from '../drift/qemu-release.ts';
-import { judgeQemu } from '../drift/qemu-version.ts';
+import { evaluateQemu } from '../drift/qemu-version.ts';
 import type { Collector } from '../metrics/collector.ts';
-import { flag, gauge } from '../metrics/metric-family.ts';
-import type { DomainFacts } from '../snapshot/snapshot.ts';
+import { boolToNumber, gauge } from '../metrics/metric-family.ts';
+import type { DomainSnapshot } from '../snapshot/snapshot.ts';
 import { createInstalledVersion } from './installed-version.ts';
 
 export const qemuCollector: Collector = {
@@ -25,34 +25,34 @@ export const qemuCollector: Collector = {
       if (id < 0 || current === undefined) continue;
       const version = versionOf(current);
       const installed = version && formatVersion(version);
-      const verdict = judgeQemu({
+      const result = evaluateQemu({
         installedVersion: installed,
         loggedVersion: domain.loggedVersion,
         // Events tell the version of the default emulator only.
         startedWithVersion: installed && domain.startedWithVersion,
         runsInstalledFile: runsInstalledFile(domain),
-        startSeconds: domain.process?.startSeconds ?? domain.startSeenSeconds,
+        startSeconds: domain.process?.startSeconds ?? domain.startObservedSeconds,
         fileBornSeconds: domain.emulatorFile?.bornSeconds,
         fileChangedSeconds: domain.emulatorFile?.changedSeconds,
       });
       info.samples.push({
         labels: {
           domain: name,
-          running_version: verdict.runningVersion,
+          running_version: result.runningVersion,
           installed_version: installed ?? 'unknown',
-          source: verdict.source,
+          source: result.source,
         },
         value: 1,
       });
-      if (verdict.outdated !== undefined) {
-        outdated.samples.push({ labels: { domain: name }, value: flag(verdict.outdated) });
+      if (result.outdated !== undefined) {
+        outdated.samples.push({ labels: { domain: name }, value: boolToNumber(result.outdated) });
       }
     }
     return [info, outdated];
   },
 };
 
-function runsInstalledFile({ process, emulatorFile }: DomainFacts): boolean | undefined {
+function runsInstalledFile({ process, emulatorFile }: DomainSnapshot): boolean | undefined {
   if (process?.binary === undefined || emulatorFile === undefined) return undefined;
   return process.binary.dev === emulatorFile.dev && process.binary.ino === emulatorFile.ino;
 }

@@ -1,5 +1,5 @@
 import { counter, gauge, type MetricFamily } from '../metrics/metric-family.ts';
-import type { DomainFacts } from '../snapshot/snapshot.ts';
+import type { DomainSnapshot } from '../snapshot/snapshot.ts';
 import type { StatsFields } from '../stats/domain-stats.ts';
 
 const KIBIBYTE = 1024;
@@ -38,8 +38,8 @@ export function kibibyteCounter(field: string, name: string, help: string): Fiel
 /** One sample for each domain that has the field. */
 export function domainFamilies(
   metrics: readonly FieldMetric[],
-  domains: readonly DomainFacts[],
-  fieldsOf: (domain: DomainFacts) => StatsFields | undefined,
+  domains: readonly DomainSnapshot[],
+  fieldsOf: (domain: DomainSnapshot) => StatsFields | undefined,
 ): MetricFamily[] {
   return metrics.map(({ field, scale, family }) => {
     const made = family();
@@ -55,8 +55,8 @@ export function domainFamilies(
 export function* itemFamilies(
   metrics: readonly FieldMetric[],
   label: string,
-  domains: readonly DomainFacts[],
-  itemsOf: (domain: DomainFacts) => ReadonlyMap<string | number, StatsFields> | undefined,
+  domains: readonly DomainSnapshot[],
+  itemsOf: (domain: DomainSnapshot) => ReadonlyMap<string | number, StatsFields> | undefined,
 ): Generator<MetricFamily> {
   for (const { field, scale, family } of metrics) {
     const made = family();

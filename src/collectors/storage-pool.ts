@@ -1,5 +1,5 @@
 import type { Collector } from '../metrics/collector.ts';
-import { flag, gauge, labelText } from '../metrics/metric-family.ts';
+import { boolToNumber, gauge, sanitizeLabel } from '../metrics/metric-family.ts';
 
 /** virStoragePoolState, by its number. */
 const STATES = ['inactive', 'building', 'running', 'degraded', 'inaccessible'] as const;
@@ -16,9 +16,12 @@ export const storagePoolCollector: Collector = {
     const allocation = gauge('libvirt_storage_pool_allocation_bytes', `Bytes of it in use, ${asOf}`);
     const available = gauge('libvirt_storage_pool_available_bytes', `Bytes of it that are free, ${asOf}`);
     for (const pool of pools) {
-      const labels = { pool: labelText(pool.name) };
+      const labels = { pool: sanitizeLabel(pool.name) };
       for (const [number, name] of STATES.entries()) {
-        state.samples.push({ labels: { ...labels, state: name }, value: flag(pool.state === number) });
+        state.samples.push({
+          labels: { ...labels, state: name },
+          value: boolToNumber(pool.state === number),
+        });
       }
       // An inactive pool has no sizes: libvirt says 0.
       if (pool.state === STATES.indexOf('inactive')) continue;

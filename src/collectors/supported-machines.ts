@@ -1,26 +1,26 @@
-import { indexOfferedMachines, type OfferedMachines } from '../drift/supported-machines.ts';
+import { indexSupportedMachines, type SupportedMachines } from '../drift/supported-machines.ts';
 import { type MachineRow, machinesFor } from '../inventory/capabilities.ts';
 import type { DomainConfig } from '../inventory/domain-config.ts';
-import type { HypervisorFacts } from '../inventory/hypervisor.ts';
+import type { HypervisorInfo } from '../inventory/hypervisor.ts';
 
 /** What one emulator offers; undefined when the capabilities do not know that emulator. */
-export interface EmulatorOffer {
+export interface EmulatorMachines {
   readonly rows: readonly MachineRow[];
-  readonly machines: OfferedMachines;
+  readonly machines: SupportedMachines;
 }
 
 /** Looks up what domains' emulators offer; each emulator is indexed once, however many domains it runs. */
-export function createOffers(
-  hypervisor: HypervisorFacts | undefined,
-): (config: DomainConfig) => EmulatorOffer | undefined {
-  const known = new Map<string, EmulatorOffer | undefined>();
+export function createSupportedMachines(
+  hypervisor: HypervisorInfo | undefined,
+): (config: DomainConfig) => EmulatorMachines | undefined {
+  const known = new Map<string, EmulatorMachines | undefined>();
   const capabilities = hypervisor?.capabilities;
   return ({ arch, type: domainType, emulator }) => {
     if (capabilities === undefined) return undefined;
     const key = `${arch} ${domainType} ${emulator}`;
     if (!known.has(key)) {
       const rows = machinesFor(capabilities, { arch, domainType, emulator });
-      known.set(key, rows && { rows, machines: indexOfferedMachines(rows) });
+      known.set(key, rows && { rows, machines: indexSupportedMachines(rows) });
     }
     return known.get(key);
   };

@@ -1,6 +1,6 @@
 import type { Collector } from '../metrics/collector.ts';
 import { gauge, type MetricFamily } from '../metrics/metric-family.ts';
-import type { DomainFacts } from '../snapshot/snapshot.ts';
+import type { DomainSnapshot } from '../snapshot/snapshot.ts';
 import { gaugeOf, itemFamilies, nanoseconds } from './stats-fields.ts';
 
 const METRICS = [
@@ -29,7 +29,7 @@ export const vcpuCollector: Collector = {
   },
 };
 
-function counts(domains: readonly DomainFacts[]): MetricFamily[] {
+function counts(domains: readonly DomainSnapshot[]): MetricFamily[] {
   const current = gauge('libvirt_domain_vcpus', 'vCPUs the domain has, or will have at its next start.');
   const maximum = gauge('libvirt_domain_vcpus_maximum', 'The most vCPUs the domain can have.');
   for (const { name, vcpus, measured, current: config } of domains) {

@@ -46,7 +46,7 @@ export class BalloonPeriodSetter {
    */
   async apply(domains: readonly DomainRef[]): Promise<DomainRef[]> {
     const now = performance.now();
-    const untried = domains.filter((domain) => (this.#tried.get(runOf(domain)) ?? now) <= now);
+    const untried = domains.filter((domain) => (this.#tried.get(domainRunId(domain)) ?? now) <= now);
     if (this.#working || untried.length === 0 || now < this.#retryAt) return [];
     this.#working = true;
     try {
@@ -87,7 +87,7 @@ export class BalloonPeriodSetter {
             { domain, seconds, flags: AFFECT_LIVE },
             timeoutMs,
           );
-          this.#tried.set(runOf(domain), Number.POSITIVE_INFINITY);
+          this.#tried.set(domainRunId(domain), Number.POSITIVE_INFINITY);
           succeeded.push(domain);
           log.info({ domain: name, seconds }, 'set the balloon statistics period, until the domain stops');
         } catch (error) {
@@ -103,7 +103,7 @@ export class BalloonPeriodSetter {
   }
 
   #failed(domain: DomainRef, error: unknown): void {
-    const run = runOf(domain);
+    const run = domainRunId(domain);
     if (!this.#tried.has(run))
       this.#options.log.warn(
         { domain: domain.name, err: error },
@@ -115,6 +115,6 @@ export class BalloonPeriodSetter {
   }
 }
 
-function runOf({ uuid, id }: DomainRef): string {
+function domainRunId({ uuid, id }: DomainRef): string {
   return `${uuid} ${id}`;
 }

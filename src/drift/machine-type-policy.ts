@@ -8,7 +8,7 @@ import {
   releasesBetween,
 } from './qemu-release.ts';
 
-interface HandMade {
+interface PolicyException {
   readonly family: string;
   /** Newest release of the family to which the row applies. */
   readonly upTo: QemuRelease;
@@ -24,14 +24,14 @@ const AUTOMATIC_DELETION: QemuRelease = { major: 10, minor: 1 };
 
 // What was decided type by type before the automatic rule: QEMU docs/about/deprecated.rst and
 // removed-features.rst of the releases named. Within a family the oldest types come first.
-const DEPRECATED_BY_HAND: readonly HandMade[] = [
+const DEPRECATED_BY_HAND: readonly PolicyException[] = [
   { family: 'pc-i440fx', upTo: { major: 0, minor: 15 }, from: { major: 4, minor: 0 } },
   { family: 'pc-i440fx', upTo: { major: 1, minor: 3 }, from: { major: 5, minor: 0 } },
   { family: 'pc-i440fx', upTo: { major: 1, minor: 7 }, from: { major: 7, minor: 0 } },
   { family: 'pc-i440fx', upTo: { major: 2, minor: 3 }, from: { major: 8, minor: 2 } },
   { family: 'pseries', upTo: { major: 2, minor: 12 }, from: { major: 9, minor: 0 } },
 ];
-const REMOVED_BY_HAND: readonly HandMade[] = [
+const REMOVED_BY_HAND: readonly PolicyException[] = [
   { family: 'pc-i440fx', upTo: { major: 0, minor: 11 }, from: undefined },
   { family: 'pc-i440fx', upTo: { major: 0, minor: 15 }, from: { major: 5, minor: 0 } },
   { family: 'pc-i440fx', upTo: { major: 1, minor: 3 }, from: { major: 6, minor: 0 } },
@@ -78,10 +78,10 @@ export function policyDeprecated(type: MachineType, arch: string, installed: Qem
     return false;
   }
   const applied = policyRelease(installed);
-  if (reached(applied, AUTOMATIC_DEPRECATION) && agedOut(release, applied, DEPRECATION_YEARS)) {
+  if (reached(applied, AUTOMATIC_DEPRECATION) && expired(release, applied, DEPRECATION_YEARS)) {
     return true;
   }
-  const from = handMade(DEPRECATED_BY_HAND, type.family, release)?.from;
+  const from = policyException(DEPRECATED_BY_HAND, type.family, release)?.from;
   return from !== undefined && reached(applied, from);
 }
 
@@ -94,11 +94,11 @@ export function removedIn(type: MachineType, arch: string): QemuRelease | undefi
   if (release === undefined || !policyCovers(type, arch)) {
     return undefined;
   }
-  const row = handMade(REMOVED_BY_HAND, type.family, release);
+  const row = policyException(REMOVED_BY_HAND, type.family, release);
   if (row !== undefined) {
     return row.from;
   }
-  const due = firstAgedOut(release, DELETION_YEARS);
+  const due = firstExpired(release, DELETION_YEARS);
   return reached(due, AUTOMATIC_DELETION) ? due : AUTOMATIC_DELETION;
 }
 
@@ -115,13 +115,13 @@ export function releasesUntilRemoved(
   return removed && releasesBetween(policyRelease(installed), removed);
 }
 
-function agedOut(type: QemuRelease, applied: QemuRelease, years: number): boolean {
+function expired(type: QemuRelease, applied: QemuRelease, years: number): boolean {
   const age = applied.major - type.major;
   return age > years || (age === years && applied.minor >= type.minor);
 }
 
-/** The first release that exists and for which `agedOut` holds. */
-function firstAgedOut(type: QemuRelease, years: number): QemuRelease {
+/** The first release that exists and for which `expired` holds. */
+function firstExpired(type: QemuRelease, years: number): QemuRelease {
   const major = type.major + years;
   return type.minor <= lastMinor(major) ? { major, minor: type.minor } : { major: major + 1, minor: 0 };
 }
@@ -130,6 +130,10 @@ function reached(release: QemuRelease, milestone: QemuRelease): boolean {
   return releaseOrdinal(release) >= releaseOrdinal(milestone);
 }
 
-function handMade(rows: readonly HandMade[], family: string, release: QemuRelease): HandMade | undefined {
+function policyException(
+  rows: readonly PolicyException[],
+  family: string,
+  release: QemuRelease,
+): PolicyException | undefined {
   return rows.find((row) => row.family === family && reached(row.upTo, release));
 }

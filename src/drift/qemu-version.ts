@@ -18,7 +18,7 @@ export interface QemuEvidence {
 /** `source` of a running version: domain log, start event, the process's binary, its start time, nothing. */
 export type QemuVersionSource = 'log' | 'event' | 'binary' | 'start_time' | 'none';
 
-export interface QemuVerdict {
+export interface QemuResult {
   /** "7.2.22", or "unknown". */
   readonly runningVersion: string;
   readonly source: QemuVersionSource;
@@ -30,7 +30,7 @@ export interface QemuVerdict {
 const CLOCK_SLACK_SECONDS = 2;
 
 /** Weighs the evidence. What no evidence decides stays unknown. */
-export function judgeQemu(evidence: QemuEvidence): QemuVerdict {
+export function evaluateQemu(evidence: QemuEvidence): QemuResult {
   const sameFile = evidence.runsInstalledFile ?? sameFileByTime(evidence);
   return { ...runningVersion(evidence, sameFile), outdated: outdated(evidence, sameFile) };
 }
@@ -51,7 +51,7 @@ function sameFileByTime(evidence: QemuEvidence): boolean | undefined {
 function runningVersion(
   evidence: QemuEvidence,
   sameFile: boolean | undefined,
-): Pick<QemuVerdict, 'runningVersion' | 'source'> {
+): Pick<QemuResult, 'runningVersion' | 'source'> {
   const { loggedVersion, startedWithVersion, installedVersion } = evidence;
   if (loggedVersion !== undefined) return { runningVersion: loggedVersion, source: 'log' };
   if (startedWithVersion !== undefined) return { runningVersion: startedWithVersion, source: 'event' };

@@ -2,14 +2,14 @@ import { type MachineType, parseMachineType, type RhelVersion } from './machine-
 import { type QemuRelease, releaseOrdinal } from './qemu-release.ts';
 
 /** One `<machine>` of the capabilities' `<guest><arch>`: a type, or with `canonical` an alias of one. */
-export interface OfferedMachineRow {
+export interface SupportedMachineRow {
   readonly name: string;
   /** The type that this row is an alias of. */
   readonly canonical?: string | undefined;
   readonly deprecated: boolean;
 }
 
-export interface OfferedType {
+export interface SupportedType {
   readonly type: MachineType;
   /** As `type.release`, or inferred: see `newestUnknownCodename`. */
   readonly release: QemuRelease | undefined;
@@ -17,31 +17,31 @@ export interface OfferedType {
   readonly deprecated: boolean;
 }
 
-export interface OfferedFamily {
+export interface SupportedFamily {
   /** Newest of each vendor. */
-  readonly newest: ReadonlyMap<string, OfferedType>;
+  readonly newest: ReadonlyMap<string, SupportedType>;
   /** Newest among upstream, Ubuntu and Proxmox, which all stand for a QEMU release. */
-  readonly newestByRelease: OfferedType | undefined;
-  /** The distinct RHEL versions offered. */
+  readonly newestByRelease: SupportedType | undefined;
+  /** The distinct RHEL versions supported. */
   readonly rhelVersions: readonly RhelVersion[];
 }
 
 /** What one emulator offers, indexed once; shared by the verdicts on all its domains. */
-export interface OfferedMachines {
-  readonly byName: ReadonlyMap<string, OfferedType>;
+export interface SupportedMachines {
+  readonly byName: ReadonlyMap<string, SupportedType>;
   /** From alias to canonical name. */
   readonly canonicalOf: ReadonlyMap<string, string>;
-  readonly byFamily: ReadonlyMap<string, OfferedFamily>;
+  readonly byFamily: ReadonlyMap<string, SupportedFamily>;
 }
 
-export interface OfferedCount {
+export interface SupportedCount {
   readonly family: string;
   readonly status: 'current' | 'deprecated';
   readonly count: number;
 }
 
 /** Indexes one emulator's machine types. The same row may occur more than once (per `<domain type=…>`). */
-export function indexOfferedMachines(rows: Iterable<OfferedMachineRow>): OfferedMachines {
+export function indexSupportedMachines(rows: Iterable<SupportedMachineRow>): SupportedMachines {
   const canonicalOf = new Map<string, string>();
   const deprecatedOf = new Map<string, boolean>();
   for (const row of rows) {
@@ -51,7 +51,7 @@ export function indexOfferedMachines(rows: Iterable<OfferedMachineRow>): Offered
     }
     deprecatedOf.set(name, row.deprecated || deprecatedOf.get(name) === true);
   }
-  const families = new Map<string, OfferedType[]>();
+  const families = new Map<string, SupportedType[]>();
   for (const [name, deprecated] of deprecatedOf) {
     const type = parseMachineType(name);
     const members = families.get(type.family) ?? [];
@@ -59,12 +59,12 @@ export function indexOfferedMachines(rows: Iterable<OfferedMachineRow>): Offered
     families.set(type.family, members);
   }
   const aliased = new Set(canonicalOf.values());
-  const byName = new Map<string, OfferedType>();
-  const byFamily = new Map<string, OfferedFamily>();
+  const byName = new Map<string, SupportedType>();
+  const byFamily = new Map<string, SupportedFamily>();
   for (const [family, members] of families) {
     const resolved = inferNewestCodename(members);
-    for (const offered of resolved) {
-      byName.set(offered.type.machine, offered);
+    for (const supported of resolved) {
+      byName.set(supported.type.machine, supported);
     }
     byFamily.set(family, summarise(resolved, aliased));
   }
@@ -72,16 +72,16 @@ export function indexOfferedMachines(rows: Iterable<OfferedMachineRow>): Offered
 }
 
 /**
- * How many versioned types of each family are offered, both statuses of each; aliases do not count. A type is
+ * How many versioned types of each family are supported, both statuses of each; aliases do not count. A type is
  * deprecated by the emulator's own mark (which libvirt before 8.0 does not pass on) or by `isDeprecated`.
  */
-export function countOffered(
-  offered: OfferedMachines,
+export function countSupported(
+  supported: SupportedMachines,
   isDeprecated: (type: MachineType) => boolean = () => false,
-): OfferedCount[] {
+): SupportedCount[] {
   const deprecated = new Map<string, number>();
   const current = new Map<string, number>();
-  for (const { type, deprecated: marked } of offered.byName.values()) {
+  for (const { type, deprecated: marked } of supported.byName.values()) {
     if (type.vendor !== 'unversioned') {
       const counts = marked || isDeprecated(type) ? deprecated : current;
       counts.set(type.family, (counts.get(type.family) ?? 0) + 1);
@@ -99,9 +99,9 @@ export function compareRhel(a: RhelVersion, b: RhelVersion): number {
   return a[0] - b[0] || a[1] - b[1] || a[2] - b[2];
 }
 
-function summarise(members: readonly OfferedType[], aliased: ReadonlySet<string>): OfferedFamily {
-  const newest = new Map<string, OfferedType>();
-  let newestByRelease: OfferedType | undefined;
+function summarise(members: readonly SupportedType[], aliased: ReadonlySet<string>): SupportedFamily {
+  const newest = new Map<string, SupportedType>();
+  let newestByRelease: SupportedType | undefined;
   const rhel = new Map<string, RhelVersion>();
   for (const member of members) {
     const { vendor, version, rhel: rhelVersion } = member.type;
@@ -123,10 +123,10 @@ function summarise(members: readonly OfferedType[], aliased: ReadonlySet<string>
  * it knows. The last of them in the alphabet (Ubuntu's order) is then the host's own Ubuntu release, whose
  * types stand for its QEMU, the newest upstream release of the family. Earlier ones stay without a release.
  */
-function inferNewestCodename(members: readonly OfferedType[]): readonly OfferedType[] {
+function inferNewestCodename(members: readonly SupportedType[]): readonly SupportedType[] {
   const newestUpstream = members
     .filter((member) => member.type.vendor === 'upstream')
-    .reduce<OfferedType | undefined>((best, member) => newer(best, member, new Set()), undefined)?.release;
+    .reduce<SupportedType | undefined>((best, member) => newer(best, member, new Set()), undefined)?.release;
   const unknown = members.filter((m) => m.type.vendor === 'ubuntu' && m.release === undefined).map(codename);
   const newest = unknown.sort().at(-1);
   if (newest === undefined || newestUpstream === undefined) {
@@ -139,17 +139,21 @@ function inferNewestCodename(members: readonly OfferedType[]): readonly OfferedT
   );
 }
 
-function codename({ type }: OfferedType): string {
+function codename({ type }: SupportedType): string {
   const rest = type.machine.slice(type.family.length + 1);
   return type.suffix === '' ? rest : rest.slice(0, -(type.suffix.length + 1));
 }
 
-function newer(best: OfferedType | undefined, other: OfferedType, aliased: ReadonlySet<string>): OfferedType {
-  return best !== undefined && compareOffered(best, other, aliased) >= 0 ? best : other;
+function newer(
+  best: SupportedType | undefined,
+  other: SupportedType,
+  aliased: ReadonlySet<string>,
+): SupportedType {
+  return best !== undefined && compareSupported(best, other, aliased) >= 0 ? best : other;
 }
 
 /** By version; among equals what an alias names, then the plain name, then the last revision (noble-v2). */
-function compareOffered(a: OfferedType, b: OfferedType, aliased: ReadonlySet<string>): number {
+function compareSupported(a: SupportedType, b: SupportedType, aliased: ReadonlySet<string>): number {
   return (
     compareVersions(a, b) ||
     Number(aliased.has(a.type.machine)) - Number(aliased.has(b.type.machine)) ||
@@ -159,22 +163,22 @@ function compareOffered(a: OfferedType, b: OfferedType, aliased: ReadonlySet<str
   );
 }
 
-function compareVersions(a: OfferedType, b: OfferedType): number {
+function compareVersions(a: SupportedType, b: SupportedType): number {
   if (a.type.rhel !== undefined && b.type.rhel !== undefined) {
     return compareRhel(a.type.rhel, b.type.rhel);
   }
   return ordinal(a) - ordinal(b) || a.type.point - b.type.point;
 }
 
-function ordinal({ release }: OfferedType): number {
+function ordinal({ release }: SupportedType): number {
   return release === undefined ? -1 : releaseOrdinal(release);
 }
 
 /** Number of suffix words that make it a variant, such as `hpb`; a revision `v2` is none. */
-function variants({ type }: OfferedType): number {
+function variants({ type }: SupportedType): number {
   return type.suffix.split('-').filter((word) => word !== '' && !/^v\d+$/.test(word)).length;
 }
 
-function revision({ type }: OfferedType): number {
+function revision({ type }: SupportedType): number {
   return Number(/(?:^|-)v(\d+)$/.exec(type.suffix)?.[1] ?? 0);
 }

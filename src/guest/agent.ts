@@ -1,6 +1,6 @@
 import { encodeGuestCommand, type GuestCommand, type GuestFile } from './commands.ts';
 import { parseFileOpen, parseFileRead } from './replies.ts';
-import { endsProbe, missingReason } from './unavailable-reason.ts';
+import { endsProbe, unavailableReason } from './unavailable-reason.ts';
 
 /** Sends one encoded command to one guest and returns the reply as the guest wrote it. */
 export type SendCommand = (command: string) => Promise<string>;
@@ -57,7 +57,7 @@ export class GuestAgent {
       if (performance.now() > this.#deadline) return;
       const error = await this.#close(handle);
       if (error === undefined) continue;
-      const reason = missingReason(error);
+      const reason = unavailableReason(error);
       if (reason === undefined || endsProbe(reason)) throw error;
     }
   }

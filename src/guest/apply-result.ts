@@ -1,17 +1,17 @@
 /** What the end of a probe makes of what is known of its guest. */
 
-import { allMissing, countErrors, type GuestState, type GuestView } from './guest-state.ts';
+import { allUnavailable, countErrors, type GuestState, type GuestView } from './guest-state.ts';
 import { advance } from './monotonic.ts';
 import { isLasting, type ProbeResult } from './probe.ts';
 import type { GuestFilesystem } from './replies.ts';
-import { isPassing, type MissingReason, PROBE_ERRORS, type ProbeError } from './unavailable-reason.ts';
+import { isPassing, PROBE_ERRORS, type ProbeError, type UnavailableReason } from './unavailable-reason.ts';
 
 const MAX_MOUNTPOINTS = 64;
 /** A guest that answers in part backs off to every other interval: its next reading comes before this one is stale. */
 const FAILURES_THAT_STAY_FRESH = 2;
 
 /** The guest answered, if not to all. `mayHaveBooted`: since its last reading, and before this one began. */
-export function takeAnswers(
+export function applyResult(
   state: GuestState,
   { reading, lasting, filesystems, missing, fellSilent }: ProbeResult,
   begun: number,
@@ -25,7 +25,7 @@ export function takeAnswers(
     state: counters,
   } = advance(state.counters, {
     readAt,
-    runKey: String(state.target.id),
+    domainRunId: String(state.target.id),
     bootTimeSeconds: reading.bootTimeSeconds,
     mayHaveBooted,
     cpu: reading.cpu,
@@ -53,7 +53,7 @@ export function takeAnswers(
 }
 
 /** The probe ended without an answer that is worth anything. */
-export function takeEnd(state: GuestState, reason: MissingReason, begun: number): void {
+export function applyFailure(state: GuestState, reason: UnavailableReason, begun: number): void {
   const errors = countErrors(state.view.errors, isProbeError(reason) ? [reason] : []);
   if (isPassing(reason)) {
     // A backup holds the agent: what it said last is still the best there is, until it is stale.
@@ -61,7 +61,7 @@ export function takeEnd(state: GuestState, reason: MissingReason, begun: number)
     state.putOffs += 1;
     state.view =
       state.view.reading === undefined
-        ? { ...state.view, agentUp: false, missing: allMissing(reason), errors }
+        ? { ...state.view, agentUp: false, missing: allUnavailable(reason), errors }
         : { ...state.view, errors };
     return;
   }
@@ -71,7 +71,7 @@ export function takeEnd(state: GuestState, reason: MissingReason, begun: number)
     agentUp: false,
     reading: undefined,
     filesystems: [],
-    missing: allMissing(reason),
+    missing: allUnavailable(reason),
     lastProbe: probeTimes(begun),
     errors,
   };
@@ -83,7 +83,7 @@ export function viewNow({ view, readAt, putOff, fault }: GuestState, staleMs: nu
   if (view.reading === undefined || !stale) return view;
   // Where there was no time or no connection to ask it, nothing is known against its agent.
   const agentUp = putOff === undefined && fault === undefined ? view.agentUp : false;
-  return { ...view, agentUp, reading: undefined, filesystems: [], missing: allMissing(putOff ?? 'busy') };
+  return { ...view, agentUp, reading: undefined, filesystems: [], missing: allUnavailable(putOff ?? 'busy') };
 }
 
 /**
@@ -100,7 +100,7 @@ function firstTold(told: Map<string, string>, filesystems: readonly GuestFilesys
   });
 }
 
-function isProbeError(reason: MissingReason): reason is MissingReason & ProbeError {
+function isProbeError(reason: UnavailableReason): reason is UnavailableReason & ProbeError {
   return PROBE_ERRORS.some((error) => error === reason);
 }
 

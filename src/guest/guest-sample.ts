@@ -1,5 +1,5 @@
 /** What one probe learnt of a guest. A part that could not be had is undefined; why is told apart from it. */
-export interface GuestReading {
+export interface GuestSample {
   /** Version of the guest agent, "7.2.22". */
   readonly agentVersion: string | undefined;
   readonly os: GuestOs | undefined;

@@ -1,13 +1,13 @@
 import type { DomainRef } from '../libvirt/types.ts';
-import type { GuestReading } from './guest-sample.ts';
+import type { GuestSample } from './guest-sample.ts';
 import type { MonotonicState } from './monotonic.ts';
-import type { LastingFacts } from './probe.ts';
+import type { StaticGuestInfo } from './probe.ts';
 import type { GuestFilesystem } from './replies.ts';
 import {
   GUEST_FAMILIES,
   type GuestFamily,
-  type MissingReason,
   type ProbeError,
+  type UnavailableReason,
 } from './unavailable-reason.ts';
 
 /** A running domain that may be asked. */
@@ -24,9 +24,9 @@ export interface GuestTarget extends DomainRef {
 export interface GuestView {
   /** Whether the last probe got answers; undefined when no channel is configured or none was made yet. */
   readonly agentUp: boolean | undefined;
-  readonly reading: GuestReading | undefined;
+  readonly reading: GuestSample | undefined;
   readonly filesystems: readonly GuestFilesystem[];
-  readonly missing: ReadonlyMap<GuestFamily, MissingReason>;
+  readonly missing: ReadonlyMap<GuestFamily, UnavailableReason>;
   /** The last probe that ended, with or without answers; one that was put off is none. */
   readonly lastProbe: { readonly completedSeconds: number; readonly durationSeconds: number } | undefined;
   readonly errors: ReadonlyMap<ProbeError, number>;
@@ -36,7 +36,7 @@ export interface GuestView {
 export interface GuestState {
   target: GuestTarget;
   view: GuestView;
-  lasting: LastingFacts | undefined;
+  lasting: StaticGuestInfo | undefined;
   /** Probes since `lasting` was read. */
   lastingAge: number;
   counters: MonotonicState | undefined;
@@ -60,11 +60,11 @@ export interface GuestState {
   /** Something happened to the guest during this probe: the next one is due at once. */
   kicked: boolean;
   /** The next probe was brought forward by an event. */
-  isForward: boolean;
+  expedited: boolean;
   /** Why it cannot be asked now. */
-  aside: MissingReason | undefined;
+  aside: UnavailableReason | undefined;
   /** performance.now() milliseconds until which another event does not bring a probe forward. */
-  quietUntil: number;
+  rateLimitedUntil: number;
   /** The first mount points of this run with their first types, so that a guest cannot name ever new ones. */
   readonly mountpoints: Map<string, string>;
   /** What went wrong in the exporter itself the last time, which is logged once. */
@@ -72,7 +72,7 @@ export interface GuestState {
   /** What libvirt said when it last refused access to the guest, which is logged once. */
   refusal: string | undefined;
   /** Why the last probe was put off, when a backup was at work. */
-  putOff: MissingReason | undefined;
+  putOff: UnavailableReason | undefined;
 }
 
 export const NO_GUEST_VIEW: GuestView = {
@@ -84,7 +84,7 @@ export const NO_GUEST_VIEW: GuestView = {
   errors: new Map(),
 };
 
-export function allMissing(reason: MissingReason): ReadonlyMap<GuestFamily, MissingReason> {
+export function allUnavailable(reason: UnavailableReason): ReadonlyMap<GuestFamily, UnavailableReason> {
   return new Map(GUEST_FAMILIES.map((family) => [family, reason]));
 }
 
@@ -98,7 +98,7 @@ export function newGuestState(
     target,
     view: {
       ...NO_GUEST_VIEW,
-      missing: allMissing('busy'),
+      missing: allUnavailable('busy'),
       errors: before?.view.errors ?? NO_GUEST_VIEW.errors,
     },
     lasting: undefined,
@@ -110,7 +110,7 @@ export function newGuestState(
     putOffs: 0,
     probation: 0,
     tookMs: undefined,
-    quietUntil: Number.NEGATIVE_INFINITY,
+    rateLimitedUntil: Number.NEGATIVE_INFINITY,
     mountpoints: new Map(),
     fault: undefined,
     refusal: before?.refusal,
@@ -118,7 +118,7 @@ export function newGuestState(
     readAt: Number.NEGATIVE_INFINITY,
     probing: false,
     kicked: false,
-    isForward: false,
+    expedited: false,
     aside: undefined,
     putOff: undefined,
   };

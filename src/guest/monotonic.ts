@@ -18,7 +18,7 @@ export interface CounterReading {
   /** performance.now() milliseconds. */
   readonly readAt: number;
   /** Names the run of the domain; another one than before means that every counter starts anew. */
-  readonly runKey: string;
+  readonly domainRunId: string;
   /** Unix time in seconds; undefined when it cannot be read. */
   readonly bootTimeSeconds: number | undefined;
   /** Since the reading before, libvirt told of a reboot, or of another agent: the guest may have booted. */
@@ -33,7 +33,7 @@ type Totals = ReadonlyMap<CounterName, number>;
 
 /** What is kept of a guest between its probes; bounded, as there are only 14 counters. */
 export interface MonotonicState {
-  readonly runKey: string;
+  readonly domainRunId: string;
   readonly bootTimeSeconds: number | undefined;
   /** The highest total of each counter since the guest's start, in seconds. */
   readonly totals: Totals;
@@ -91,7 +91,7 @@ const MAY_DECREASE: CounterName = 'cpu.iowait';
  */
 export function advance(previous: MonotonicState | undefined, next: CounterReading): Advance {
   const counters = countersOf(next);
-  if (previous === undefined || previous.runKey !== next.runKey) return restart(next, counters);
+  if (previous === undefined || previous.domainRunId !== next.domainRunId) return restart(next, counters);
   const fallen = fallenSince(previous.totals, counters);
   const mayHaveBooted = bootTimeMoved(previous, next) ?? next.mayHaveBooted;
   if (fallen.length > 0 && wasRestarted(previous, next, counters)) return restart(next, counters);
@@ -105,7 +105,7 @@ export function advance(previous: MonotonicState | undefined, next: CounterReadi
   const lacking = [...previous.droppedSince.keys()].filter((name) => !counters.has(name) && totals.has(name));
   return {
     state: {
-      runKey: next.runKey,
+      domainRunId: next.domainRunId,
       bootTimeSeconds: next.bootTimeSeconds ?? previous.bootTimeSeconds,
       totals,
       droppedSince: new Map([...dropped, ...lacking].map((name) => [name, since(name)])),
@@ -117,9 +117,9 @@ export function advance(previous: MonotonicState | undefined, next: CounterReadi
 }
 
 function restart(next: CounterReading, totals: Totals): Advance {
-  const { runKey, bootTimeSeconds, cpu, pressure } = next;
+  const { domainRunId, bootTimeSeconds, cpu, pressure } = next;
   return {
-    state: { runKey, bootTimeSeconds, totals, droppedSince: new Map() },
+    state: { domainRunId, bootTimeSeconds, totals, droppedSince: new Map() },
     cpu,
     pressure,
     regressed: [],

@@ -29,7 +29,7 @@ export interface TakenPlace {
  *
  * One of several places stays free for guests that answer, and soon.
  */
-export function nextInLine(
+export function pickNext(
   due: Iterable<GuestState>,
   taken: readonly TakenPlace[],
   places: number,
@@ -69,7 +69,7 @@ export function isSuspect({ view, probation }: GuestState): boolean {
 }
 
 /** What a probe that has ended means for the places of the next ones. One that was put off proves nothing. */
-export function takeProof(state: GuestState, answered: boolean): void {
+export function recordReliability(state: GuestState, answered: boolean): void {
   if (state.failures > 0 || (state.tookMs ?? 0) > SLOW_MS) state.probation = PROBATION_PROBES;
   else if (answered) state.probation = Math.max(0, state.probation - 1);
 }

@@ -1,6 +1,6 @@
 import { type GuestAgent, GuestOverdueError } from './agent.ts';
 import { GUEST_FILES, type GuestCommand, type GuestFile, KUBELET_FILES } from './commands.ts';
-import type { GuestCpu, GuestOs, GuestPressure, GuestReading, PressureTotals } from './guest-sample.ts';
+import type { GuestCpu, GuestOs, GuestPressure, GuestSample, PressureTotals } from './guest-sample.ts';
 import { type ProcStat, parseLoadavg, parseMeminfo, parsePressure, parseProcStat } from './procfs.ts';
 import {
   type GuestAgentInfo,
@@ -11,38 +11,43 @@ import {
   parseLoad,
   parseOsInfo,
 } from './replies.ts';
-import { endsProbe, type GuestFamily, type MissingReason, missingReason } from './unavailable-reason.ts';
+import {
+  endsProbe,
+  type GuestFamily,
+  type UnavailableReason,
+  unavailableReason,
+} from './unavailable-reason.ts';
 
 /** What changes seldom and is asked seldom. */
-export interface LastingFacts {
+export interface StaticGuestInfo {
   readonly info: GuestAgentInfo;
   readonly os: Outcome<GuestOs>;
   readonly kubernetesNode: Outcome<boolean>;
 }
 
 export interface ProbeResult {
-  readonly reading: GuestReading;
-  readonly lasting: LastingFacts;
+  readonly reading: GuestSample;
+  readonly lasting: StaticGuestInfo;
   readonly filesystems: readonly GuestFilesystem[];
   /** Why each family that has no data has none. */
-  readonly missing: ReadonlyMap<GuestFamily, MissingReason>;
+  readonly missing: ReadonlyMap<GuestFamily, UnavailableReason>;
   /** It answered and then no more: what it was asked before that is here. */
   readonly fellSilent: boolean;
 }
 
 export interface ProbeOptions {
   /** From an earlier probe of the same run; asked anew when undefined. */
-  readonly lasting: LastingFacts | undefined;
+  readonly lasting: StaticGuestInfo | undefined;
   readonly filesystems: boolean;
 }
 
 /** Something that was asked for: had, or missing for a reason. */
 export type Outcome<T> =
   | { readonly value: T; readonly reason?: undefined }
-  | { readonly value?: undefined; readonly reason: MissingReason };
+  | { readonly value?: undefined; readonly reason: UnavailableReason };
 
 /** Whether what was told is worth keeping for later probes: a passing failure is not. */
-export function isLasting({ os }: LastingFacts): boolean {
+export function isLasting({ os }: StaticGuestInfo): boolean {
   return isSettled(os);
 }
 
@@ -54,9 +59,9 @@ function isSettled({ value, reason }: Outcome<unknown>): boolean {
 export class ProbeEnded extends Error {
   override readonly name = 'ProbeEnded';
   readonly code = 'ERR_GUEST_PROBE';
-  readonly reason: MissingReason;
+  readonly reason: UnavailableReason;
 
-  constructor(reason: MissingReason, cause: unknown) {
+  constructor(reason: UnavailableReason, cause: unknown) {
     super(`probe ended: ${reason}`, { cause });
     this.reason = reason;
   }
@@ -152,7 +157,7 @@ function procCpu({ value, reason }: Outcome<ProcStat>): Outcome<GuestCpu> {
  * is done when it wakes, and as libvirt then drops the answer nobody could close the file. The known facts will do where
  * guest-get-cpustats comes next.
  */
-async function infoNow(agent: GuestAgent, lasting: LastingFacts | undefined): Promise<GuestAgentInfo> {
+async function infoNow(agent: GuestAgent, lasting: StaticGuestInfo | undefined): Promise<GuestAgentInfo> {
   return lasting !== undefined && offersCpuStats(lasting.info) ? lasting.info : readInfo(agent);
 }
 
@@ -239,14 +244,14 @@ async function recheck<T>(asking: Asking, outcome: Outcome<T>): Promise<Outcome<
 }
 
 /** Why files are not asked for; Windows has none of those that are read, and says so in its user's language. */
-function filesRefused({ info, isWindows }: Asking): MissingReason | undefined {
+function filesRefused({ info, isWindows }: Asking): UnavailableReason | undefined {
   if (isWindows) return 'unsupported';
   const needed = ['guest-file-open', 'guest-file-read', 'guest-file-close'];
   return needed.map((command) => refusal(info, command)).find((reason) => reason !== undefined);
 }
 
 /** What guest-info says against a command: sending it all the same would fill the guest's log. */
-function refusal({ commands }: GuestAgentInfo, command: string): MissingReason | undefined {
+function refusal({ commands }: GuestAgentInfo, command: string): UnavailableReason | undefined {
   const enabled = commands.get(command);
   if (enabled === undefined) return 'unsupported';
   return enabled ? undefined : 'command_disabled';
@@ -261,7 +266,7 @@ async function attempt<T>(work: () => Promise<T>, asking?: Asking): Promise<Outc
   } catch (error) {
     // What was read before stays; nothing more is.
     if (error instanceof GuestOverdueError) return { reason: 'agent_silent' };
-    const reason = missingReason(error);
+    const reason = unavailableReason(error);
     if (reason === undefined) throw error;
     if (reason === 'agent_silent' && asking?.heard === true) {
       asking.fellSilent = true;

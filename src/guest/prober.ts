@@ -3,17 +3,17 @@ import { settledWithin } from '../concurrency.ts';
 import { LibvirtTransportError } from '../libvirt/errors.ts';
 import { type DomainEvent, Lifecycle } from '../libvirt/events.ts';
 import { GuestAgent, type SendCommand } from './agent.ts';
-import { takeAnswers, takeEnd, viewNow } from './apply-result.ts';
+import { applyFailure, applyResult, viewNow } from './apply-result.ts';
 import {
-  allMissing,
+  allUnavailable,
   type GuestState,
   type GuestTarget,
   type GuestView,
   newGuestState,
 } from './guest-state.ts';
 import { ProbeEnded, probeGuest } from './probe.ts';
-import { isSuspect, nextInLine, type TakenPlace, takeProof } from './probe-schedule.ts';
-import type { MissingReason } from './unavailable-reason.ts';
+import { isSuspect, pickNext, recordReliability, type TakenPlace } from './probe-schedule.ts';
+import type { UnavailableReason } from './unavailable-reason.ts';
 
 export interface ProberOptions {
   readonly intervalMs: number;
@@ -119,7 +119,7 @@ export class GuestProber {
     for (;;) {
       const now = performance.now();
       const taken = [...this.#probing.values()];
-      const next = nextInLine(this.#due(now), taken, this.#options.concurrency, now);
+      const next = pickNext(this.#due(now), taken, this.#options.concurrency, now);
       if (next === undefined || this.#stopped) return;
       this.#begin(next);
     }
@@ -155,7 +155,7 @@ export class GuestProber {
     return state;
   }
 
-  #unaskable({ agentChannel, optedOut }: GuestTarget): MissingReason | undefined {
+  #unaskable({ agentChannel, optedOut }: GuestTarget): UnavailableReason | undefined {
     if (optedOut) return 'opted_out';
     if (agentChannel === undefined) return 'no_channel';
     if (this.#options.isRefused()) return 'read_only';
@@ -166,9 +166,15 @@ export class GuestProber {
     return this.#unaskable(target) === undefined;
   }
 
-  #setAside(state: GuestState, reason: MissingReason): void {
+  #setAside(state: GuestState, reason: UnavailableReason): void {
     const agentUp = reason === 'agent_disconnected' || reason === 'read_only' ? false : undefined;
-    state.view = { ...state.view, agentUp, reading: undefined, filesystems: [], missing: allMissing(reason) };
+    state.view = {
+      ...state.view,
+      agentUp,
+      reading: undefined,
+      filesystems: [],
+      missing: allUnavailable(reason),
+    };
     state.lasting = undefined;
     state.aside = reason;
     // The time in which it cannot be asked is not one of waiting.
@@ -178,7 +184,7 @@ export class GuestProber {
   /** It can be asked again. A way in that was refused is only tried anew, so that guests stay refused until it opens. */
   #takeBack(state: GuestState): void {
     if (state.aside !== 'read_only')
-      state.view = { ...state.view, agentUp: undefined, missing: allMissing('busy') };
+      state.view = { ...state.view, agentUp: undefined, missing: allUnavailable('busy') };
     state.tookMs = undefined;
     state.mayHaveBooted = true;
     state.aside = undefined;
@@ -192,8 +198,8 @@ export class GuestProber {
     const { uuid } = state.target;
     const suspect = isSuspect(state);
     state.probing = true;
-    if (state.isForward) state.quietUntil = begun + this.#options.intervalMs;
-    state.isForward = false;
+    if (state.expedited) state.rateLimitedUntil = begun + this.#options.intervalMs;
+    state.expedited = false;
     const ended = this.#probe(state, agent, begun).finally(() => {
       this.#probing.delete(uuid);
       // Not at once: while libvirt is away every probe ends without a pause, and the event loop is needed.
@@ -210,11 +216,11 @@ export class GuestProber {
       const lasting = state.lastingAge < LASTING_PROBES ? state.lasting : undefined;
       const result = await probeGuest(agent, { lasting, filesystems: this.#options.filesystems });
       state.lastingAge = lasting === undefined ? 1 : state.lastingAge + 1;
-      takeAnswers(state, result, begun, mayHaveBooted);
+      applyResult(state, result, begun, mayHaveBooted);
       answered = true;
     } catch (error) {
       if (error instanceof ProbeEnded) {
-        takeEnd(state, error.reason, begun);
+        applyFailure(state, error.reason, begun);
         if (error.reason === 'read_only') this.#refused(state, error.cause);
       } else {
         this.#interrupted(state, error);
@@ -223,7 +229,7 @@ export class GuestProber {
       if (!answered) state.mayHaveBooted ||= mayHaveBooted;
       state.probing = false;
       state.tookMs = performance.now() - begun;
-      takeProof(state, answered);
+      recordReliability(state, answered);
       const inVain = Math.max(state.failures, state.putOffs - MAX_PUT_OFFS);
       const doublings = Math.min(Math.max(0, inVain - 1), 16);
       const backoff = Math.min(LONGEST_BACKOFF_MS, this.#options.intervalMs * 2 ** doublings);
@@ -272,9 +278,9 @@ export class GuestProber {
   /** Once in an interval: a guest makes its agent's channel open and close as often as it likes. */
   #bringForward(state: GuestState, from: number): void {
     state.kicked = false;
-    const dueAt = Math.max(from, state.quietUntil);
+    const dueAt = Math.max(from, state.rateLimitedUntil);
     if (dueAt >= state.dueAt) return;
     state.dueAt = dueAt;
-    state.isForward = true;
+    state.expedited = true;
   }
 }

@@ -5,7 +5,7 @@ import { GuestReplyError } from './guest-text.ts';
 export const GUEST_FAMILIES = ['os', 'cpu', 'swap', 'memory', 'pressure', 'load'] as const;
 export type GuestFamily = (typeof GUEST_FAMILIES)[number];
 
-export type MissingReason =
+export type UnavailableReason =
   | 'no_channel'
   | 'agent_disconnected'
   | 'agent_silent'
@@ -32,7 +32,7 @@ export const PROBE_ERRORS = [
 export type ProbeError = (typeof PROBE_ERRORS)[number];
 
 /** After these no other command of the same probe would fare better. */
-const ENDS_PROBE: ReadonlySet<MissingReason> = new Set([
+const ENDS_PROBE: ReadonlySet<UnavailableReason> = new Set([
   'no_channel',
   'agent_disconnected',
   'agent_silent',
@@ -41,12 +41,12 @@ const ENDS_PROBE: ReadonlySet<MissingReason> = new Set([
   'read_only',
 ]);
 
-export function endsProbe(reason: MissingReason): boolean {
+export function endsProbe(reason: UnavailableReason): boolean {
   return ENDS_PROBE.has(reason);
 }
 
 /** A backup is at work, or libvirt is, or the domain is paused: not a failure of the agent, and over soon. */
-export function isPassing(reason: MissingReason): boolean {
+export function isPassing(reason: UnavailableReason): boolean {
   return reason === 'frozen' || reason === 'busy';
 }
 
@@ -54,7 +54,7 @@ export function isPassing(reason: MissingReason): boolean {
  * Why a command got no usable answer; undefined when the connection to libvirt is to blame and nothing is learnt
  * of the guest. Before libvirt 11.2 a command's failure has the number of an internal error, so words decide.
  */
-export function missingReason(error: unknown): MissingReason | undefined {
+export function unavailableReason(error: unknown): UnavailableReason | undefined {
   if (error instanceof GuestReplyError) return 'invalid_reply';
   if (error instanceof LibvirtTransportError) {
     return error.code === 'ERR_LIBVIRT_TIMEOUT' ? 'agent_silent' : undefined;
@@ -87,7 +87,7 @@ export function missingReason(error: unknown): MissingReason | undefined {
   }
 }
 
-function reasonOfCommandFailure(message: string): MissingReason {
+function reasonOfCommandFailure(message: string): UnavailableReason {
   if (/frozen/i.test(message)) return 'frozen';
   if (/disabled|not allowed|permission denied/i.test(message)) return 'command_disabled';
   if (/no such file|not found|not been found|not supported|unsupported/i.test(message)) return 'unsupported';

@@ -12,7 +12,7 @@ export interface HostPaths {
 export const HOST_PATHS: HostPaths = { proc: '/proc', qemuLogs: '/var/log/libvirt/qemu' };
 
 /** A running domain: `id` tells one run from the next. */
-export interface RunKey {
+export interface DomainRunRef {
   readonly uuid: string;
   readonly name: string;
   readonly id: number;
@@ -57,7 +57,7 @@ export class DomainRuns {
    * (performance.now() milliseconds): what cannot be seen, or not in time, is undefined.
    */
   async lookUp(
-    running: readonly RunKey[],
+    running: readonly DomainRunRef[],
     deadline = Number.POSITIVE_INFINITY,
   ): Promise<ReadonlyMap<string, DomainRun>> {
     // A look that is under way may have begun before the newest of these runs.
@@ -73,20 +73,20 @@ export class DomainRuns {
     return this.#runs;
   }
 
-  #isLookNeeded(running: readonly RunKey[]): boolean {
+  #isLookNeeded(running: readonly DomainRunRef[]): boolean {
     const lookAgain = performance.now() - this.#lookedAt > LOOK_AGAIN_MS;
     return running.some((run) => this.#isNew(run) || (lookAgain && this.#isMissing(run)));
   }
 
-  #isNew({ uuid, id }: RunKey): boolean {
+  #isNew({ uuid, id }: DomainRunRef): boolean {
     return this.#runs.get(uuid)?.id !== id;
   }
 
-  #isMissing({ uuid }: RunKey): boolean {
+  #isMissing({ uuid }: DomainRunRef): boolean {
     return this.#runs.get(uuid)?.process === undefined;
   }
 
-  async #lookAt(running: readonly RunKey[]): Promise<void> {
+  async #lookAt(running: readonly DomainRunRef[]): Promise<void> {
     this.#lookedAt = performance.now();
     const processes = await findQemuProcesses(this.#paths.proc).catch(() => new Map<string, QemuProcess>());
     for (const run of running) {
@@ -113,7 +113,7 @@ export class DomainRuns {
     return this.#runs.get(uuid);
   }
 
-  async #readRun({ id, name }: RunKey, process: QemuProcess | undefined): Promise<DomainRun> {
+  async #readRun({ id, name }: DomainRunRef, process: QemuProcess | undefined): Promise<DomainRun> {
     const logged = await readLastLoggedStart(this.#paths.qemuLogs, name);
     const ofThisRun =
       logged !== undefined &&
@@ -121,7 +121,7 @@ export class DomainRuns {
     return { id, process, loggedVersion: ofThisRun ? logged.version : undefined };
   }
 
-  #forgetAllBut(running: readonly RunKey[]): void {
+  #forgetAllBut(running: readonly DomainRunRef[]): void {
     const ids = new Map(running.map(({ uuid, id }) => [uuid, id]));
     for (const [uuid, { id }] of this.#runs) if (ids.get(uuid) !== id) this.#runs.delete(uuid);
   }

@@ -1,6 +1,6 @@
 import { closeSync, openSync, readdirSync, readSync } from 'node:fs';
 import { join } from 'node:path';
-import { createPause } from '../concurrency.ts';
+import { createYield } from '../concurrency.ts';
 
 /** Times of one vCPU by libvirt's field names, in nanoseconds: `time`, `wait`, and `delay` where the kernel counts it. */
 export type VcpuFields = ReadonlyMap<string, number>;
@@ -36,7 +36,7 @@ export async function readVcpuThreads(
   const read = (...path: string[]): string | undefined => readText(join(proc, ...path), buffer);
   // `wait_sum` of a thread is counted only while this is on, which it is not by default: the file need not be read then.
   const countsWait = read('sys/kernel/sched_schedstats')?.trim() === '1';
-  const pause = createPause();
+  const pause = createYield();
   const found = new Map<number, ReadonlyMap<number, VcpuFields>>();
   for (const pid of pids) {
     const vcpus = new Map<number, VcpuFields>();

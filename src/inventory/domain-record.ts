@@ -18,12 +18,12 @@ export interface DomainRecord {
   /** Hypervisor version at the start of this run, when the exporter saw it start. */
   readonly startedWithVersion: string | undefined;
   /** Unix time in seconds at which the exporter saw this run start. */
-  readonly startSeenSeconds: number | undefined;
+  readonly startObservedSeconds: number | undefined;
   /**
    * Whether the start that was seen is this run's. Not known since the connection was lost: a domain that was restarted
    * meanwhile may have the same id, or the same run another one.
    */
-  readonly startIsCertain: boolean;
+  readonly startObserved: boolean;
 }
 
 export interface RecordProblem {

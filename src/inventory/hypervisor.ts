@@ -3,7 +3,7 @@ import { LibvirtServerError } from '../libvirt/errors.ts';
 import { type Capabilities, parseCapabilities } from './capabilities.ts';
 
 /** What is known of the hypervisor itself; changes when its packages do. */
-export interface HypervisorFacts {
+export interface HypervisorInfo {
   /** Installed version of the default emulator, "7.2.22"; undefined when no emulator is installed. */
   readonly version: string | undefined;
   /** Version of the libvirt daemon, "9.0.0". */
@@ -19,8 +19,8 @@ export interface HypervisorFacts {
  */
 export async function readHypervisor(
   client: LibvirtClient,
-  before: HypervisorFacts | undefined,
-): Promise<HypervisorFacts> {
+  before: HypervisorInfo | undefined,
+): Promise<HypervisorInfo> {
   const problems: Error[] = [];
   const known = async <T>(reading: Promise<T>, knownBefore: T | undefined): Promise<T | undefined> => {
     try {

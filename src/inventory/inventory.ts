@@ -7,7 +7,7 @@ import type { DomainRef } from '../libvirt/types.ts';
 import { ConfigReader } from './config-reader.ts';
 import { DomainList, type Listing } from './domain-list.ts';
 import type { DomainRecord, RecordProblem } from './domain-record.ts';
-import { type HypervisorFacts, readHypervisor } from './hypervisor.ts';
+import { type HypervisorInfo, readHypervisor } from './hypervisor.ts';
 import { type LifecycleEventName, lifecycleEventName, NO_EVENTS } from './lifecycle-events.ts';
 import { DOMAIN_BUSY, type DomainReading } from './read-domain.ts';
 
@@ -26,7 +26,7 @@ export interface DomainView extends DomainRecord {
 }
 
 export interface InventorySnapshot {
-  readonly hypervisor: HypervisorFacts | undefined;
+  readonly hypervisor: HypervisorInfo | undefined;
   readonly domains: readonly DomainView[];
 }
 
@@ -39,7 +39,7 @@ export class Inventory {
   readonly #log: Logger;
   readonly #reader: ConfigReader;
   #client: LibvirtClient | undefined;
-  #hypervisor: HypervisorFacts | undefined;
+  #hypervisor: HypervisorInfo | undefined;
   #hypervisorProblem: string | undefined;
   #hypervisorReading: Promise<void> | undefined;
   readonly #records = new Map<string, DomainRecord>();
@@ -65,7 +65,7 @@ export class Inventory {
     this.refreshHypervisor();
     for (const [uuid, record] of this.#records) {
       // Ids may be given anew, and a domain may have been restarted: the same id no longer means the same run.
-      this.#records.set(uuid, { ...record, startIsCertain: false });
+      this.#records.set(uuid, { ...record, startObserved: false });
     }
     this.#reader.connected(client);
     this.#readAgain(this.#records.values());
@@ -246,7 +246,7 @@ export class Inventory {
   #update({ uuid, name, id }: DomainRef, change: Partial<DomainRecord>): void {
     const before = this.#records.get(uuid);
     // What was seen of a start belongs to that run only; where the id does not tell, others may.
-    const keepsStart = before !== undefined && (before.id === id || !before.startIsCertain);
+    const keepsStart = before !== undefined && (before.id === id || !before.startObserved);
     this.#records.set(uuid, {
       current: undefined,
       persistent: undefined,
@@ -254,8 +254,8 @@ export class Inventory {
       problem: undefined,
       ...before,
       startedWithVersion: keepsStart ? before.startedWithVersion : undefined,
-      startSeenSeconds: keepsStart ? before.startSeenSeconds : undefined,
-      startIsCertain: keepsStart ? before.startIsCertain : true,
+      startObservedSeconds: keepsStart ? before.startObservedSeconds : undefined,
+      startObserved: keepsStart ? before.startObserved : true,
       ...change,
       uuid,
       name,
@@ -276,8 +276,8 @@ export class Inventory {
   }
 
   #sawStart(domain: DomainRef): void {
-    const startSeenSeconds = Date.now() / 1000;
-    this.#update(domain, { startSeenSeconds, startedWithVersion: undefined, startIsCertain: true });
+    const startObservedSeconds = Date.now() / 1000;
+    this.#update(domain, { startObservedSeconds, startedWithVersion: undefined, startObserved: true });
     this.#startedUnversioned.add(domain.uuid);
   }
 
@@ -293,12 +293,12 @@ export class Inventory {
   }
 
   async #readHypervisor(client: LibvirtClient): Promise<void> {
-    const facts = await readHypervisor(client, this.#hypervisor);
+    const info = await readHypervisor(client, this.#hypervisor);
     if (!client.isOpen) return;
-    this.#hypervisor = facts;
-    const problem = facts.problems.map(({ message }) => message).join('; ');
+    this.#hypervisor = info;
+    const problem = info.problems.map(({ message }) => message).join('; ');
     if (problem !== this.#hypervisorProblem && problem !== '') {
-      this.#log.warn({ problem }, 'some facts about the hypervisor cannot be read');
+      this.#log.warn({ problem }, 'some information about the hypervisor cannot be read');
     }
     this.#hypervisorProblem = problem;
   }

@@ -1,8 +1,8 @@
-import type { ScrapeFacts } from '../snapshot/snapshot.ts';
+import type { Snapshot } from '../snapshot/snapshot.ts';
 import type { StatsKind } from '../stats/stats-reader.ts';
 import type { MetricFamily } from './metric-family.ts';
 
-/** Turns facts into metric families. Collectors read nothing themselves and hold no state. */
+/** Turns a snapshot into metric families. Collectors read nothing themselves and hold no state. */
 export interface Collector {
   /** As in `--collector.NAME`. */
   readonly name: string;
@@ -12,5 +12,5 @@ export interface Collector {
   /** What has to be measured for it in each scrape; nothing when left out. */
   readonly measures?: readonly StatsKind[];
   /** Large ones are made one at a time, as they are taken: others get a turn between two of them. */
-  readonly collect: (facts: ScrapeFacts) => Iterable<MetricFamily>;
+  readonly collect: (snapshot: Snapshot) => Iterable<MetricFamily>;
 }

@@ -20,7 +20,7 @@ export function counter(name: string, help: string): MetricFamily {
 }
 
 /** The `1` of an info metric, or a gauge that answers yes or no. */
-export function flag(condition: boolean): number {
+export function boolToNumber(condition: boolean): number {
   return condition ? 1 : 0;
 }
 
@@ -29,7 +29,7 @@ const MAX_LABEL_CHARACTERS = 256;
 const CONTROL_CHARACTERS = /[\u0000-\u001f\u007f-\u009f]/g;
 
 /** Makes text from a configuration fit for a label: bounded, without control characters. */
-export function labelText(text: string | undefined): string {
+export function sanitizeLabel(text: string | undefined): string {
   if (text === undefined) return '';
   return text.slice(0, MAX_LABEL_CHARACTERS).replace(CONTROL_CHARACTERS, '\uFFFD');
 }

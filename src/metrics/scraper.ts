@@ -1,17 +1,17 @@
 import type { Logger } from 'pino';
-import { createPause } from '../concurrency.ts';
-import type { ScrapeFacts } from '../snapshot/snapshot.ts';
-import type { Gather } from '../snapshot/take-snapshot.ts';
+import { createYield } from '../concurrency.ts';
+import type { Snapshot } from '../snapshot/snapshot.ts';
+import type { TakeSnapshot } from '../snapshot/take-snapshot.ts';
 import type { StatsKind } from '../stats/stats-reader.ts';
 import type { Collector } from './collector.ts';
 import { type Format, writeFamily } from './exposition.ts';
-import { flag, gauge, type MetricFamily } from './metric-family.ts';
+import { boolToNumber, gauge, type MetricFamily } from './metric-family.ts';
 import type { TextBuffer } from './text-buffer.ts';
 
 export interface ScraperOptions {
   readonly collectors: readonly Collector[];
-  /** Gathers what the collectors work on; rejects when libvirt does not answer by the deadline. */
-  readonly gather: Gather;
+  /** Takes the snapshot that the collectors work on; rejects when libvirt does not answer by the deadline. */
+  readonly takeSnapshot: TakeSnapshot;
   readonly log: Logger;
 }
 
@@ -25,18 +25,18 @@ export interface ScrapeRequest {
   readonly signal: AbortSignal;
 }
 
-interface Gathering {
-  readonly facts: Promise<ScrapeFacts>;
+interface PendingSnapshot {
+  readonly snapshot: Promise<Snapshot>;
   /** performance.now() milliseconds. */
   readonly deadline: number;
 }
 
-/** Runs scrapes: gathers facts once for all that arrive together, and lets each collector turn them into metrics. */
+/** Runs scrapes: takes one snapshot for all that arrive together, and lets each collector turn them into metrics. */
 export class Scraper {
   readonly #options: ScraperOptions;
   readonly #failing = new Map<string, string>();
   /** Those under way, by what they measure. */
-  readonly #gatherings = new Map<string, Gathering>();
+  readonly #snapshots = new Map<string, PendingSnapshot>();
 
   constructor(options: ScraperOptions) {
     this.#options = options;
@@ -49,10 +49,10 @@ export class Scraper {
   async scrape(out: TextBuffer, { timeoutMs, format, selects, signal }: ScrapeRequest): Promise<void> {
     const collectors = this.#options.collectors.filter(({ name }) => selects(name));
     const kinds = new Set(collectors.flatMap(({ measures }) => measures ?? []));
-    const facts = await this.#gatherWithin(timeoutMs, kinds);
+    const snapshot = await this.#snapshotWithin(timeoutMs, kinds);
     if (signal.aborted) return;
     const up = gauge('libvirt_up', 'Whether libvirt answered this scrape.');
-    up.samples.push({ labels: {}, value: flag(facts !== undefined) });
+    up.samples.push({ labels: {}, value: boolToNumber(snapshot !== undefined) });
     const success = gauge(
       'libvirt_scrape_collector_success',
       'Whether the collector could read what it shows; 0 for all while libvirt does not answer.',
@@ -61,14 +61,14 @@ export class Scraper {
       'libvirt_scrape_collector_duration_seconds',
       'How long the collector took to make its metrics, reading from libvirt and writing not included.',
     );
-    const pause = createPause();
+    const pause = createYield();
     const write = async (family: MetricFamily): Promise<void> => {
       writeFamily(out, family, format);
       await pause();
     };
     await write(up);
     for (const collector of collectors) {
-      const run = facts === undefined ? undefined : this.#run(collector, facts);
+      const run = snapshot === undefined ? undefined : this.#run(collector, snapshot);
       let succeeded = false;
       let tookMs = 0;
       for (;;) {
@@ -84,54 +84,54 @@ export class Scraper {
         if (signal.aborted) return;
       }
       const labels = { collector: collector.name };
-      const isMeasured = collector.measures?.every((kind) => facts?.unmeasured.has(kind) !== true) ?? true;
-      success.samples.push({ labels, value: flag(succeeded && isMeasured) });
+      const isMeasured = collector.measures?.every((kind) => snapshot?.unmeasured.has(kind) !== true) ?? true;
+      success.samples.push({ labels, value: boolToNumber(succeeded && isMeasured) });
       duration.samples.push({ labels, value: tookMs / 1000 });
     }
     await write(success);
     await write(duration);
   }
 
-  async #gatherWithin(timeoutMs: number, kinds: ReadonlySet<StatsKind>): Promise<ScrapeFacts | undefined> {
+  async #snapshotWithin(timeoutMs: number, kinds: ReadonlySet<StatsKind>): Promise<Snapshot | undefined> {
     const deadline = performance.now() + timeoutMs;
-    const joined = this.#gatherings.get(keyOf(kinds));
-    const facts = await this.#gatherOrLate(deadline, kinds);
-    // The scrape that began the gathering may have had less time than this one has.
-    const cutShort = facts === undefined && joined !== undefined && performance.now() >= joined.deadline;
-    return cutShort ? this.#gatherOrLate(deadline, kinds) : facts;
+    const joined = this.#snapshots.get(keyOf(kinds));
+    const snapshot = await this.#snapshotOrTimeout(deadline, kinds);
+    // The scrape that began the snapshot may have had less time than this one has.
+    const cutShort = snapshot === undefined && joined !== undefined && performance.now() >= joined.deadline;
+    return cutShort ? this.#snapshotOrTimeout(deadline, kinds) : snapshot;
   }
 
-  async #gatherOrLate(deadline: number, kinds: ReadonlySet<StatsKind>): Promise<ScrapeFacts | undefined> {
+  async #snapshotOrTimeout(deadline: number, kinds: ReadonlySet<StatsKind>): Promise<Snapshot | undefined> {
     const remainingMs = deadline - performance.now();
     if (remainingMs <= 0) return undefined;
-    const underWay = this.#gatherings.get(keyOf(kinds));
+    const underWay = this.#snapshots.get(keyOf(kinds));
     const running = canJoin(underWay, deadline) ? underWay : this.#begin(deadline, kinds);
-    const gathering = running.facts.catch(() => undefined); // the session logs why libvirt is away
+    const pending = running.snapshot.catch(() => undefined); // the session logs why libvirt is away
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<undefined>((resolve) => {
       timer = setTimeout(() => resolve(undefined), remainingMs);
     });
     try {
-      return await Promise.race([gathering, late]);
+      return await Promise.race([pending, late]);
     } finally {
       clearTimeout(timer);
     }
   }
 
-  #begin(deadline: number, kinds: ReadonlySet<StatsKind>): Gathering {
+  #begin(deadline: number, kinds: ReadonlySet<StatsKind>): PendingSnapshot {
     const key = keyOf(kinds);
-    const facts = this.#options.gather(deadline, kinds).finally(() => {
-      if (this.#gatherings.get(key) === gathering) this.#gatherings.delete(key);
+    const snapshot = this.#options.takeSnapshot(deadline, kinds).finally(() => {
+      if (this.#snapshots.get(key) === pending) this.#snapshots.delete(key);
     });
-    const gathering = { facts, deadline };
-    this.#gatherings.set(key, gathering);
-    return gathering;
+    const pending = { snapshot, deadline };
+    this.#snapshots.set(key, pending);
+    return pending;
   }
 
   /** The collector's families; returns whether it made them all. */
-  *#run(collector: Collector, facts: ScrapeFacts): Generator<MetricFamily, boolean> {
+  *#run(collector: Collector, snapshot: Snapshot): Generator<MetricFamily, boolean> {
     try {
-      yield* collector.collect(facts);
+      yield* collector.collect(snapshot);
       this.#failing.delete(collector.name);
       return true;
     } catch (error) {
@@ -149,10 +149,10 @@ export class Scraper {
  * One that ends later would leave this scrape without anything at its own deadline; one with much less time may have
  * found no time for what this scrape can wait for.
  */
-function canJoin(gathering: Gathering | undefined, deadline: number): gathering is Gathering {
-  if (gathering === undefined) return false;
+function canJoin(pending: PendingSnapshot | undefined, deadline: number): pending is PendingSnapshot {
+  if (pending === undefined) return false;
   const now = performance.now();
-  return gathering.deadline <= deadline && gathering.deadline - now >= (deadline - now) / 2;
+  return pending.deadline <= deadline && pending.deadline - now >= (deadline - now) / 2;
 }
 
 function keyOf(kinds: ReadonlySet<StatsKind>): string {

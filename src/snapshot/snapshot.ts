@@ -2,13 +2,13 @@ import type { GuestView } from '../guest/guest-state.ts';
 import type { EmulatorFile } from '../host/emulator-file.ts';
 import type { QemuProcess } from '../host/qemu-process.ts';
 import type { VcpuFields } from '../host/vcpu-threads.ts';
-import type { HypervisorFacts } from '../inventory/hypervisor.ts';
+import type { HypervisorInfo } from '../inventory/hypervisor.ts';
 import type { DomainView } from '../inventory/inventory.ts';
 import type { MeasuredDomain, StatsKind } from '../stats/stats-reader.ts';
 import type { StoragePool } from '../stats/storage-pools.ts';
 
 /** A domain with what the host tells of its current run. */
-export interface DomainFacts extends DomainView {
+export interface DomainSnapshot extends DomainView {
   /** The QEMU process; undefined when it does not run or cannot be seen. */
   readonly process: QemuProcess | undefined;
   /** QEMU version that the domain's log gives for this run; undefined when it cannot be read. */
@@ -23,13 +23,13 @@ export interface DomainFacts extends DomainView {
   readonly measured: MeasuredDomain | undefined;
 }
 
-/** Everything one scrape knows, gathered before any collector runs. */
-export interface ScrapeFacts {
-  readonly hypervisor: HypervisorFacts | undefined;
+/** Everything one scrape knows, taken before any collector runs. */
+export interface Snapshot {
+  readonly hypervisor: HypervisorInfo | undefined;
   /** Number of domains by virDomainState, those that are not served included. */
   readonly stateCounts: ReadonlyMap<number, number>;
   /** The domains that `--domain.include` and `--domain.exclude` leave. */
-  readonly domains: readonly DomainFacts[];
+  readonly domains: readonly DomainSnapshot[];
   /** Undefined when they were not asked for, or could not be read for a while. */
   readonly pools: readonly StoragePool[] | undefined;
   /** What was asked for and could not be measured at all. */

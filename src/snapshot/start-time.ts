@@ -3,22 +3,26 @@ import type { DomainRecord } from '../inventory/domain-record.ts';
 /** The kernel tells the time of its boot in whole seconds, and processes' starts by it. */
 const CLOCK_GRAIN = 1;
 
-type SeenStart = Pick<DomainRecord, 'startedWithVersion' | 'startSeenSeconds'>;
+type ObservedStart = Pick<DomainRecord, 'startedWithVersion' | 'startObservedSeconds'>;
 
 /**
  * What was seen of a run's start. After a connection was lost it may have been the start of the run before, whose process
  * was older: the process that runs now, if it can be seen, decides.
  */
-export function seenStart(
-  { startedWithVersion, startSeenSeconds, startIsCertain }: SeenStart & Pick<DomainRecord, 'startIsCertain'>,
+export function observedStart(
+  {
+    startedWithVersion,
+    startObservedSeconds,
+    startObserved,
+  }: ObservedStart & Pick<DomainRecord, 'startObserved'>,
   process: { readonly startSeconds: number } | undefined,
-): SeenStart {
+): ObservedStart {
   const isOfThisRun =
-    startIsCertain ||
+    startObserved ||
     (process !== undefined &&
-      startSeenSeconds !== undefined &&
-      process.startSeconds <= startSeenSeconds + CLOCK_GRAIN);
+      startObservedSeconds !== undefined &&
+      process.startSeconds <= startObservedSeconds + CLOCK_GRAIN);
   return isOfThisRun
-    ? { startedWithVersion, startSeenSeconds }
-    : { startedWithVersion: undefined, startSeenSeconds: undefined };
+    ? { startedWithVersion, startObservedSeconds }
+    : { startedWithVersion: undefined, startObservedSeconds: undefined };
 }

@@ -4,19 +4,19 @@ import type { DomainRuns } from '../host/domain-runs.ts';
 import type { EmulatorFile } from '../host/emulator-file.ts';
 import { EmulatorFiles } from '../host/emulator-files.ts';
 import { withEmulatorPaths } from '../inventory/capabilities.ts';
-import type { HypervisorFacts } from '../inventory/hypervisor.ts';
+import type { HypervisorInfo } from '../inventory/hypervisor.ts';
 import type { DomainView, Inventory } from '../inventory/inventory.ts';
 import type { StatsKind, StatsReader } from '../stats/stats-reader.ts';
 import { findEmulatorPaths } from './emulator-paths.ts';
-import type { DomainFacts, ScrapeFacts } from './snapshot.ts';
-import { seenStart } from './start-time.ts';
+import type { DomainSnapshot, Snapshot } from './snapshot.ts';
+import { observedStart } from './start-time.ts';
 
-export interface FactSources {
+export interface SnapshotSources {
   readonly session: LibvirtSession;
   readonly inventory: Inventory;
   readonly runs: DomainRuns;
-  readonly endOfLife: ScrapeFacts['endOfLife'];
-  readonly isKnownOs: ScrapeFacts['isKnownOs'];
+  readonly endOfLife: Snapshot['endOfLife'];
+  readonly isKnownOs: Snapshot['isKnownOs'];
   /** Whether a domain of this name is served. */
   readonly serves: (name: string) => boolean;
   /** What a guest said last, by the domain's uuid. */
@@ -28,15 +28,15 @@ export interface FactSources {
 const LOOKING_SHARE = 0.3;
 const MEASURING_SHARE = 0.8;
 
-/** Gathers facts until `deadline` (performance.now() milliseconds), with those measurements that `kinds` names. */
-export type Gather = (deadline: number, kinds: ReadonlySet<StatsKind>) => Promise<ScrapeFacts>;
+/** Gathers snapshot until `deadline` (performance.now() milliseconds), with those measurements that `kinds` names. */
+export type TakeSnapshot = (deadline: number, kinds: ReadonlySet<StatsKind>) => Promise<Snapshot>;
 
 /**
- * Makes the function that gathers what a scrape needs: one call to libvirt, more for what changed since the last
+ * Makes the function that takes the snapshot of one scrape: one call to libvirt, more for what changed since the last
  * scrape, and the measurements. It rejects with LibvirtTransportError or LibvirtServerError when libvirt does not
  * answer in time; measurements that are late are only missing.
  */
-export function createGatherer(sources: FactSources): Gather {
+export function createSnapshotTaker(sources: SnapshotSources): TakeSnapshot {
   const { session, inventory, runs, endOfLife, isKnownOs, serves, guest, stats } = sources;
   const emulatorFiles = new EmulatorFiles();
   let emulators: string | undefined;
@@ -58,7 +58,7 @@ export function createGatherer(sources: FactSources): Gather {
     const running = served.filter(({ id }) => id >= 0);
     const begun = performance.now();
     const shareOfRest = (share: number): number => begun + share * (deadline - begun);
-    const runFacts = await runs.lookUp(running, shareOfRest(LOOKING_SHARE));
+    const hostRuns = await runs.lookUp(running, shareOfRest(LOOKING_SHARE));
     const vcpus = kinds.has('vcpu') ? await runs.vcpus() : undefined;
     const measuring = stats.measure(running, kinds, {
       deadline: shareOfRest(MEASURING_SHARE),
@@ -68,17 +68,17 @@ export function createGatherer(sources: FactSources): Gather {
     const binaryPath = ({ uuid, current }: DomainView): string | undefined => {
       const emulator = current?.emulator;
       const own = emulator === undefined ? undefined : (paths.get(emulator) ?? emulator);
-      return runFacts.get(uuid)?.process?.binary?.path ?? own;
+      return hostRuns.get(uuid)?.process?.binary?.path ?? own;
     };
     const files = await emulatorFiles.read(served.flatMap((domain) => binaryPath(domain) ?? []));
     noteEmulators(files);
     const measured = await measuring;
-    const facts = served.map((domain): DomainFacts => {
-      const run = runFacts.get(domain.uuid);
+    const snapshot = served.map((domain): DomainSnapshot => {
+      const run = hostRuns.get(domain.uuid);
       const path = binaryPath(domain);
       return {
         ...domain,
-        ...seenStart(domain, run?.process),
+        ...observedStart(domain, run?.process),
         process: run?.process,
         loggedVersion: run?.loggedVersion,
         emulatorFile: path === undefined ? undefined : files.get(path),
@@ -91,7 +91,7 @@ export function createGatherer(sources: FactSources): Gather {
     return {
       hypervisor: withPaths(hypervisor, paths),
       stateCounts,
-      domains: facts,
+      domains: snapshot,
       pools,
       unmeasured,
       endOfLife,
@@ -101,7 +101,7 @@ export function createGatherer(sources: FactSources): Gather {
 }
 
 async function emulatorPaths(
-  hypervisor: HypervisorFacts | undefined,
+  hypervisor: HypervisorInfo | undefined,
   domains: readonly DomainView[],
   files: EmulatorFiles,
 ): Promise<ReadonlyMap<string, string>> {
@@ -115,9 +115,9 @@ async function emulatorPaths(
 }
 
 function withPaths(
-  hypervisor: HypervisorFacts | undefined,
+  hypervisor: HypervisorInfo | undefined,
   paths: ReadonlyMap<string, string>,
-): HypervisorFacts | undefined {
+): HypervisorInfo | undefined {
   if (hypervisor?.capabilities === undefined || paths.size === 0) return hypervisor;
   return { ...hypervisor, capabilities: withEmulatorPaths(hypervisor.capabilities, paths) };
 }

@@ -4,7 +4,7 @@ import { forEachLimited, settledWithin } from '../concurrency.ts';
 import type { DomainRef } from '../libvirt/types.ts';
 import { StatsAsker } from './asker.ts';
 import { Culprits } from './culprits.ts';
-import { runKey } from './domain-run-id.ts';
+import { domainRunId } from './domain-run-id.ts';
 import { tellingGroups, withoutQemu, withQemu } from './groups.ts';
 import { Patience } from './patience.ts';
 import { CALLS_AT_A_TIME, type PendingCalls } from './pending-calls.ts';
@@ -38,7 +38,7 @@ export class BulkReader {
   readonly #asker: StatsAsker;
   readonly #setAside: SetAside;
   readonly #culprits: Culprits;
-  /** Runs that the last reading found busy to its end, by {@link runKey}. */
+  /** Runs that the last reading found busy to its end, by {@link domainRunId}. */
   #busy: ReadonlySet<string> = new Set();
   #reading: Promise<unknown> = Promise.resolve();
   #careful: Promise<unknown> = Promise.resolve();
@@ -81,7 +81,7 @@ export class BulkReader {
     reading.isOver = true;
     this.#patience.adapt(reading.slowestMs);
     const busy = running.filter((domain) => reading.qemuAnswers(domain) === false);
-    this.#busy = new Set(busy.map(runKey));
+    this.#busy = new Set(busy.map(domainRunId));
     return { results: reading.results, error: reading.error };
   }
 
@@ -93,7 +93,7 @@ export class BulkReader {
       const toldInPart = running.filter(
         (domain) =>
           reading.qemuAnswers(domain) === false &&
-          (pauseMs < LAST_PAUSE_MS || !this.#busy.has(runKey(domain))),
+          (pauseMs < LAST_PAUSE_MS || !this.#busy.has(domainRunId(domain))),
       );
       if (toldInPart.length === 0 || reading.remainingMs < pauseMs) break;
       await sleep(pauseMs);
@@ -103,7 +103,7 @@ export class BulkReader {
       );
     }
     if (this.#calls.isStrained) {
-      const left = running.filter((domain) => !reading.results.has(runKey(domain)));
+      const left = running.filter((domain) => !reading.results.has(domainRunId(domain)));
       await this.#readBatches(
         batchesOf(left, (domain) => withoutQemu(askable(domain))),
         reading,
@@ -133,7 +133,7 @@ export class BulkReader {
     const before = this.#careful;
     const mine = (async () => {
       await before;
-      const calm = domains.filter((domain) => !this.#busy.has(runKey(domain)));
+      const calm = domains.filter((domain) => !this.#busy.has(domainRunId(domain)));
       if (calm.length > 0) await this.#readBatch({ domains: calm, groups }, reading);
     })();
     this.#careful = mine;

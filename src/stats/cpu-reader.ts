@@ -2,7 +2,7 @@ import { forEachLimited, settledWithin } from '../concurrency.ts';
 import type { CpuTimes, StatsClient } from '../daemon/stats-client.ts';
 import { LibvirtServerError } from '../libvirt/errors.ts';
 import type { DomainRef } from '../libvirt/types.ts';
-import { runKey } from './domain-run-id.ts';
+import { domainRunId } from './domain-run-id.ts';
 import { CALLS_AT_A_TIME } from './pending-calls.ts';
 import { type PerDomainCalls, Tally } from './per-domain-calls.ts';
 
@@ -10,7 +10,7 @@ import { type PerDomainCalls, Tally } from './per-domain-calls.ts';
 const NO_CGROUP: ReadonlySet<number> = new Set([3, 55, 84]);
 
 export interface CpuReading {
-  /** By {@link runKey}. */
+  /** By {@link domainRunId}. */
   readonly times: ReadonlyMap<string, CpuTimes>;
   /** Why the first failed, when all calls that were made did. */
   readonly failure: unknown;
@@ -34,7 +34,7 @@ export class CpuReader {
     const tally = new Tally();
     this.#forgetAllBut(running);
     const reading = forEachLimited(running, CALLS_AT_A_TIME, async (domain) => {
-      const key = runKey(domain);
+      const key = domainRunId(domain);
       const answer = await this.#calls.ask(domain, deadline, (client) => this.#times(client, domain, key));
       tally.add(answer);
       if (typeof answer === 'object' && 'value' in answer && answer.value !== undefined)
@@ -61,7 +61,7 @@ export class CpuReader {
 
   #forgetAllBut(running: readonly DomainRef[]): void {
     if (this.#sources.size <= running.length) return;
-    const keys = new Set(running.map(runKey));
+    const keys = new Set(running.map(domainRunId));
     this.#sources = new Map([...this.#sources].filter(([key]) => keys.has(key)));
   }
 }

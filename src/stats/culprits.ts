@@ -1,7 +1,7 @@
 import { forEachLimited, settledWithin } from '../concurrency.ts';
 import type { DomainRef } from '../libvirt/types.ts';
 import type { Asked, StatsAsker } from './asker.ts';
-import { runKey } from './domain-run-id.ts';
+import { domainRunId } from './domain-run-id.ts';
 import { tellingGroups, withoutQemu, withQemu } from './groups.ts';
 import type { Patience } from './patience.ts';
 import { CALLS_AT_A_TIME } from './pending-calls.ts';
@@ -45,7 +45,7 @@ export class Culprits {
       : await this.#asker.askEach(batch, reading);
     for (const [domain, asked] of each) {
       const note = (suspect: Pick<Suspect, 'late' | 'others'>): void => {
-        reading.suspects.set(runKey(domain), { domain, groups, ...suspect });
+        reading.suspects.set(domainRunId(domain), { domain, groups, ...suspect });
       };
       if (typeof asked === 'object' && asked.isOverdue) note({ late: asked.late, others: [] });
       else if (asked === 'told' && reading.qemuAnswers(domain) === false)

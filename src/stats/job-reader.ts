@@ -1,7 +1,7 @@
 import { forEachLimited, settledWithin } from '../concurrency.ts';
 import type { DomainJob } from '../daemon/stats-client.ts';
 import type { DomainRef } from '../libvirt/types.ts';
-import { runKey } from './domain-run-id.ts';
+import { domainRunId } from './domain-run-id.ts';
 import { CALLS_AT_A_TIME } from './pending-calls.ts';
 import { type PerDomainAnswer, type PerDomainCalls, Tally } from './per-domain-calls.ts';
 
@@ -20,7 +20,7 @@ interface Known {
 }
 
 export interface JobReading {
-  /** By {@link runKey}; a domain of which nothing is known is missing. */
+  /** By {@link domainRunId}; a domain of which nothing is known is missing. */
   readonly jobs: ReadonlyMap<string, DomainJob | 'none'>;
   /** Why the first call failed, when all failed and nothing is known of any domain. */
   readonly failure: unknown;
@@ -42,13 +42,13 @@ export class JobReader {
     const jobs = new Map<string, DomainJob | 'none'>();
     const toAsk: { domain: DomainRef; before: Known | undefined }[] = [];
     for (const domain of running) {
-      const before = this.#known.get(runKey(domain));
-      if (before !== undefined && isFresh(before)) jobs.set(runKey(domain), before.job);
+      const before = this.#known.get(domainRunId(domain));
+      if (before !== undefined && isFresh(before)) jobs.set(domainRunId(domain), before.job);
       else toAsk.push({ domain, before });
     }
     const tally = new Tally();
     const asking = forEachLimited(toAsk, CALLS_AT_A_TIME, async ({ domain, before }) => {
-      const key = runKey(domain);
+      const key = domainRunId(domain);
       const answer = await this.#calls.ask(domain, deadline, (client) => client.job(domain));
       tally.add(answer);
       if (answer === undefined) return;
@@ -81,7 +81,7 @@ export class JobReader {
   }
 
   #forgetAllBut(running: readonly DomainRef[]): void {
-    const keys = new Set(running.map(runKey));
+    const keys = new Set(running.map(domainRunId));
     for (const key of this.#known.keys()) if (!keys.has(key)) this.#known.delete(key);
   }
 }

@@ -7,7 +7,7 @@ import {
   ServerErrorNumber,
 } from '../libvirt/errors.ts';
 import type { DomainRef } from '../libvirt/types.ts';
-import { runKey } from './domain-run-id.ts';
+import { domainRunId } from './domain-run-id.ts';
 import type { LateCall, PendingCalls } from './pending-calls.ts';
 
 /** These calls take a tenth of a millisecond and wait for no QEMU. */
@@ -40,7 +40,7 @@ export class PerDomainCalls {
     deadline: number,
     call: (client: StatsClient) => Promise<T>,
   ): Promise<PerDomainAnswer<T> | undefined> {
-    const key = runKey(domain);
+    const key = domainRunId(domain);
     const before = this.#late.get(key);
     if (before !== undefined) {
       const overdueAt = before.sentAt + PATIENCE_MS;

@@ -1,6 +1,6 @@
 import type { DomainStatsRecord } from '../libvirt/procedures/stats.ts';
 import type { DomainRef } from '../libvirt/types.ts';
-import { runKey } from './domain-run-id.ts';
+import { domainRunId } from './domain-run-id.ts';
 import { type DomainStats, isComplete, parseDomainStats } from './domain-stats.ts';
 import { withQemu } from './groups.ts';
 import type { LateCall } from './pending-calls.ts';
@@ -26,7 +26,7 @@ export interface BulkStats {
   readonly complete: boolean;
 }
 
-/** Results by {@link runKey}. A domain that is missing could not be read in time. */
+/** Results by {@link domainRunId}. A domain that is missing could not be read in time. */
 export type BulkResults = Map<string, BulkStats>;
 
 export type LateStats = LateCall<readonly DomainStatsRecord[]>;
@@ -48,7 +48,7 @@ export class Reading {
   readonly groupsOf: (domain: DomainRef) => number;
   readonly results: BulkResults = new Map();
   readonly suspects = new Map<string, Suspect>();
-  /** Whether a domain's QEMU could be asked, by {@link runKey}; false when something else was at work on the domain. */
+  /** Whether a domain's QEMU could be asked, by {@link domainRunId}; false when something else was at work on the domain. */
   readonly #qemuAnswers = new Map<string, boolean>();
   /** The longest that a call took, from its being sent on. */
   slowestMs = 0;
@@ -76,9 +76,9 @@ export class Reading {
   /** Keeps what is better than what is there: a late batch may answer after its domains were asked alone. */
   store({ domains, groups }: Batch, records: readonly DomainStatsRecord[]): void {
     if (this.isOver) return;
-    const told = new Map(records.map((record) => [runKey(record.domain), record]));
+    const told = new Map(records.map((record) => [domainRunId(record.domain), record]));
     for (const domain of domains) {
-      const key = runKey(domain);
+      const key = domainRunId(domain);
       const record = told.get(key);
       const stats = record === undefined ? undefined : parseDomainStats(record.params);
       const answers = stats === undefined || isComplete(stats);
@@ -92,7 +92,7 @@ export class Reading {
 
   /** Undefined when it was not asked for what needs QEMU, or has not been told yet. */
   qemuAnswers(domain: DomainRef): boolean | undefined {
-    return this.#qemuAnswers.get(runKey(domain));
+    return this.#qemuAnswers.get(domainRunId(domain));
   }
 }
 

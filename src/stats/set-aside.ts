@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import type { DomainRef } from '../libvirt/types.ts';
-import { runKey } from './domain-run-id.ts';
+import { domainRunId } from './domain-run-id.ts';
 import { withoutQemu, withQemu } from './groups.ts';
 
 /** How often a domain that is set aside is asked again, alone. */
@@ -51,12 +51,12 @@ export class SetAside {
 
   /** The groups that are not to be asked of this domain. */
   groupsOf(domain: DomainRef): number {
-    return this.#entries.get(runKey(domain))?.groups ?? 0;
+    return this.#entries.get(domainRunId(domain))?.groups ?? 0;
   }
 
   /** `late` is the call that waits for the domain; `isOwn` when it waits for no other. */
   add(domain: DomainRef, groups: number, late: Promise<unknown>, { isOwn }: { isOwn: boolean }): void {
-    const key = runKey(domain);
+    const key = domainRunId(domain);
     if (this.#entries.has(key)) return;
     const entry = { domain, groups, busy: isOwn };
     this.#entries.set(key, entry);
@@ -81,7 +81,7 @@ export class SetAside {
   /** Forgets the runs that are over. */
   keepOnly(running: readonly DomainRef[]): void {
     if (this.#entries.size === 0) return;
-    const keys = new Set(running.map(runKey));
+    const keys = new Set(running.map(domainRunId));
     for (const key of this.#entries.keys()) {
       if (!keys.has(key)) this.#entries.delete(key);
     }
@@ -97,7 +97,7 @@ export class SetAside {
 
   /** Asks for what needs QEMU and for what does not apart: either may answer before the other. */
   async #retry(entry: Entry): Promise<void> {
-    const key = runKey(entry.domain);
+    const key = domainRunId(entry.domain);
     if (entry.busy || this.#entries.get(key) !== entry) return;
     entry.busy = true;
     try {

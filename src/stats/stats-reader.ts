@@ -7,7 +7,7 @@ import type { LibvirtTarget } from '../libvirt/uri.ts';
 import { BulkReader } from './bulk-reader.ts';
 import { CpuReader } from './cpu-reader.ts';
 import { DaemonWorkers } from './daemon-workers.ts';
-import { runKey } from './domain-run-id.ts';
+import { domainRunId } from './domain-run-id.ts';
 import type { DomainStats } from './domain-stats.ts';
 import { JobReader } from './job-reader.ts';
 import { PendingCalls } from './pending-calls.ts';
@@ -134,7 +134,7 @@ export class StatsReader {
     return {
       of: (domain) => {
         if (domain.id < 0) return undefined;
-        const key = runKey(domain);
+        const key = domainRunId(domain);
         const found = bulk?.results.get(key);
         return {
           stats: found?.stats,

@@ -3,7 +3,7 @@ import { pino } from 'pino';
 import { COLLECTORS } from '../../src/collectors/all.ts';
 import { Scraper } from '../../src/metrics/scraper.ts';
 import { type ChunkPool, TextBuffer } from '../../src/metrics/text-buffer.ts';
-import type { ScrapeFacts } from '../../src/snapshot/snapshot.ts';
+import type { Snapshot } from '../../src/snapshot/snapshot.ts';
 import { FIXED_INVENTORY } from '../unit/collectors/fixed-inventory.ts';
 
 const RUNS = 10;
@@ -20,13 +20,13 @@ export interface RenderMeasurement {
 export async function measureRendering(count: number): Promise<RenderMeasurement> {
   const [template] = FIXED_INVENTORY.domains;
   if (template === undefined) throw new Error('the fixed inventory is empty');
-  const facts: ScrapeFacts = {
+  const snapshot: Snapshot = {
     ...FIXED_INVENTORY,
     domains: Array.from({ length: count }, (_, index) => ({ ...template, name: `vm-${index}` })),
   };
   const scraper = new Scraper({
     collectors: COLLECTORS,
-    gather: async () => facts,
+    takeSnapshot: async () => snapshot,
     log: pino({ enabled: false }),
   });
   const pool: ChunkPool = [];

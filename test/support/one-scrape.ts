@@ -5,12 +5,12 @@ import { writeFamily } from '../../src/metrics/exposition.ts';
 import { Scraper } from '../../src/metrics/scraper.ts';
 import { createSelfMetrics } from '../../src/metrics/self-metrics.ts';
 import { TextBuffer } from '../../src/metrics/text-buffer.ts';
-import type { ScrapeFacts } from '../../src/snapshot/snapshot.ts';
+import type { Snapshot } from '../../src/snapshot/snapshot.ts';
 
-/** All that the exporter serves in one scrape of these facts, every collector enabled. */
-export async function oneScrape(gather: () => Promise<ScrapeFacts>): Promise<string> {
+/** All that the exporter serves in one scrape of these snapshot, every collector enabled. */
+export async function oneScrape(takeSnapshot: () => Promise<Snapshot>): Promise<string> {
   const out = new TextBuffer([]);
-  await new Scraper({ collectors: COLLECTORS, gather, log: pino({ enabled: false }) }).scrape(out, {
+  await new Scraper({ collectors: COLLECTORS, takeSnapshot, log: pino({ enabled: false }) }).scrape(out, {
     timeoutMs: 10_000,
     format: 'text',
     selects: () => true,

@@ -2,7 +2,7 @@ import { expect, jest, test } from '@jest/globals';
 import { balloonCollector } from '../../../src/collectors/balloon.ts';
 import { guestAgentCollector } from '../../../src/collectors/guest-agent.ts';
 import { writeFamily } from '../../../src/metrics/exposition.ts';
-import type { DomainFacts } from '../../../src/snapshot/snapshot.ts';
+import type { DomainSnapshot } from '../../../src/snapshot/snapshot.ts';
 import { Exposition } from '../../../testbed/exposition.ts';
 import { textOf } from '../metrics/text.ts';
 import { FIXED_INVENTORY } from './fixed-inventory.ts';
@@ -22,7 +22,7 @@ function served(
 ) {
   const [base] = FIXED_INVENTORY.domains;
   if (base?.current === undefined) throw new Error('the fixed inventory has no domain');
-  const domain: DomainFacts = {
+  const domain: DomainSnapshot = {
     ...base,
     state,
     guest: undefined,
@@ -37,11 +37,11 @@ function served(
       { complete },
     ),
   };
-  const facts = { ...FIXED_INVENTORY, domains: [domain] };
+  const snapshot = { ...FIXED_INVENTORY, domains: [domain] };
   const exposition = new Exposition(
     textOf((out) => {
       for (const collector of [balloonCollector, guestAgentCollector])
-        for (const family of collector.collect(facts)) writeFamily(out, family);
+        for (const family of collector.collect(snapshot)) writeFamily(out, family);
     }),
   );
   return {

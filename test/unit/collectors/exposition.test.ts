@@ -2,7 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { describe, expect, jest, test } from '@jest/globals';
 import { COLLECTORS } from '../../../src/collectors/all.ts';
 import { writeFamily } from '../../../src/metrics/exposition.ts';
-import type { ScrapeFacts } from '../../../src/snapshot/snapshot.ts';
+import type { Snapshot } from '../../../src/snapshot/snapshot.ts';
 import { Exposition } from '../../../testbed/exposition.ts';
 import { oneScrape } from '../../support/one-scrape.ts';
 import { promtoolCheckMetrics } from '../../support/promtool.ts';
@@ -12,9 +12,9 @@ import { UPDATED } from './fixed-measurements.ts';
 
 const GOLDEN = new URL('../../fixtures/exposition/fixed-inventory.prom', import.meta.url);
 
-function collected(facts: ScrapeFacts): string {
+function collected(snapshot: Snapshot): string {
   return textOf((out) => {
-    for (const family of COLLECTORS.flatMap((collector) => [...collector.collect(facts)]))
+    for (const family of COLLECTORS.flatMap((collector) => [...collector.collect(snapshot)]))
       writeFamily(out, family);
   });
 }
@@ -60,13 +60,13 @@ describe('the fixed inventory', () => {
 });
 
 describe('promtool has no complaint about', () => {
-  test.each<[string, () => Promise<ScrapeFacts>]>([
+  test.each<[string, () => Promise<Snapshot>]>([
     ['the whole scrape', async () => FIXED_INVENTORY],
     ['a host without domains', async () => ({ ...FIXED_INVENTORY, domains: [], stateCounts: new Map() })],
     ['a host of which nothing is known', async () => ({ ...FIXED_INVENTORY, hypervisor: undefined })],
     ['a scrape without libvirt', () => Promise.reject(new Error('no libvirt'))],
-  ])('%s', async (_case, gather) => {
-    expect(await promtoolCheckMetrics(await oneScrape(gather))).toBe('');
+  ])('%s', async (_case, takeSnapshot) => {
+    expect(await promtoolCheckMetrics(await oneScrape(takeSnapshot))).toBe('');
   });
 
   test('and would have one about a counter without _total', async () => {

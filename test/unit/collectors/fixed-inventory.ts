@@ -1,9 +1,9 @@
-import { allMissing, type GuestView, NO_GUEST_VIEW } from '../../../src/guest/guest-state.ts';
+import { allUnavailable, type GuestView, NO_GUEST_VIEW } from '../../../src/guest/guest-state.ts';
 import type { Capabilities, MachineRow } from '../../../src/inventory/capabilities.ts';
 import type { CpuConfig, DiskConfig, DomainConfig } from '../../../src/inventory/domain-config.ts';
 import { NO_EVENTS } from '../../../src/inventory/lifecycle-events.ts';
 import { SHIPPED_OSINFO } from '../../../src/osinfo/table.generated.ts';
-import type { DomainFacts, ScrapeFacts } from '../../../src/snapshot/snapshot.ts';
+import type { DomainSnapshot, Snapshot } from '../../../src/snapshot/snapshot.ts';
 import {
   BUSY_MEASURED,
   MIGRATING_MEASURED,
@@ -110,7 +110,7 @@ function config(changes: Partial<DomainConfig> = {}): DomainConfig {
 let domains = 0;
 
 /** A running, persistent domain without changes; its process is visible and runs the installed emulator. */
-function domain(name: string, changes: Partial<DomainFacts> = {}): DomainFacts {
+function domain(name: string, changes: Partial<DomainSnapshot> = {}): DomainSnapshot {
   const number = ++domains;
   const current = 'current' in changes ? changes.current : config();
   return {
@@ -123,8 +123,8 @@ function domain(name: string, changes: Partial<DomainFacts> = {}): DomainFacts {
     events: NO_EVENTS,
     problem: undefined,
     startedWithVersion: undefined,
-    startSeenSeconds: undefined,
-    startIsCertain: true,
+    startObservedSeconds: undefined,
+    startObserved: true,
     process: {
       pid: 1_000 + number,
       startSeconds: BOOTED + 7_200 + number / 4,
@@ -140,7 +140,7 @@ function domain(name: string, changes: Partial<DomainFacts> = {}): DomainFacts {
   };
 }
 
-function shutOff(name: string, current: DomainConfig): DomainFacts {
+function shutOff(name: string, current: DomainConfig): DomainSnapshot {
   const off = {
     id: -1,
     state: SHUT_OFF,
@@ -220,12 +220,12 @@ const FILES_FORBIDDEN: GuestView = {
 const SILENT: GuestView = {
   ...NO_GUEST_VIEW,
   agentUp: false,
-  missing: allMissing('agent_silent'),
+  missing: allUnavailable('agent_silent'),
   lastProbe: { completedSeconds: BOOTED + 9_000.5, durationSeconds: 5 },
   errors: new Map([['agent_silent', 3]]),
 };
 
-const DOMAINS: readonly DomainFacts[] = [
+const DOMAINS: readonly DomainSnapshot[] = [
   domain('thrashing', {
     current: config({ declaredOs: 'http://ubuntu.com/ubuntu/18.04', agentChannel: 'connected' }),
     guest: THRASHING,
@@ -249,7 +249,7 @@ const DOMAINS: readonly DomainFacts[] = [
   }),
   domain('guest-opted-out', {
     current: config({ agentChannel: 'connected', guestProbeOff: true }),
-    guest: { ...NO_GUEST_VIEW, missing: allMissing('opted_out') },
+    guest: { ...NO_GUEST_VIEW, missing: allUnavailable('opted_out') },
   }),
   domain('old-machine', {
     current: config({ machine: 'pc-q35-3.1', declaredOs: 'http://ubuntu.com/ubuntu/18.04' }),
@@ -300,7 +300,7 @@ const DOMAINS: readonly DomainFacts[] = [
     process: undefined,
     loggedVersion: undefined,
     startedWithVersion: '7.2.22',
-    startSeenSeconds: BOOTED + 9_000.5,
+    startObservedSeconds: BOOTED + 9_000.5,
     events: { ...NO_EVENTS, started: 1, suspended: 3, resumed: 2, stopped: 4 },
   }),
   domain('32-bit', {
@@ -339,7 +339,7 @@ const END_OF_LIFE: Readonly<Record<string, number>> = {
 };
 
 /** A host with a domain of every kind that the collectors tell apart. */
-export const FIXED_INVENTORY: ScrapeFacts = {
+export const FIXED_INVENTORY: Snapshot = {
   hypervisor: { version: '7.2.22', libvirtVersion: '9.0.0', capabilities: CAPABILITIES, problems: [] },
   // One more is shut off than is served.
   stateCounts: new Map([

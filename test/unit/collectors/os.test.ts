@@ -21,7 +21,7 @@ function served(declared: string, id?: string, versionId?: string): Exposition {
     current: { ...base.current, declaredOs: declared },
     guest: { ...base.guest, reading: { ...reading, os } },
   };
-  const facts = {
+  const snapshot = {
     ...FIXED_INVENTORY,
     domains: [domain],
     endOfLife: createEndOfLifeLookup(OSINFO),
@@ -29,7 +29,7 @@ function served(declared: string, id?: string, versionId?: string): Exposition {
   };
   return new Exposition(
     textOf((out) => {
-      for (const family of osCollector.collect(facts)) writeFamily(out, family);
+      for (const family of osCollector.collect(snapshot)) writeFamily(out, family);
     }),
   );
 }

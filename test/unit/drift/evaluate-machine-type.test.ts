@@ -1,12 +1,12 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import {
-  isOffered,
-  judgeMachineType,
-  type MachineTypeVerdict,
+  evaluateMachineType,
+  isSupported,
+  type MachineTypeResult,
 } from '../../../src/drift/evaluate-machine-type.ts';
 import { parseQemuVersion } from '../../../src/drift/qemu-release.ts';
-import { countOffered, indexOfferedMachines } from '../../../src/drift/supported-machines.ts';
+import { countSupported, indexSupportedMachines } from '../../../src/drift/supported-machines.ts';
 
 function row(text: string) {
   const [name = '', canonical] = text.replace('!', '').split('=');
@@ -14,7 +14,7 @@ function row(text: string) {
 }
 
 function offer(...rows: string[]) {
-  return indexOfferedMachines(rows.map(row));
+  return indexSupportedMachines(rows.map(row));
 }
 
 const BOOKWORM = offer(
@@ -48,12 +48,12 @@ function judge(
   machine: string,
   offered: ReturnType<typeof offer> | undefined,
   version?: string,
-): MachineTypeVerdict {
+): MachineTypeResult {
   const installed = version === undefined ? undefined : parseQemuVersion(version);
-  return judgeMachineType({ machine, arch: 'x86_64', offered, installed });
+  return evaluateMachineType({ machine, arch: 'x86_64', supported: offered, installed });
 }
 
-describe('judgeMachineType', () => {
+describe('evaluateMachineType', () => {
   test('the whole verdict on an old type', () => {
     expect(judge('pc-q35-3.1', BOOKWORM, '7.2.22')).toEqual({
       machine: 'pc-q35-3.1',
@@ -85,7 +85,7 @@ describe('judgeMachineType', () => {
     ['sbsa-ref', '', undefined, false],
   ])('Debian: %s', (machine, latest, releasesBehind, supported) => {
     expect(judge(machine, BOOKWORM, '7.2.22')).toMatchObject({ latest, releasesBehind });
-    expect(isOffered(machine, BOOKWORM)).toBe(supported);
+    expect(isSupported(machine, BOOKWORM)).toBe(supported);
   });
 
   test.each([
@@ -120,7 +120,7 @@ describe('judgeMachineType', () => {
     );
     expect(judge('pc-q35-stonking', host)).toMatchObject({ latest: 'pc-q35-ulterior', releasesBehind: 3 });
     expect(judge('pc-q35-ulterior', host)).toMatchObject({ version: '', releasesBehind: 0 });
-    expect(isOffered('pc-q35-ulterior', host)).toBe(true);
+    expect(isSupported('pc-q35-ulterior', host)).toBe(true);
     expect(judge('pc-q35-tenacious', host).releasesBehind).toBeUndefined();
   });
 
@@ -139,7 +139,7 @@ describe('judgeMachineType', () => {
     const verdict = judge('pc-q35-3.1', offered, '10.1.0');
     expect(verdict).toMatchObject({ latest: '', removedIn: '10.1', deprecated: true });
     expect(verdict.releasesBehind).toBeUndefined();
-    expect(isOffered('pc-q35-3.1', offered)).toBeUndefined();
+    expect(isSupported('pc-q35-3.1', offered)).toBeUndefined();
   });
 
   test.each([
@@ -164,14 +164,14 @@ describe('judgeMachineType', () => {
     fc.assert(
       fc.property(fc.string(), fc.string(), (machine, arch) => {
         const installed = { major: 7, minor: 2, micro: 22 };
-        const verdict = judgeMachineType({ machine, arch, offered: BOOKWORM, installed });
+        const verdict = evaluateMachineType({ machine, arch, supported: BOOKWORM, installed });
         expect(verdict.releasesBehind ?? 0).toBeGreaterThanOrEqual(0);
       }),
     );
   });
 });
 
-describe('indexOfferedMachines', () => {
+describe('indexSupportedMachines', () => {
   test('takes rows that repeat, and a canonical name that has no row of its own', () => {
     const index = offer('pc-q35-7.2', 'pc-q35-7.2!', 'q35=pc-q35-7.1');
     expect([...index.byName.keys()].sort()).toEqual(['pc-q35-7.1', 'pc-q35-7.2']);
@@ -180,12 +180,12 @@ describe('indexOfferedMachines', () => {
   });
 
   test('counts the versioned types of a family, aliases and boards not among them', () => {
-    expect(countOffered(BOOKWORM)).toEqual([
+    expect(countSupported(BOOKWORM)).toEqual([
       { family: 'pc-i440fx', status: 'current', count: 1 },
       { family: 'pc-i440fx', status: 'deprecated', count: 1 },
       { family: 'pc-q35', status: 'current', count: 6 },
       { family: 'pc-q35', status: 'deprecated', count: 0 },
     ]);
-    expect(countOffered(offer('none', 'microvm'))).toEqual([]);
+    expect(countSupported(offer('none', 'microvm'))).toEqual([]);
   });
 });

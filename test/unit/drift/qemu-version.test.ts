@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { judgeQemu, type QemuEvidence, type QemuVersionSource } from '../../../src/drift/qemu-version.ts';
+import { evaluateQemu, type QemuEvidence, type QemuVersionSource } from '../../../src/drift/qemu-version.ts';
 
 const NOTHING: QemuEvidence = {
   installedVersion: undefined,
@@ -20,7 +20,7 @@ type Row = [
   outdated: boolean | undefined,
 ];
 
-describe('judgeQemu', () => {
+describe('evaluateQemu', () => {
   test.each<Row>([
     ['nothing known', {}, 'unknown', 'none', undefined],
     ['only the installed version', { installedVersion: '7.2.22' }, 'unknown', 'none', undefined],
@@ -179,7 +179,7 @@ describe('judgeQemu', () => {
       undefined,
     ],
   ])('%s', (_what, evidence, runningVersion, source, outdated) => {
-    expect(judgeQemu({ ...NOTHING, ...evidence })).toEqual({ runningVersion, source, outdated });
+    expect(evaluateQemu({ ...NOTHING, ...evidence })).toEqual({ runningVersion, source, outdated });
   });
 
   test.each([
@@ -190,7 +190,7 @@ describe('judgeQemu', () => {
     [3, false],
   ])('started %d s from the moment the file was made: clocks are not that exact', (apart, outdated) => {
     const evidence = { startSeconds: 1_000 + apart, fileBornSeconds: 1_000, fileChangedSeconds: 1_000 };
-    expect(judgeQemu({ ...NOTHING, ...evidence }).outdated).toBe(outdated);
+    expect(evaluateQemu({ ...NOTHING, ...evidence }).outdated).toBe(outdated);
   });
 
   test('from any evidence: a version with its source, or unknown with none', () => {
@@ -209,7 +209,7 @@ describe('judgeQemu', () => {
     });
     fc.assert(
       fc.property(evidence, (known) => {
-        const verdict = judgeQemu(known);
+        const verdict = evaluateQemu(known);
         expect(verdict.source === 'none').toBe(verdict.runningVersion === 'unknown');
         if (verdict.source === 'binary' || verdict.source === 'start_time') {
           expect(verdict).toMatchObject({ runningVersion: known.installedVersion, outdated: false });

@@ -22,7 +22,7 @@ const CPU: GuestCpu = {
 };
 const READING: CounterReading = {
   readAt: 0,
-  runKey: 'run-1',
+  domainRunId: 'run-1',
   bootTimeSeconds: BOOT,
   mayHaveBooted: false,
   cpu: CPU,
@@ -123,8 +123,8 @@ describe('a guest that was started anew', () => {
   test.each([
     ['boot time moved forwards', { bootTimeSeconds: BOOT + 600 }],
     ['boot time moved backwards: its clock is wrong after the reboot', { bootTimeSeconds: 0 }],
-    ['another run', { runKey: 'run-2' }],
-    ['another run without a boot time', { runKey: 'run-2', bootTimeSeconds: undefined }],
+    ['another run', { domainRunId: 'run-2' }],
+    ['another run without a boot time', { domainRunId: 'run-2', bootTimeSeconds: undefined }],
   ])('%s', (_, more) => {
     const next: CounterReading = { ...READING, cpu: HALF, ...more };
     expect(run(next)).toMatchObject({ cpu: HALF, pressure: next.pressure, regressed: [] });
@@ -294,7 +294,7 @@ describe('a hostile guest', () => {
   const totals = fc.record({ waitingSeconds: seconds.map((value) => value ?? 0), stalledSeconds: seconds });
   const anyReading: fc.Arbitrary<CounterReading> = fc.record({
     readAt: fc.constant(0),
-    runKey: fc.constantFrom('a', 'a', 'a', 'a', 'b'),
+    domainRunId: fc.constantFrom('a', 'a', 'a', 'a', 'b'),
     bootTimeSeconds: fc.option(fc.constantFrom(BOOT, BOOT, BOOT, BOOT + 3, BOOT + 60, 0), { nil: undefined }),
     mayHaveBooted: fc.boolean(),
     cpu: fc.option(
@@ -343,7 +343,7 @@ describe('a hostile guest', () => {
 
 /** Whether what is kept was made of this reading alone. */
 function isRestart(before: MonotonicState, { state, regressed }: Advance, next: CounterReading): boolean {
-  if (before.runKey !== next.runKey) return true;
+  if (before.domainRunId !== next.domainRunId) return true;
   const fell = [...before.totals].some(([name, total]) => (state.totals.get(name) ?? -1) < total);
   return fell && regressed.length === 0 && state.droppedSince.size === 0;
 }

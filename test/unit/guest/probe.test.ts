@@ -1,11 +1,11 @@
 import { describe, expect, test } from '@jest/globals';
 import { GuestAgent } from '../../../src/guest/agent.ts';
-import { type LastingFacts, ProbeEnded, probeGuest } from '../../../src/guest/probe.ts';
-import { missingReason } from '../../../src/guest/unavailable-reason.ts';
+import { ProbeEnded, probeGuest, type StaticGuestInfo } from '../../../src/guest/probe.ts';
+import { unavailableReason } from '../../../src/guest/unavailable-reason.ts';
 import { LibvirtServerError, LibvirtTransportError } from '../../../src/libvirt/errors.ts';
 import { commandFailure, type FakeAgentOptions, FILES, fakeAgent } from '../../support/fake-agent.ts';
 
-async function probe(options: FakeAgentOptions = {}, lasting?: LastingFacts, filesystems = false) {
+async function probe(options: FakeAgentOptions = {}, lasting?: StaticGuestInfo, filesystems = false) {
   const fake = fakeAgent(options);
   const result = await probeGuest(new GuestAgent(fake.send, new Set()), { lasting, filesystems });
   return { ...result, received: fake.received, open: fake.open };
@@ -144,7 +144,7 @@ describe('an agent that falls silent', () => {
 
 describe('a guest that is stalled when it is asked, and wakes after libvirt gave up', () => {
   /** As libvirt does it: the first command waits in the channel, the others are never sent, its answer is dropped. */
-  async function stalledProbe(options: FakeAgentOptions, lasting: LastingFacts | undefined) {
+  async function stalledProbe(options: FakeAgentOptions, lasting: StaticGuestInfo | undefined) {
     const fake = fakeAgent(options);
     const waiting: string[] = [];
     const send = (command: string) => {
@@ -253,5 +253,5 @@ test.each<[number, string, string]>([
   [38, 'No complete agent response found in 10485760 bytes', 'invalid_reply'],
   [39, 'Unable to encode message payload', 'invalid_reply'],
 ])('libvirt error %i "%s" means %s', (number, message, reason) => {
-  expect(missingReason(new LibvirtServerError(number, 10, message))).toBe(reason);
+  expect(unavailableReason(new LibvirtServerError(number, 10, message))).toBe(reason);
 });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { GuestReplyError } from '../../../src/guest/guest-text.ts';
-import { endsProbe, isPassing, missingReason } from '../../../src/guest/unavailable-reason.ts';
+import { endsProbe, isPassing, unavailableReason } from '../../../src/guest/unavailable-reason.ts';
 import {
   LibvirtServerError,
   LibvirtTransportError,
@@ -20,7 +20,7 @@ describe('a failed command means the same by the words of libvirt before 11.2 an
   ])('%s', (words, reason) => {
     for (const number of [1, 113]) {
       const message = `unable to execute QEMU agent command: ${words}`;
-      expect(missingReason(new LibvirtServerError(number, 10, message))).toBe(reason);
+      expect(unavailableReason(new LibvirtServerError(number, 10, message))).toBe(reason);
     }
   });
 });
@@ -32,12 +32,12 @@ test.each<[TransportErrorCode, string | undefined]>([
   ['ERR_LIBVIRT_PROTOCOL', undefined],
   ['ERR_LIBVIRT_UNRESPONSIVE', undefined],
 ])('%s on the way to libvirt means %s', (code, reason) => {
-  expect(missingReason(new LibvirtTransportError(code, 'lost'))).toBe(reason);
+  expect(unavailableReason(new LibvirtTransportError(code, 'lost'))).toBe(reason);
 });
 
 test('an answer of another shape is the guest’s fault; a fault of this program is not', () => {
-  expect(missingReason(new GuestReplyError('guest-info', 'reply is not JSON'))).toBe('invalid_reply');
-  expect(missingReason(new TypeError('x is undefined'))).toBeUndefined();
+  expect(unavailableReason(new GuestReplyError('guest-info', 'reply is not JSON'))).toBe('invalid_reply');
+  expect(unavailableReason(new TypeError('x is undefined'))).toBeUndefined();
 });
 
 test.each([

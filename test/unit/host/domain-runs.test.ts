@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
-import { DomainRuns, type RunKey } from '../../../src/host/domain-runs.ts';
+import { type DomainRunRef, DomainRuns } from '../../../src/host/domain-runs.ts';
 import {
   BOOT_SECONDS,
   createFakeProc,
@@ -11,8 +11,8 @@ import {
   temporaryDirectory,
 } from './fake-proc.ts';
 
-const WEB: RunKey = { uuid: '1e78b922-af0e-4f1f-8331-2e49257760ae', name: 'web', id: 1 };
-const DB: RunKey = { uuid: '5f0c6d1c-54cb-4b36-8f3c-2c1f0f7b8b11', name: 'db', id: 2 };
+const WEB: DomainRunRef = { uuid: '1e78b922-af0e-4f1f-8331-2e49257760ae', name: 'web', id: 1 };
+const DB: DomainRunRef = { uuid: '5f0c6d1c-54cb-4b36-8f3c-2c1f0f7b8b11', name: 'db', id: 2 };
 const LOOK_AGAIN_MS = 30_000;
 
 let directory: string;
@@ -36,17 +36,19 @@ afterEach(async () => {
   await rm(directory, { recursive: true });
 });
 
-const run = ({ uuid, name }: RunKey, pid: number, startedAfterBoot = 10): Promise<void> =>
+const run = ({ uuid, name }: DomainRunRef, pid: number, startedAfterBoot = 10): Promise<void> =>
   proc.add({ pid, commandLine: qemuCommandLine(uuid, name), startTicks: startedAfterBoot * 100 });
 
-async function logStart({ name }: RunKey, version: string, startedAfterBoot = 10): Promise<void> {
+async function logStart({ name }: DomainRunRef, version: string, startedAfterBoot = 10): Promise<void> {
   const time = new Date((BOOT_SECONDS + startedAfterBoot) * 1000).toISOString();
   const line = `${time.replace('T', ' ').replace('Z', '+0000')}: starting up libvirt version: 9.0.0, qemu version: ${version}`;
   await writeFile(join(logs, `${name}.log`), `${line}\n`, { flag: 'a' });
 }
 
 /** Process and logged version of each run that is known. */
-async function seen(...running: RunKey[]): Promise<Record<string, [number | undefined, string | undefined]>> {
+async function seen(
+  ...running: DomainRunRef[]
+): Promise<Record<string, [number | undefined, string | undefined]>> {
   const names = new Map([WEB, DB].map(({ uuid, name }) => [uuid, name]));
   const known = await runs.lookUp(running);
   return Object.fromEntries(

@@ -195,12 +195,12 @@ describe('lifecycle events', () => {
     daemon.send(lifecycleEvent(one, Lifecycle.started));
     expect((await snapshot()).domains[0]).toMatchObject({
       startedWithVersion: '7.2.22',
-      startSeenSeconds: expect.any(Number),
+      startObservedSeconds: expect.any(Number),
     });
     Object.assign(one, { id: 9 });
     expect((await snapshot()).domains[0]).toMatchObject({
       startedWithVersion: undefined,
-      startSeenSeconds: undefined,
+      startObservedSeconds: undefined,
     });
   });
 });
@@ -227,7 +227,7 @@ test('a start that is announced while the domain is read for its former run is n
   expect((await snapshot()).domains[0]).toMatchObject({
     id: 4,
     startedWithVersion: '7.2.22',
-    startSeenSeconds: expect.any(Number),
+    startObservedSeconds: expect.any(Number),
     current: { machine: 'pc-q35-3.1' },
   });
 });
@@ -236,15 +236,15 @@ test('after a new connection an id may mean another run: whose start was seen is
   const one = domain(1);
   const { client, daemon, inventory, snapshot } = await setUp(() => [{ ...one }]);
   daemon.send(lifecycleEvent(one, Lifecycle.started));
-  const seen = { startedWithVersion: '7.2.22', startSeenSeconds: expect.any(Number) };
-  expect((await snapshot()).domains[0]).toMatchObject({ ...seen, startIsCertain: true });
+  const seen = { startedWithVersion: '7.2.22', startObservedSeconds: expect.any(Number) };
+  expect((await snapshot()).domains[0]).toMatchObject({ ...seen, startObserved: true });
   inventory.connected(client);
   // A restarted daemon gives ids anew.
   Object.assign(one, { id: 9 });
-  expect((await snapshot()).domains[0]).toMatchObject({ ...seen, id: 9, startIsCertain: false });
+  expect((await snapshot()).domains[0]).toMatchObject({ ...seen, id: 9, startObserved: false });
   Object.assign(one, { id: 10 });
   daemon.send(lifecycleEvent(one, Lifecycle.started));
-  expect((await snapshot()).domains[0]).toMatchObject({ ...seen, id: 10, startIsCertain: true });
+  expect((await snapshot()).domains[0]).toMatchObject({ ...seen, id: 10, startObserved: true });
 });
 
 test('resync reads everything again, and finds what no event announced', async () => {

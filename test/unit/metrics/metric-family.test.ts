@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
-import { counter, flag, gauge, labelText } from '../../../src/metrics/metric-family.ts';
+import { boolToNumber, counter, gauge, sanitizeLabel } from '../../../src/metrics/metric-family.ts';
 
-describe('labelText', () => {
+describe('sanitizeLabel', () => {
   test.each([
     [undefined, ''],
     ['', ''],
@@ -13,7 +13,7 @@ describe('labelText', () => {
     ['\u007f\u0085\u009f', '\ufffd\ufffd\ufffd'],
     ['\u00a0', '\u00a0'],
   ])('%j becomes %j', (text, label) => {
-    expect(labelText(text)).toBe(label);
+    expect(sanitizeLabel(text)).toBe(label);
   });
 
   test.each([
@@ -22,7 +22,7 @@ describe('labelText', () => {
     [257, 256],
     [1_000_000, 256],
   ])('of %d characters %d are kept', (length, kept) => {
-    expect(labelText('x'.repeat(length))).toBe('x'.repeat(kept));
+    expect(sanitizeLabel('x'.repeat(length))).toBe('x'.repeat(kept));
   });
 });
 
@@ -36,6 +36,6 @@ describe('families', () => {
   });
 
   test('yes is 1, no is 0', () => {
-    expect([flag(true), flag(false)]).toEqual([1, 0]);
+    expect([boolToNumber(true), boolToNumber(false)]).toEqual([1, 0]);
   });
 });

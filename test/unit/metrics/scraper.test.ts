@@ -4,11 +4,11 @@ import type { Collector } from '../../../src/metrics/collector.ts';
 import { gauge } from '../../../src/metrics/metric-family.ts';
 import { Scraper } from '../../../src/metrics/scraper.ts';
 import { TextBuffer } from '../../../src/metrics/text-buffer.ts';
-import type { ScrapeFacts } from '../../../src/snapshot/snapshot.ts';
-import type { Gather } from '../../../src/snapshot/take-snapshot.ts';
+import type { Snapshot } from '../../../src/snapshot/snapshot.ts';
+import type { TakeSnapshot } from '../../../src/snapshot/take-snapshot.ts';
 import { Exposition } from '../../../testbed/exposition.ts';
 
-const FACTS: ScrapeFacts = {
+const FACTS: Snapshot = {
   hypervisor: undefined,
   stateCounts: new Map([[1, 3]]),
   domains: [],
@@ -43,11 +43,11 @@ interface Setup {
   readonly log: Record<string, unknown>[];
 }
 
-function setUp(gather: Gather, collectors = [collector('a'), collector('b')]): Setup {
+function setUp(takeSnapshot: TakeSnapshot, collectors = [collector('a'), collector('b')]): Setup {
   const log: Record<string, unknown>[] = [];
   const scraper = new Scraper({
     collectors,
-    gather,
+    takeSnapshot,
     log: pino({ base: null }, { write: (line: string) => log.push(JSON.parse(line)) }),
   });
   const scrape = async (timeoutMs = AMPLE_MS, selects = (_name: string) => true): Promise<Exposition> => {
@@ -66,11 +66,11 @@ function setUp(gather: Gather, collectors = [collector('a'), collector('b')]): S
 /** A gathering that the test ends. */
 function heldGathering() {
   const deadlines: number[] = [];
-  let resolve: (facts: ScrapeFacts) => void = () => undefined;
+  let resolve: (snapshot: Snapshot) => void = () => undefined;
   let reject: (reason: unknown) => void = () => undefined;
   return {
     deadlines,
-    gather: (deadline: number): Promise<ScrapeFacts> => {
+    takeSnapshot: (deadline: number): Promise<Snapshot> => {
       deadlines.push(deadline);
       return new Promise((onFacts, onFailure) => {
         resolve = onFacts;
@@ -88,7 +88,7 @@ const success = (seen: Exposition): Record<string, number> =>
   );
 
 describe('a scrape', () => {
-  test('serves what each collector makes of the facts, with its success and duration', async () => {
+  test('serves what each collector makes of the snapshot, with its success and duration', async () => {
     const seen = await setUp(async () => FACTS).scrape();
     expect(seen.value('libvirt_up')).toBe(1);
     expect([seen.value('a_seen'), seen.value('b_seen')]).toEqual([3, 3]);
@@ -118,7 +118,7 @@ describe('a scrape', () => {
   test('gives the gathering its deadline', async () => {
     const held = heldGathering();
     const before = performance.now();
-    const scrape = setUp(held.gather).scrape(1_234);
+    const scrape = setUp(held.takeSnapshot).scrape(1_234);
     held.succeed();
     await scrape;
     expect(held.deadlines).toHaveLength(1);
@@ -130,7 +130,7 @@ describe('a scrape', () => {
 describe('scrapes at the same time', () => {
   test('share one gathering; the one after begins another', async () => {
     const held = heldGathering();
-    const { scrape } = setUp(held.gather);
+    const { scrape } = setUp(held.takeSnapshot);
     const together = [scrape(), scrape(AMPLE_MS, (name) => name === 'a'), scrape()];
     expect(held.deadlines).toHaveLength(1);
     held.succeed();
@@ -145,7 +145,7 @@ describe('scrapes at the same time', () => {
 
   test('fail together, and the one after asks anew', async () => {
     const held = heldGathering();
-    const { scrape } = setUp(held.gather);
+    const { scrape } = setUp(held.takeSnapshot);
     const together = [scrape(), scrape()];
     held.fail();
     expect((await Promise.all(together)).map((seen) => seen.value('libvirt_up'))).toEqual([0, 0]);
@@ -205,7 +205,7 @@ describe('when libvirt does not answer', () => {
   test('a gathering that takes too long: the same, at the deadline and not before', async () => {
     jest.useFakeTimers();
     const held = heldGathering();
-    const scrape = setUp(held.gather).scrape(2_000);
+    const scrape = setUp(held.takeSnapshot).scrape(2_000);
     const settled = jest.fn();
     scrape.then(settled, settled);
     await jest.advanceTimersByTimeAsync(1_999);
@@ -218,7 +218,7 @@ describe('when libvirt does not answer', () => {
   test('a gathering that fails after its deadline disturbs nobody', async () => {
     jest.useFakeTimers();
     const held = heldGathering();
-    const { scrape } = setUp(held.gather);
+    const { scrape } = setUp(held.takeSnapshot);
     const late = scrape(1_000);
     await jest.advanceTimersByTimeAsync(1_000);
     isDown(await late);
@@ -306,15 +306,15 @@ test('a scrape that joined a gathering with less time than its own tries again b
 
 test('overlapping scrapes that measure the same share one gathering, others do not', async () => {
   const asked: string[][] = [];
-  let resolve: (facts: ScrapeFacts) => void = () => undefined;
-  const facts = new Promise<ScrapeFacts>((settle) => {
+  let resolve: (snapshot: Snapshot) => void = () => undefined;
+  const snapshot = new Promise<Snapshot>((settle) => {
     resolve = settle;
   });
-  const gather = (_deadline: number, kinds: ReadonlySet<string>): Promise<ScrapeFacts> => {
+  const takeSnapshot = (_deadline: number, kinds: ReadonlySet<string>): Promise<Snapshot> => {
     asked.push([...kinds]);
-    return facts;
+    return snapshot;
   };
-  const { scrape } = setUp(gather, [
+  const { scrape } = setUp(takeSnapshot, [
     { ...collector('a'), measures: ['block', 'cpu'] },
     { ...collector('b'), measures: ['cpu'] },
     collector('c'),
@@ -366,7 +366,7 @@ test('a scrape whose client is gone runs no collector', async () => {
   };
   const scraper = new Scraper({
     collectors: [{ ...collector('a'), collect: spy }],
-    gather: async () => FACTS,
+    takeSnapshot: async () => FACTS,
     log: pino({ enabled: false }),
   });
   await scraper.scrape(new TextBuffer([]), {

@@ -1,8 +1,8 @@
 import { expect, test } from '@jest/globals';
-import { seenStart } from '../../../src/snapshot/start-time.ts';
+import { observedStart } from '../../../src/snapshot/start-time.ts';
 
-const SEEN = { startedWithVersion: '7.2.22', startSeenSeconds: 1_000 };
-const NOT_SEEN = { startedWithVersion: undefined, startSeenSeconds: undefined };
+const SEEN = { startedWithVersion: '7.2.22', startObservedSeconds: 1_000 };
+const NOT_SEEN = { startedWithVersion: undefined, startObservedSeconds: undefined };
 
 test.each<[string, boolean, number | undefined, object]>([
   ['no connection was lost since', true, undefined, SEEN],
@@ -11,11 +11,11 @@ test.each<[string, boolean, number | undefined, object]>([
   ['as far as the kernel tells the time', false, 1_000.9, SEEN],
   ['the process began later', false, 1_002, NOT_SEEN],
   ['the process cannot be seen', false, undefined, NOT_SEEN],
-])('%s', (_case, startIsCertain, startSeconds, expected) => {
+])('%s', (_case, startObserved, startSeconds, expected) => {
   const process = startSeconds === undefined ? undefined : { startSeconds };
-  expect(seenStart({ ...SEEN, startIsCertain }, process)).toEqual(expected);
+  expect(observedStart({ ...SEEN, startObserved }, process)).toEqual(expected);
 });
 
 test('a start that was not seen stays so', () => {
-  expect(seenStart({ ...NOT_SEEN, startIsCertain: false }, { startSeconds: 5 })).toEqual(NOT_SEEN);
+  expect(observedStart({ ...NOT_SEEN, startObserved: false }, { startSeconds: 5 })).toEqual(NOT_SEEN);
 });
