@@ -54,8 +54,13 @@ async function openFirst(options: OpenOptions): Promise<RpcConnection> {
   }
   const message = failures.map((failure) => failure.message).join('; ');
   throw new LibvirtTransportError('ERR_LIBVIRT_CONNECT', `no libvirt socket answers: ${message}`, {
-    cause: failures[0],
+    cause: failures.find((failure) => !isAbsent(failure)) ?? failures[0],
   });
+}
+
+/** A monolithic libvirtd has no socket of the modular daemon: that one is missing says nothing. */
+function isAbsent({ cause }: Error): boolean {
+  return typeof cause === 'object' && cause !== null && 'code' in cause && cause.code === 'ENOENT';
 }
 
 async function authenticate(connection: RpcConnection, readOnly: boolean, timeoutMs: number): Promise<void> {

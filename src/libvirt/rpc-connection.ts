@@ -13,7 +13,7 @@ import type { Procedure } from './procedures/procedure.ts';
 import { readError } from './types.ts';
 import { XdrReader, XdrWriter } from './xdr.ts';
 
-/** libvirtd stops reading a client's socket at 5 unanswered calls (max_client_requests), keepalives included. */
+/** libvirtd stops reading a client's socket at 5 unanswered calls (max_client_requests), keepalive messages included. */
 export const MAX_IN_FLIGHT = 4;
 /** Calls that wait for a free place; more than this means nobody reads the answers. */
 const MAX_QUEUED = 4096;
@@ -33,8 +33,9 @@ export interface ConnectionEvents {
 interface PendingCall {
   readonly procedure: Procedure<never, unknown>;
   readonly payload: Buffer;
-  readonly timeoutMs: number;
-  readonly timer: NodeJS.Timeout;
+  /** Undefined for a call without a deadline. */
+  readonly timeoutMs: number | undefined;
+  readonly timer: NodeJS.Timeout | undefined;
   readonly resolve: (reply: unknown) => void;
   readonly reject: (error: Error) => void;
   /** The deadline passed: the caller has its error, but the daemon still works on the call. */
@@ -96,30 +97,57 @@ export class RpcConnection {
     return this.isOpen && this.#abandoned() === 0;
   }
 
+  /** How many more calls {@link RpcConnection.send} can send before one is answered. */
+  get room(): number {
+    return this.isOpen ? MAX_IN_FLIGHT - this.#inFlight.size - this.#queue.size : 0;
+  }
+
+  /**
+   * Sends a call at once, without a deadline: the promise settles when the daemon has answered or the connection has ended,
+   * and so says for how long the daemon works on the call.
+   * @throws LibvirtServerError when libvirt answers with an error
+   * @throws LibvirtTransportError when the connection ends first, or has no {@link RpcConnection.room}
+   */
+  send<Args, Reply>(procedure: Procedure<Args, Reply>, args: Args): Promise<Reply> {
+    if (this.room <= 0) {
+      const full = new LibvirtTransportError('ERR_LIBVIRT_CLOSED', 'the connection has no room for a call');
+      return Promise.reject(this.#closeReason ?? full);
+    }
+    return this.#enqueue(procedure, args, undefined);
+  }
+
   /**
    * Calls a procedure and decodes its reply. `timeoutMs` covers waiting for a place and for the answer.
    * @throws LibvirtServerError when libvirt answers with an error
    * @throws LibvirtTransportError when no answer can be had
    */
   call<Args, Reply>(procedure: Procedure<Args, Reply>, args: Args, timeoutMs: number): Promise<Reply> {
+    if (this.#closeReason !== undefined) return Promise.reject(this.#closeReason);
+    if (this.#queue.size >= MAX_QUEUED) {
+      const message = `${MAX_QUEUED} calls are waiting already`;
+      return Promise.reject(new LibvirtTransportError('ERR_LIBVIRT_UNRESPONSIVE', message));
+    }
+    return this.#enqueue(procedure, args, timeoutMs);
+  }
+
+  /** Ends the connection; calls that wait settle with ERR_LIBVIRT_CLOSED. */
+  close(): void {
+    this.#end('ERR_LIBVIRT_CLOSED', 'closed by the exporter');
+  }
+
+  #enqueue<Args, Reply>(
+    procedure: Procedure<Args, Reply>,
+    args: Args,
+    timeoutMs: number | undefined,
+  ): Promise<Reply> {
     return new Promise<Reply>((resolve, reject) => {
-      if (this.#closeReason !== undefined) {
-        reject(this.#closeReason);
-        return;
-      }
-      if (this.#queue.size >= MAX_QUEUED) {
-        reject(
-          new LibvirtTransportError('ERR_LIBVIRT_UNRESPONSIVE', `${MAX_QUEUED} calls are waiting already`),
-        );
-        return;
-      }
       const payload = new XdrWriter();
       procedure.encode(payload, args);
       const pending: PendingCall = {
         procedure: procedure as Procedure<never, Reply>,
         payload: payload.finish(),
         timeoutMs,
-        timer: setTimeout(() => this.#expire(pending), timeoutMs),
+        timer: timeoutMs === undefined ? undefined : setTimeout(() => this.#expire(pending), timeoutMs),
         resolve: (reply) => resolve(reply as Reply),
         reject,
         abandoned: false,
@@ -127,11 +155,6 @@ export class RpcConnection {
       this.#queue.add(pending);
       this.#sendQueued();
     });
-  }
-
-  /** Ends the connection; calls that wait settle with ERR_LIBVIRT_CLOSED. */
-  close(): void {
-    this.#end('ERR_LIBVIRT_CLOSED', 'closed by the exporter');
   }
 
   #sendQueued(): void {

@@ -14,6 +14,7 @@ export const qemuDomainAgentCommand: Procedure<
   program: Program.qemu,
   number: 3,
   name: 'QEMU_DOMAIN_AGENT_COMMAND',
+  priority: 'low',
   encode: (out, { domain, command, timeoutSeconds }) => {
     writeDomain(out, domain);
     out.string(command).int(timeoutSeconds).uint(0);

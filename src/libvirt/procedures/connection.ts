@@ -10,25 +10,26 @@ import { nothing, remote } from './procedure.ts';
 /** REMOTE_AUTH_TYPE_LIST_MAX. */
 const MAX_AUTH_TYPES = 20;
 
-export const authList = remote<void, number[]>('AUTH_LIST', 66, nothing, (reply) =>
+export const authList = remote<void, number[]>('AUTH_LIST', 66, 'high', nothing, (reply) =>
   reply.array(MAX_AUTH_TYPES, () => reply.int()),
 );
 
-export const authPolkit = remote<void, boolean>('AUTH_POLKIT', 70, nothing, (reply) => reply.bool());
+export const authPolkit = remote<void, boolean>('AUTH_POLKIT', 70, 'high', nothing, (reply) => reply.bool());
 
 export const connectOpen = remote<{ name: string; flags: number }, void>(
   'CONNECT_OPEN',
   1,
+  'high',
   (out, { name, flags }) => {
     out.optional(name, (present) => out.string(present)).uint(flags);
   },
   nothing,
 );
 
-export const connectClose = remote<void, void>('CONNECT_CLOSE', 2, nothing, nothing);
+export const connectClose = remote<void, void>('CONNECT_CLOSE', 2, 'high', nothing, nothing);
 
 /** The version of the default emulator that is installed now: major * 1e6 + minor * 1e3 + micro. */
-export const connectGetVersion = remote<void, Integer64>('CONNECT_GET_VERSION', 4, nothing, (reply) =>
+export const connectGetVersion = remote<void, Integer64>('CONNECT_GET_VERSION', 4, 'high', nothing, (reply) =>
   reply.hyper(),
 );
 
@@ -36,6 +37,7 @@ export const connectGetVersion = remote<void, Integer64>('CONNECT_GET_VERSION', 
 export const connectGetLibVersion = remote<void, Integer64>(
   'CONNECT_GET_LIB_VERSION',
   157,
+  'high',
   nothing,
   (reply) => reply.hyper(),
 );
@@ -43,6 +45,7 @@ export const connectGetLibVersion = remote<void, Integer64>(
 export const connectGetCapabilities = remote<void, string>(
   'CONNECT_GET_CAPABILITIES',
   7,
+  'low',
   nothing,
   readString,
 );
@@ -50,6 +53,7 @@ export const connectGetCapabilities = remote<void, string>(
 export const connectSupportsFeature = remote<number, boolean>(
   'CONNECT_SUPPORTS_FEATURE',
   60,
+  'high',
   (out, feature) => {
     out.int(feature);
   },

@@ -7,6 +7,7 @@ import { nothing, remote } from './procedure.ts';
 export const connectListAllDomains = remote<{ flags: number }, DomainRef[]>(
   'CONNECT_LIST_ALL_DOMAINS',
   273,
+  'high',
   (out, { flags }) => {
     const needResults = 1;
     out.int(needResults).uint(flags);
@@ -22,6 +23,7 @@ export const connectListAllDomains = remote<{ flags: number }, DomainRef[]>(
 export const domainGetXmlDesc = remote<{ domain: DomainRef; flags: number }, string>(
   'DOMAIN_GET_XML_DESC',
   14,
+  'low',
   (out, { domain, flags }) => {
     writeDomain(out, domain);
     out.uint(flags);
@@ -33,6 +35,7 @@ export const domainGetXmlDesc = remote<{ domain: DomainRef; flags: number }, str
 export const connectDomainEventCallbackRegisterAny = remote<{ eventId: number }, number>(
   'CONNECT_DOMAIN_EVENT_CALLBACK_REGISTER_ANY',
   316,
+  'high',
   (out, { eventId }) => {
     out.int(eventId).optional<DomainRef>(undefined, (domain) => writeDomain(out, domain));
   },
@@ -52,6 +55,7 @@ const CONTROL_OCCUPIED = 2;
 export const domainGetControlInfo = remote<DomainRef, { isOccupied: boolean; milliseconds: Integer64 }>(
   'DOMAIN_GET_CONTROL_INFO',
   229,
+  'high',
   writeDomainAndFlags,
   (reply) => {
     const state = reply.uint();
@@ -64,6 +68,7 @@ export const domainGetControlInfo = remote<DomainRef, { isOccupied: boolean; mil
 export const domainSetMemoryStatsPeriod = remote<{ domain: DomainRef; seconds: number; flags: number }, void>(
   'DOMAIN_SET_MEMORY_STATS_PERIOD',
   308,
+  'low',
   (out, { domain, seconds, flags }) => {
     writeDomain(out, domain);
     out.int(seconds).uint(flags);

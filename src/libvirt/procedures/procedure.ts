@@ -1,12 +1,19 @@
 import { Program } from '../frame.ts';
 import type { XdrReader, XdrWriter } from '../xdr.ts';
 
-/** One remote procedure: where it lives and how its arguments and reply are laid out. */
+/**
+ * Which of the daemon's workers may run a procedure, as `@priority` in remote_protocol.x says. `high`: any of them, and
+ * some are kept for these procedures alone (prio_workers, 5). `low`: the ordinary ones (max_workers, 20).
+ */
+export type Priority = 'high' | 'low';
+
+/** One remote procedure: its number, and the layout of its arguments and reply. */
 export interface Procedure<Args, Reply> {
   readonly program: number;
   readonly number: number;
   /** libvirt's own name, for logs, metrics and errors. */
   readonly name: string;
+  readonly priority: Priority;
   readonly encode: (out: XdrWriter, args: Args) => void;
   readonly decode: (reply: XdrReader) => Reply;
 }
@@ -15,11 +22,12 @@ export interface Procedure<Args, Reply> {
 export function remote<Args, Reply>(
   name: string,
   number: number,
+  priority: Priority,
   encode: (out: XdrWriter, args: Args) => void,
   decode: (reply: XdrReader) => Reply,
 ): Procedure<Args, Reply> {
-  return { program: Program.remote, number, name, encode, decode };
+  return { program: Program.remote, number, name, priority, encode, decode };
 }
 
-/** The layout of arguments or of a reply that holds nothing. */
+/** The layout of arguments or of a reply without content. */
 export const nothing = (): void => undefined;

@@ -25,6 +25,7 @@ export const connectGetAllDomainStats = remote<
 >(
   'CONNECT_GET_ALL_DOMAIN_STATS',
   344,
+  'low',
   (out, { domains, stats, flags }) => {
     out.array(domains, (domain) => writeDomain(out, domain));
     out.uint(stats).uint(flags);
@@ -50,6 +51,7 @@ const SUM_OF_ALL_CPUS = -1;
 export const domainGetCpuStats = remote<DomainRef, ReadonlyMap<string, TypedValue>>(
   'DOMAIN_GET_CPU_STATS',
   262,
+  'low',
   (out, domain) => {
     writeDomain(out, domain);
     const ofOne = 1;
@@ -66,6 +68,7 @@ export const domainGetCpuStats = remote<DomainRef, ReadonlyMap<string, TypedValu
 export const domainGetInfo = remote<DomainRef, { cpuTime: Integer64 }>(
   'DOMAIN_GET_INFO',
   16,
+  'low',
   writeDomain,
   (reply) => {
     reply.int(); // virDomainState
@@ -80,6 +83,7 @@ export const domainGetInfo = remote<DomainRef, { cpuTime: Integer64 }>(
 export const domainGetJobStats = remote<DomainRef, { type: number; params: ReadonlyMap<string, TypedValue> }>(
   'DOMAIN_GET_JOB_STATS',
   298,
+  'low',
   writeDomainAndFlags,
   (reply) => ({
     type: reply.int(),

@@ -10,6 +10,7 @@ const MAX_POOLS = 4096;
 export const connectListAllStoragePools = remote<void, StoragePoolRef[]>(
   'CONNECT_LIST_ALL_STORAGE_POOLS',
   281,
+  'high',
   (out) => {
     const needResults = 1;
     const all = 0;
@@ -33,6 +34,7 @@ export interface StoragePoolInfo {
 export const storagePoolGetInfo = remote<StoragePoolRef, StoragePoolInfo>(
   'STORAGE_POOL_GET_INFO',
   87,
+  'high',
   writePool,
   (reply) => ({
     state: reply.int(),
