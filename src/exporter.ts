@@ -3,14 +3,14 @@ import type { Logger } from 'pino';
 import { COLLECTORS } from './collectors/all.ts';
 import { type BuildInfo, buildInfo } from './collectors/build-info.ts';
 import type { ExporterConfig } from './config/config.ts';
-import { GuestSession } from './daemon/agent-connection.ts';
 import { BalloonPeriodSetter } from './daemon/balloon-period.ts';
-import { LibvirtSession } from './daemon/event-connection.ts';
+import { Daemon } from './daemon/daemon.ts';
 import type { GuestTarget } from './guest/guest-state.ts';
 import { GuestProber } from './guest/prober.ts';
 import { DomainRuns, HOST_PATHS } from './host/domain-runs.ts';
 import { Inventory } from './inventory/inventory.ts';
-import { type LibvirtTarget, resolveUri } from './libvirt/uri.ts';
+import type { DomainRef } from './libvirt/types.ts';
+import { resolveUri } from './libvirt/uri.ts';
 import { writeEnd, writeFamily } from './metrics/exposition.ts';
 import { Scraper } from './metrics/scraper.ts';
 import { createSelfMetrics } from './metrics/self-metrics.ts';
@@ -45,66 +45,56 @@ export async function startExporter(
 ): Promise<Exporter> {
   const target = resolveUri(config.libvirt.uri, { ...process.env, uid: process.getuid?.() ?? -1 });
   const self = createSelfMetrics();
-  const inventory = new Inventory(log);
   const runs = new DomainRuns(HOST_PATHS);
-  const session = new LibvirtSession({
+  const { include, exclude } = config.domains;
+  const serves = (name: string): boolean => include.test(name) && exclude?.test(name) !== true;
+  const collectors = COLLECTORS.filter(({ name }) => config.collectors.has(name));
+  const osinfo = { host: await readHostOsinfoDatabase(), shipped: SHIPPED_OSINFO };
+
+  const daemon: Daemon = new Daemon({
     target,
     timeoutMs: config.libvirt.timeoutMs,
     onCallSent: self.countCall,
     onDomainEvent: (event) => {
       inventory.handleEvent(event);
-      guests.prober.handleEvent(event);
+      prober.handleEvent(event);
     },
     onConnected: (client) => {
-      log.info('connected to libvirt');
       runs.forget();
-      guests.session.retry();
       balloonPeriods?.forget();
       inventory.connected(client);
     },
-    onDisconnected: (reason) => {
-      self.countDisconnect();
-      log.warn({ err: reason }, 'no connection to libvirt; trying again until there is one');
-    },
-  });
-
-  const stats = new StatsReader({
-    target,
-    timeoutMs: config.libvirt.timeoutMs,
-    onCallSent: self.countCall,
+    onDisconnected: self.countDisconnect,
     log,
   });
-  const { include, exclude } = config.domains;
-  const serves = (name: string): boolean => include.test(name) && exclude?.test(name) !== true;
-  const collectors = COLLECTORS.filter(({ name }) => config.collectors.has(name));
-  const osinfo = { host: await readHostOsinfoDatabase(), shipped: SHIPPED_OSINFO };
-  const guests = createGuests(
-    config,
-    target,
-    inventory,
-    runs,
-    serves,
-    self.countCall,
-    () => session.isConnected,
+  const isUnresponsive = (domain: DomainRef): boolean => daemon.unresponsive.has(domain);
+  const inventory: Inventory = new Inventory({ log, isUnresponsive });
+  const prober: GuestProber = new GuestProber({
+    ...config.guest,
+    commandTimeoutMs: config.guest.timeoutSeconds * 1000,
+    filesystems: config.collectors.has('guest-filesystem'),
+    targets: () => guestTargets(inventory, runs, isUnresponsive, serves),
+    send: (domain) => (command) => daemon.agents.command(domain, command, config.guest.timeoutSeconds),
+    isRefused: () => daemon.agents.isRefused,
     log,
-  );
-  const balloonPeriods =
+  });
+  const balloonPeriods: BalloonPeriodSetter | undefined =
     config.balloonStatsPeriod === undefined
       ? undefined
       : new BalloonPeriodSetter({
-          connection: { target, timeoutMs: config.libvirt.timeoutMs, onCallSent: self.countCall },
+          set: (domain, seconds) => daemon.agents.setMemoryStatsPeriod(domain, seconds),
           seconds: config.balloonStatsPeriod,
           log,
         });
   const takeSnapshot = createSnapshotTaker({
-    session,
+    connected: () => daemon.connected(),
     inventory,
     runs,
     endOfLife: createEndOfLifeLookup(osinfo),
     isKnownOs: (osId) => isKnownOsId(osId, osinfo),
     serves,
-    guest: (uuid) => guests.prober.view(uuid),
-    stats,
+    guest: (uuid) => prober.view(uuid),
+    stats: new StatsReader({ client: daemon.statistics, unresponsive: daemon.unresponsive, log }),
   });
   const scraper = new Scraper({ collectors, takeSnapshot, log });
   const chunks: ChunkPool = [];
@@ -112,7 +102,7 @@ export async function startExporter(
     telemetryPath: config.web.telemetryPath,
     version: build.version,
     collectors: collectors.map(({ name }) => name),
-    isReady: () => session.isAnswering,
+    isReady: () => daemon.isAnswering,
     log,
     scrape: async (request) => {
       const out = new TextBuffer(chunks);
@@ -127,9 +117,8 @@ export async function startExporter(
   const servers = await listenOn(config.web.listenAddresses, app, (err) =>
     log.error({ err }, 'web server failed'),
   );
-  session.start();
-  if (guests.wanted) guests.prober.start();
-  stats.start();
+  daemon.start();
+  if (wantsGuests(config)) prober.start();
   const background = (work: Promise<void>): void => {
     work.catch((error: unknown) => log.debug({ err: error }, 'background reading was interrupted'));
   };
@@ -139,8 +128,10 @@ export async function startExporter(
   ];
   if (balloonPeriods !== undefined) {
     const setMissing = async (): Promise<void> => {
-      const silent = [...inventory.running()].filter(
-        ({ name, current }) => current?.balloonPeriodSeconds === 0 && serves(name),
+      const running = [...inventory.running()].filter(({ name }) => serves(name));
+      balloonPeriods.keepOnly(running);
+      const silent = running.filter(
+        (domain) => domain.current?.balloonPeriodSeconds === 0 && !isUnresponsive(domain),
       );
       for (const domain of await balloonPeriods.apply(silent)) inventory.reread(domain);
     };
@@ -150,55 +141,21 @@ export async function startExporter(
     servers,
     stop: async () => {
       for (const timer of timers) clearInterval(timer);
-      const guestsLeft = guests.prober.stop().then(() => guests.session.stop());
-      await Promise.all([closeServers(servers), session.stop(), guestsLeft, stats.stop()]);
+      await Promise.all([closeServers(servers), prober.stop().then(() => daemon.stop())]);
     },
   };
 }
 
-interface Guests {
-  /** Whether any collector shows what guests say. */
-  readonly wanted: boolean;
-  readonly prober: GuestProber;
-  readonly session: GuestSession;
-}
-
-function createGuests(
-  config: ExporterConfig,
-  target: LibvirtTarget,
-  inventory: Inventory,
-  runs: DomainRuns,
-  serves: (name: string) => boolean,
-  onCallSent: (procedure: string) => void,
-  isLibvirtUp: () => boolean,
-  log: Logger,
-): Guests {
-  const session = new GuestSession({
-    target,
-    timeoutMs: config.libvirt.timeoutMs,
-    onCallSent,
-    isLibvirtUp,
-    log,
-  });
-  const prober = new GuestProber({
-    ...config.guest,
-    commandTimeoutMs: config.guest.timeoutSeconds * 1000,
-    filesystems: config.collectors.has('guest-filesystem'),
-    targets: () => guestTargets(inventory, runs, serves),
-    send: (domain) => async (command) => {
-      const client = await session.connected();
-      return client.command(domain, command, config.guest.timeoutSeconds);
-    },
-    isRefused: () => session.isRefused,
-    log,
-  });
-  const wanted = ['os', ...COLLECTORS.map(({ name }) => name).filter((name) => name.startsWith('guest-'))];
-  return { wanted: wanted.some((name) => config.collectors.has(name)), prober, session };
+/** Whether any collector shows what guests report. */
+function wantsGuests(config: ExporterConfig): boolean {
+  const guestCollectors = COLLECTORS.map(({ name }) => name).filter((name) => name.startsWith('guest-'));
+  return ['os', ...guestCollectors].some((name) => config.collectors.has(name));
 }
 
 function guestTargets(
   inventory: Inventory,
   runs: DomainRuns,
+  isUnresponsive: (domain: DomainRef) => boolean,
   serves: (name: string) => boolean,
 ): GuestTarget[] {
   const served = [...inventory.running()].filter(({ name }) => serves(name));
@@ -209,6 +166,7 @@ function guestTargets(
     const { agentChannel, guestProbeOff: optedOut } = current;
     const process = runs.known(uuid)?.process;
     const busy = process && process.cpuSeconds / Math.max(1, now - process.startSeconds);
-    return [{ uuid, name, id, agentChannel, optedOut, busy }];
+    const unresponsive = isUnresponsive({ uuid, name, id });
+    return [{ uuid, name, id, agentChannel, optedOut, busy, unresponsive }];
   });
 }

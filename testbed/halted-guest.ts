@@ -44,7 +44,7 @@ const OPEN_PORT = `
   ${HALT}`;
 
 /** Without a boot sector the firmware would try its boot devices for ever. */
-function bootSector(code: string): Uint8Array {
+export function bootSector(code: string): Uint8Array {
   const sector = new Uint8Array(512);
   sector.set(Buffer.from(code.replaceAll(/#.*$|\s/gm, ''), 'hex'), 0);
   sector.set([0x55, 0xaa], 510);

@@ -1,41 +1,30 @@
 import { closeConnection, openConnection } from '../libvirt/connect.ts';
 import { LibvirtServerError, type LibvirtTransportError } from '../libvirt/errors.ts';
 import { type DomainEvent, decodeEvent, EVENT_KINDS } from '../libvirt/events.ts';
-import * as procedures from '../libvirt/procedures/connection.ts';
-import * as domains from '../libvirt/procedures/domain.ts';
-import type { Procedure } from '../libvirt/procedures/procedure.ts';
-import { connectGetAllDomainStats } from '../libvirt/procedures/stats.ts';
+import * as connection from '../libvirt/procedures/connection.ts';
+import {
+  connectDomainEventCallbackRegisterAny,
+  connectListAllDomains,
+  domainGetControlInfo,
+} from '../libvirt/procedures/domain.ts';
 import type { RpcConnection } from '../libvirt/rpc-connection.ts';
 import type { DomainRef } from '../libvirt/types.ts';
 import type { LibvirtTarget } from '../libvirt/uri.ts';
 import type { Integer64 } from '../libvirt/xdr.ts';
 
-/** virConnectListAllDomainsFlags and virDomainXMLFlags that the exporter uses. */
+/** virConnectListAllDomainsFlags. */
 const LIST_TRANSIENT = 8;
-const XML_INACTIVE = 2;
-/**
- * libvirt waits 30 s for a domain's job before it gives up, and may take as long to probe its emulators or to end a QEMU
- * that hangs. A call that is given up earlier keeps its place on the connection all the same, and four of them end it.
- */
-const LIBVIRT_LONGEST_WAIT_MS = 45_000;
-/** virDomainStatsTypes: the group that costs libvirtd no word with QEMU. */
-const STATS_STATE = 1;
+/** LIST_ALL_DOMAINS waits for each domain's lock, which libvirt holds while it ends a hung QEMU (10 s for a stopped one). */
+const LISTING_MS = 45_000;
 
-export interface LibvirtClientOptions {
+export interface EventClientOptions {
   readonly target: LibvirtTarget;
-  /** Deadline of connecting and of each call that a scrape waits for, in milliseconds. */
+  /** Deadline of connecting and of each call that waits for no domain, in milliseconds. */
   readonly timeoutMs: number;
   readonly onDomainEvent: (event: DomainEvent) => void;
   readonly onClose: (reason: LibvirtTransportError) => void;
-  /** Told of each call handed to libvirt. */
+  /** Called for each call handed to libvirt. */
   readonly onCallSent: (procedure: string) => void;
-}
-
-/** A domain and its state, as one bulk call tells it. Numbers are virDomainState and its reasons. */
-export interface DomainStateRecord {
-  readonly domain: DomainRef;
-  readonly state: number;
-  readonly reason: number;
 }
 
 export interface LibvirtVersion {
@@ -44,27 +33,27 @@ export interface LibvirtVersion {
   readonly micro: number;
 }
 
-/** A read-only libvirt connection, opened, authenticated and subscribed to domain events. */
-export class LibvirtClient {
+/** A read-only connection for domain events and for high-priority procedures, which take none of the daemon's workers. */
+export class EventClient {
   readonly #connection: RpcConnection;
-  /** Deadline of a call that a scrape waits for. */
+  /** Deadline of a call that waits for no domain, in milliseconds. */
   readonly timeoutMs: number;
-  /** Deadline of calls that can take long while nobody waits for them. */
-  readonly #slowTimeoutMs: number;
+  /** Numbers of the event subscriptions, as the daemon gave them. */
+  readonly callbackIds: readonly number[];
 
-  private constructor(connection: RpcConnection, timeoutMs: number) {
-    this.#connection = connection;
+  private constructor(rpc: RpcConnection, timeoutMs: number, callbackIds: readonly number[]) {
+    this.#connection = rpc;
     this.timeoutMs = timeoutMs;
-    this.#slowTimeoutMs = Math.max(timeoutMs, LIBVIRT_LONGEST_WAIT_MS);
+    this.callbackIds = callbackIds;
   }
 
   /**
-   * Connects to the first of the target's sockets that answers.
+   * Connects to the first of the target's sockets that answers, and subscribes to events.
    * @throws LibvirtTransportError naming every socket tried and why it did not serve
    */
-  static async connect(options: LibvirtClientOptions): Promise<LibvirtClient> {
+  static async connect(options: EventClientOptions): Promise<EventClient> {
     const { target, timeoutMs, onDomainEvent } = options;
-    const connection = await openConnection({
+    const rpc = await openConnection({
       socketPaths: target.readOnlySockets,
       connectName: target.connectName,
       readOnly: true,
@@ -77,10 +66,9 @@ export class LibvirtClient {
       },
     });
     try {
-      await subscribe(connection, options.timeoutMs);
-      return new LibvirtClient(connection, options.timeoutMs);
+      return new EventClient(rpc, timeoutMs, await subscribe(rpc, timeoutMs));
     } catch (error) {
-      connection.close();
+      rpc.close();
       throw error;
     }
   }
@@ -96,77 +84,45 @@ export class LibvirtClient {
 
   /** The installed default emulator's version; libvirt looks at the binary again when it changed. */
   async hypervisorVersion(): Promise<LibvirtVersion> {
-    return decodeVersion(await this.#call(procedures.connectGetVersion, undefined));
+    return decodeVersion(
+      await this.#connection.call(connection.connectGetVersion, undefined, this.timeoutMs),
+    );
   }
 
   async daemonVersion(): Promise<LibvirtVersion> {
-    return decodeVersion(await this.#call(procedures.connectGetLibVersion, undefined));
-  }
-
-  /** Capabilities XML: what the installed emulators offer. May take seconds after an emulator changed. */
-  capabilities(): Promise<string> {
-    return this.#connection.call(procedures.connectGetCapabilities, undefined, this.#slowTimeoutMs);
-  }
-
-  /**
-   * Every domain, running or not, with its state: one call that says no word to QEMU. It waits for each domain's lock, as
-   * LIST_ALL_DOMAINS does; libvirt holds that of a domain whose hanging QEMU it ends (10 s for a stopped process).
-   */
-  async domainStates(): Promise<DomainStateRecord[]> {
-    const args = { domains: [], stats: STATS_STATE, flags: 0 };
-    const records = await this.#connection.call(connectGetAllDomainStats, args, this.#slowTimeoutMs);
-    return records.map(({ domain, params }) => ({
-      domain,
-      state: Number(params.get('state.state') ?? 0),
-      reason: Number(params.get('state.reason') ?? 0),
-    }));
+    return decodeVersion(
+      await this.#connection.call(connection.connectGetLibVersion, undefined, this.timeoutMs),
+    );
   }
 
   /** Domains that exist only while they run. */
   transientDomains(): Promise<DomainRef[]> {
     const args = { flags: LIST_TRANSIENT };
-    return this.#connection.call(domains.connectListAllDomains, args, this.#slowTimeoutMs);
+    return this.#connection.call(connectListAllDomains, args, Math.max(this.timeoutMs, LISTING_MS));
   }
 
   /** For how long some call has waited for the domain's QEMU, in milliseconds; 0 when none does. Never waits itself. */
   async occupiedMs(domain: DomainRef): Promise<number> {
-    const { isOccupied, milliseconds } = await this.#call(domains.domainGetControlInfo, domain);
-    return isOccupied ? Number(milliseconds) : 0;
+    const info = await this.#connection.call(domainGetControlInfo, domain, this.timeoutMs);
+    return info.isOccupied ? Number(info.milliseconds) : 0;
   }
 
-  /** XML of the domain as it runs now, or its persistent configuration when it does not run. */
-  currentXml(domain: DomainRef): Promise<string> {
-    return this.#xml(domain, 0);
-  }
-
-  /** XML of the configuration that the domain's next start will use. */
-  persistentXml(domain: DomainRef): Promise<string> {
-    return this.#xml(domain, XML_INACTIVE);
-  }
-
-  #xml(domain: DomainRef, flags: number): Promise<string> {
-    return this.#connection.call(domains.domainGetXmlDesc, { domain, flags }, this.#slowTimeoutMs);
-  }
-
-  /** Takes leave of the daemon, which would otherwise log a lost client, then closes the socket. */
   close(): Promise<void> {
     return closeConnection(this.#connection);
   }
-
-  #call<Args, Reply>(procedure: Procedure<Args, Reply>, args: Args): Promise<Reply> {
-    return this.#connection.call(procedure, args, this.timeoutMs);
-  }
 }
 
-async function subscribe(connection: RpcConnection, timeoutMs: number): Promise<void> {
+async function subscribe(rpc: RpcConnection, timeoutMs: number): Promise<number[]> {
+  const callbackIds: number[] = [];
   for (const { eventId } of EVENT_KINDS) {
     try {
-      await connection.call(domains.connectDomainEventCallbackRegisterAny, { eventId }, timeoutMs);
+      callbackIds.push(await rpc.call(connectDomainEventCallbackRegisterAny, { eventId }, timeoutMs));
     } catch (error) {
-      // An older daemon lacks some kinds; the slow resync covers what they would have told.
+      // An older daemon lacks some kinds; the slow resync covers what they would have announced.
       if (!(error instanceof LibvirtServerError)) throw error;
     }
   }
+  return callbackIds;
 }
 
 function decodeVersion(encoded: Integer64): LibvirtVersion {

@@ -1,4 +1,6 @@
-import { settledWithin } from '../concurrency.ts';
+import { createYield, settledWithin } from '../concurrency.ts';
+import { type CpuTimes, readCpuTimes } from './cpu-times.ts';
+import { readProcessStat } from './process-stat.ts';
 import { readLastLoggedStart } from './qemu-log.ts';
 import { findQemuProcesses, type QemuProcess } from './qemu-process.ts';
 import { readVcpuThreads, type VcpuFields } from './vcpu-threads.ts';
@@ -7,9 +9,14 @@ export interface HostPaths {
   readonly proc: string;
   /** Where libvirt keeps the domains' logs. */
   readonly qemuLogs: string;
+  readonly cgroups: string;
 }
 
-export const HOST_PATHS: HostPaths = { proc: '/proc', qemuLogs: '/var/log/libvirt/qemu' };
+export const HOST_PATHS: HostPaths = {
+  proc: '/proc',
+  qemuLogs: '/var/log/libvirt/qemu',
+  cgroups: '/sys/fs/cgroup',
+};
 
 /** A running domain: `id` tells one run from the next. */
 export interface DomainRunRef {
@@ -26,6 +33,16 @@ export interface DomainRun {
   readonly loggedVersion: string | undefined;
 }
 
+/** One process at one moment. */
+export interface ProcessSample {
+  /** As {@link ProcessStat.state}. */
+  readonly state: string;
+  /** Undefined where only libvirt can say. */
+  readonly cpu: CpuTimes | undefined;
+}
+
+/** `stat` and `cpu.stat` are some hundred bytes long. */
+const MAX_FILE_BYTES = 4_096;
 /** A process that was not found may have been just about to start; looking again is a walk through /proc. */
 const LOOK_AGAIN_MS = 30_000;
 /**
@@ -40,6 +57,7 @@ const SAME_START_SECONDS = 60;
 export class DomainRuns {
   readonly #paths: HostPaths;
   readonly #runs = new Map<string, DomainRun>();
+  readonly #buffer = Buffer.allocUnsafeSlow(MAX_FILE_BYTES);
   #lookedAt = Number.NEGATIVE_INFINITY;
   #look: Promise<void> | undefined;
 
@@ -88,11 +106,29 @@ export class DomainRuns {
 
   async #lookAt(running: readonly DomainRunRef[]): Promise<void> {
     this.#lookedAt = performance.now();
-    const processes = await findQemuProcesses(this.#paths.proc).catch(() => new Map<string, QemuProcess>());
+    const processes = await findQemuProcesses(this.#paths.proc, this.#paths.cgroups).catch(
+      () => new Map<string, QemuProcess>(),
+    );
     for (const run of running) {
       if (this.#isNew(run) || this.#isMissing(run))
         this.#runs.set(run.uuid, await this.#readRun(run, processes.get(run.uuid)));
     }
+  }
+
+  /** State and processor time of the domains' processes, by uuid; those that cannot be seen are missing. */
+  async processes(): Promise<ReadonlyMap<string, ProcessSample>> {
+    const samples = new Map<string, ProcessSample>();
+    const yieldToOthers = createYield();
+    for (const [uuid, { process }] of this.#runs) {
+      if (process === undefined) continue;
+      const stat = readProcessStat(this.#paths.proc, process.pid, this.#buffer);
+      if (stat === undefined) continue;
+      const { cpuSource } = process;
+      const cpu = cpuSource === undefined ? undefined : readCpuTimes(cpuSource, stat, this.#buffer);
+      samples.set(uuid, { state: stat.state, cpu });
+      await yieldToOthers();
+    }
+    return samples;
   }
 
   /** vCPUs of the domains that were looked up last, by uuid; those whose threads cannot be seen are missing. */

@@ -1,6 +1,8 @@
 import { readdir, readFile, readlink, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { forEachLimited } from '../concurrency.ts';
+import { type CpuSource, findCpuSource } from './cpu-times.ts';
+import { parseProcessStat } from './process-stat.ts';
 
 /** What /proc tells of a running QEMU. */
 export interface QemuProcess {
@@ -11,6 +13,8 @@ export interface QemuProcess {
   readonly cpuSeconds: number;
   /** The binary it runs; undefined without the right to look (root or the QEMU user's own). */
   readonly binary: RunningBinary | undefined;
+  /** Where its processor time is read; undefined where only libvirt can say. */
+  readonly cpuSource: CpuSource | undefined;
 }
 
 export interface RunningBinary {
@@ -23,8 +27,6 @@ export interface RunningBinary {
 const MAX_PROCESSES = 100_000;
 /** A command line that hangs holds one of Node's four threads for files, which gzip needs, too. */
 const READS_IN_FLIGHT = 2;
-/** /proc reports process times in USER_HZ, which is 100 for every architecture's user space (proc(5)). */
-const TICKS_PER_SECOND = 100;
 const DELETED = ' (deleted)';
 
 /**
@@ -32,7 +34,10 @@ const DELETED = ' (deleted)';
  * user may read unless /proc is mounted with hidepid. A UUID that two processes claim is left out: one of
  * them is not libvirt's.
  */
-export async function findQemuProcesses(proc: string): Promise<ReadonlyMap<string, QemuProcess>> {
+export async function findQemuProcesses(
+  proc: string,
+  cgroupRoot: string,
+): Promise<ReadonlyMap<string, QemuProcess>> {
   const pids = (await readdir(proc)).filter((name) => /^\d+$/.test(name)).slice(0, MAX_PROCESSES);
   const claims = new Map<string, string[]>();
   await forEachLimited(pids, READS_IN_FLIGHT, async (pid) => {
@@ -45,7 +50,10 @@ export async function findQemuProcesses(proc: string): Promise<ReadonlyMap<strin
     if (pid === undefined || rival !== undefined || bootSeconds === undefined) continue;
     const times = await readTimes(join(proc, pid, 'stat'), bootSeconds);
     if (times === undefined) continue;
-    found.set(uuid, { pid: Number(pid), ...times, binary: await readBinary(join(proc, pid, 'exe')) });
+    const binary = await readBinary(join(proc, pid, 'exe'));
+    const cgroups = await readText(join(proc, pid, 'cgroup'));
+    const cpuSource = cgroups === undefined ? undefined : findCpuSource(cgroups, cgroupRoot);
+    found.set(uuid, { pid: Number(pid), ...times, binary, cpuSource });
   }
   return found;
 }
@@ -66,13 +74,12 @@ async function readTimes(
   path: string,
   bootSeconds: number,
 ): Promise<Pick<QemuProcess, 'startSeconds' | 'cpuSeconds'> | undefined> {
-  const text = await readText(path);
-  // The second field is the command's name in brackets, which may itself hold brackets and blanks.
-  const fields = text?.slice(text.lastIndexOf(')') + 2).split(' ');
-  const seconds = (field: number): number => Number(fields?.[field - 3]) / TICKS_PER_SECOND;
-  const startSeconds = bootSeconds + seconds(22);
-  const cpuSeconds = seconds(14) + seconds(15);
-  return Number.isFinite(startSeconds + cpuSeconds) ? { startSeconds, cpuSeconds } : undefined;
+  const stat = parseProcessStat((await readText(path)) ?? '');
+  if (stat === undefined) return undefined;
+  return {
+    startSeconds: bootSeconds + stat.startSeconds,
+    cpuSeconds: stat.userSeconds + stat.systemSeconds,
+  };
 }
 
 async function readBinary(path: string): Promise<RunningBinary | undefined> {

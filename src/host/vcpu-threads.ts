@@ -1,6 +1,7 @@
-import { closeSync, openSync, readdirSync, readSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { createYield } from '../concurrency.ts';
+import { readSmallFile } from './process-stat.ts';
 
 /** Times of one vCPU by libvirt's field names, in nanoseconds: `time`, `wait`, and `delay` where the kernel counts it. */
 export type VcpuFields = ReadonlyMap<string, number>;
@@ -33,7 +34,7 @@ export async function readVcpuThreads(
   pids: readonly number[],
 ): Promise<ReadonlyMap<number, ReadonlyMap<number, VcpuFields>>> {
   const buffer = Buffer.allocUnsafe(MAX_FILE_BYTES);
-  const read = (...path: string[]): string | undefined => readText(join(proc, ...path), buffer);
+  const read = (...path: string[]): string | undefined => readSmallFile(join(proc, ...path), buffer);
   // `wait_sum` of a thread is counted only while this is on, which it is not by default: the file need not be read then.
   const countsWait = read('sys/kernel/sched_schedstats')?.trim() === '1';
   const pause = createYield();
@@ -82,16 +83,4 @@ function waitMilliseconds(sched: string | undefined): number {
 
 function set(fields: Map<string, number>, name: string, value: number): void {
   if (Number.isFinite(value)) fields.set(name, value);
-}
-
-function readText(path: string, buffer: Buffer): string | undefined {
-  let file: number | undefined;
-  try {
-    file = openSync(path, 'r');
-    return buffer.toString('latin1', 0, readSync(file, buffer, 0, buffer.length, 0));
-  } catch {
-    return undefined; // the thread ended, or the kernel has no such file
-  } finally {
-    if (file !== undefined) closeSync(file);
-  }
 }

@@ -1,5 +1,5 @@
 import { settledWithin } from '../concurrency.ts';
-import type { DomainStateRecord, LibvirtClient } from '../daemon/event-client.ts';
+import type { ConfigurationClient, DomainStateRecord } from '../daemon/configuration-client.ts';
 import { LibvirtTransportError } from '../libvirt/errors.ts';
 
 /** Which domains there are, as libvirt told at one moment. */
@@ -16,7 +16,7 @@ const LATE_SHARE = 0.25;
 const OLDEST_MS = 60_000;
 
 interface KnownListing extends Listing {
-  readonly client: LibvirtClient;
+  readonly client: ConfigurationClient;
   /** When it was asked for, in performance.now() milliseconds. */
   readonly askedAt: number;
 }
@@ -36,7 +36,7 @@ export class DomainList {
   }
 
   /** A list that was asked for after this call. Rejects as the call to libvirt does. */
-  ask(client: LibvirtClient): Promise<Listing> {
+  ask(client: ConfigurationClient): Promise<Listing> {
     if (this.#asked === undefined) {
       this.#asked = this.#call(client).finally(() => {
         this.#asked = undefined;
@@ -56,7 +56,7 @@ export class DomainList {
    * @throws LibvirtTransportError or LibvirtServerError when there is none until `deadline` (performance.now()
    *   milliseconds)
    */
-  async latest(client: LibvirtClient, deadline: number): Promise<Listing> {
+  async latest(client: ConfigurationClient, deadline: number): Promise<Listing> {
     const asked = this.ask(client);
     const known = this.#known;
     const now = performance.now();
@@ -69,7 +69,7 @@ export class DomainList {
     throw new LibvirtTransportError('ERR_LIBVIRT_TIMEOUT', 'libvirt does not list its domains in time');
   }
 
-  async #call(client: LibvirtClient): Promise<Listing> {
+  async #call(client: ConfigurationClient): Promise<Listing> {
     const lastEvent = this.#lastEvent();
     const askedAt = performance.now();
     const states = await client.domainStates();
@@ -79,7 +79,7 @@ export class DomainList {
 }
 
 /** Whether libvirt answers a call that waits for no domain. */
-async function answers(client: LibvirtClient, withinMs: number): Promise<boolean> {
+async function answers(client: ConfigurationClient, withinMs: number): Promise<boolean> {
   const answer = client.daemonVersion().then(
     () => true,
     () => false,

@@ -1,4 +1,5 @@
-import { formatVersion, type LibvirtClient } from '../daemon/event-client.ts';
+import type { ConfigurationClient } from '../daemon/configuration-client.ts';
+import { formatVersion } from '../daemon/event-client.ts';
 import { LibvirtServerError } from '../libvirt/errors.ts';
 import { type Capabilities, parseCapabilities } from './capabilities.ts';
 
@@ -18,7 +19,7 @@ export interface HypervisorInfo {
  * as it was before.
  */
 export async function readHypervisor(
-  client: LibvirtClient,
+  client: ConfigurationClient,
   before: HypervisorInfo | undefined,
 ): Promise<HypervisorInfo> {
   const problems: Error[] = [];

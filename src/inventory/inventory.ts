@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import { settledWithin } from '../concurrency.ts';
-import type { DomainStateRecord, LibvirtClient } from '../daemon/event-client.ts';
+import type { ConfigurationClient, DomainStateRecord } from '../daemon/configuration-client.ts';
 import { formatVersion } from '../daemon/event-client.ts';
 import { type DomainEvent, Lifecycle } from '../libvirt/events.ts';
 import type { DomainRef } from '../libvirt/types.ts';
@@ -9,15 +9,19 @@ import { DomainList, type Listing } from './domain-list.ts';
 import type { DomainRecord, RecordProblem } from './domain-record.ts';
 import { type HypervisorInfo, readHypervisor } from './hypervisor.ts';
 import { type LifecycleEventName, lifecycleEventName, NO_EVENTS } from './lifecycle-events.ts';
-import { DOMAIN_BUSY, type DomainReading } from './read-domain.ts';
+import type { DomainReadResult } from './read-domain.ts';
 
 /** Of the time that a scrape has; the rest is for what was read to be measured and served. */
 const READING_SHARE = 0.5;
 const RESYNC_BATCH = 16;
-/** Code of the problem of a domain whose reading is not over. */
-const LATE = 'ERR_LIBVIRT_TIMEOUT';
-/** What is told of a domain before it is read with patience. */
-const HANGS: ReadonlySet<string> = new Set([LATE, DOMAIN_BUSY]);
+/** Code of the problem of a domain for which libvirt has not answered in time. */
+const TIMED_OUT = 'ERR_LIBVIRT_TIMEOUT';
+
+export interface InventoryOptions {
+  readonly log: Logger;
+  /** Whether the domain's QEMU is known not to respond. */
+  readonly isUnresponsive: (domain: DomainRef) => boolean;
+}
 
 /** A domain as one scrape sees it. */
 export interface DomainView extends DomainRecord {
@@ -38,7 +42,7 @@ export interface InventorySnapshot {
 export class Inventory {
   readonly #log: Logger;
   readonly #reader: ConfigReader;
-  #client: LibvirtClient | undefined;
+  #client: ConfigurationClient | undefined;
   #hypervisor: HypervisorInfo | undefined;
   #hypervisorProblem: string | undefined;
   #hypervisorReading: Promise<void> | undefined;
@@ -49,18 +53,19 @@ export class Inventory {
   readonly #lastEvents = new Map<string, number>();
   readonly #list = new DomainList(() => this.#events);
 
-  constructor(log: Logger) {
+  constructor({ log, isUnresponsive }: InventoryOptions) {
     this.#log = log;
     this.#reader = new ConfigReader({
       prepare: (client) => this.#rememberStartVersion(client),
-      onRead: (client, domain, reading) => this.#noteReading(client, domain, reading),
-      onLate: (domain, afterMs) => this.#noteLate(domain, afterMs),
+      isUnresponsive,
+      onRead: (domain, result) => this.#noteResult(domain, result),
+      onTimeout: (domain, afterMs) => this.#noteTimeout(domain, afterMs),
       onInterrupted: (error) => log.debug({ err: error }, 'reading domains was interrupted'),
     });
   }
 
   /** A new connection: whatever happened meanwhile went unseen, so everything is read again. */
-  connected(client: LibvirtClient): void {
+  connected(client: ConfigurationClient): void {
     this.#client = client;
     this.refreshHypervisor();
     for (const [uuid, record] of this.#records) {
@@ -126,7 +131,7 @@ export class Inventory {
    * of the time until `deadline` (performance.now() milliseconds) at most; past it, serves what was known before.
    * @throws LibvirtTransportError or LibvirtServerError when the list cannot be had
    */
-  async snapshot(client: LibvirtClient, deadline: number): Promise<InventorySnapshot> {
+  async snapshot(client: ConfigurationClient, deadline: number): Promise<InventorySnapshot> {
     const listing = await this.#list.latest(client, deadline);
     this.#reconcile(listing);
     this.#reader.read();
@@ -152,18 +157,14 @@ export class Inventory {
     }
   }
 
-  /**
-   * Reads again what could not be read the last time: all that can be read at once, then one of those whose QEMU hangs. No
-   * scrape waits for it.
-   */
+  /** Reads again what could not be read the last time. No scrape waits for it. */
   async retryFailed(): Promise<void> {
     if (this.#client?.isOpen !== true) return;
     if (this.#hypervisor !== undefined && this.#hypervisor.problems.length > 0) this.refreshHypervisor();
-    const failed = (): DomainRecord[] =>
-      [...this.#records.values()].filter(({ problem }) => problem !== undefined);
-    for (const record of failed()) if (!this.#reader.isPending(record.uuid)) this.#markChanged(record);
+    for (const record of this.#records.values())
+      if (record.problem !== undefined && !this.#reader.isPending(record)) this.#markChanged(record);
+    this.#reader.retry();
     await this.#reader.settled(Number.POSITIVE_INFINITY);
-    await this.#reader.readPatiently(failed());
   }
 
   /** Those that could not be read the last time are left to {@link retryFailed}, and keep nobody waiting. */
@@ -191,9 +192,7 @@ export class Inventory {
       listed.add(domain.uuid);
       const record = this.#records.get(domain.uuid);
       const neverRead =
-        record?.current === undefined &&
-        record?.problem === undefined &&
-        !this.#reader.isPending(domain.uuid);
+        record?.current === undefined && record?.problem === undefined && !this.#reader.isPending(domain);
       const differs = record === undefined || record.id !== domain.id || record.name !== domain.name;
       if (neverRead || (differs && !knowsBetter(domain.uuid))) this.#markChanged(domain);
     }
@@ -208,36 +207,36 @@ export class Inventory {
     this.#reader.add(domain);
   }
 
-  #noteReading(client: LibvirtClient, domain: DomainRef, reading: DomainReading): void {
-    // Another run began, or the domain was forgotten, while this was read: it is about what is no more.
-    if (this.#records.get(domain.uuid)?.id !== domain.id) return;
-    if (reading.outcome === 'gone') {
+  #noteResult(domain: DomainRef, result: DomainReadResult): void {
+    // Another run began, or the domain was renamed or forgotten, while this was read: it is about what is no more.
+    const record = this.#records.get(domain.uuid);
+    if (record?.id !== domain.id || record.name !== domain.name) return;
+    if (result.status === 'gone') {
       this.#forget(domain.uuid);
-    } else if (reading.outcome === 'failed') {
-      // A lost connection says nothing about the domain; reconnecting reads it again.
-      if (client.isOpen) this.#failed(domain, reading.problem);
+    } else if (result.status === 'failed') {
+      this.#failed(domain, result.problem);
     } else {
-      const { current, persistent } = reading;
+      const { current, persistent } = result;
       const recovered = this.#records.get(domain.uuid)?.problem !== undefined;
       if (recovered) this.#log.info({ domain: domain.name }, 'domain can be read again');
       this.#update(domain, { current, persistent, problem: undefined });
     }
   }
 
-  #noteLate(domain: DomainRef, afterMs: number): void {
+  #noteTimeout(domain: DomainRef, afterMs: number): void {
     const record = this.#records.get(domain.uuid);
     if (record?.id !== domain.id || record.problem !== undefined) return;
-    const message = `no configuration within ${afterMs} ms: the domain is busy, or its QEMU hangs`;
-    this.#failed(domain, { code: LATE, message });
+    const message = `no configuration within ${afterMs} ms: the domain is busy, or its QEMU does not respond`;
+    this.#failed(domain, { code: TIMED_OUT, message });
   }
 
   #failed(domain: DomainRef, problem: RecordProblem): void {
     const before = this.#records.get(domain.uuid)?.problem;
-    // That it hangs has been told already.
-    if (before === undefined || (before.code !== problem.code && !HANGS.has(before.code))) {
+    // The error that follows a timeout is the same trouble.
+    if (before === undefined || (before.code !== problem.code && before.code !== TIMED_OUT)) {
       this.#log.warn(
         { domain: domain.name, ...problem },
-        'domain cannot be read; what was known of it stays',
+        'the configuration of this domain cannot be read: its last known values are served',
       );
     }
     this.#update(domain, { problem });
@@ -281,7 +280,7 @@ export class Inventory {
     this.#startedUnversioned.add(domain.uuid);
   }
 
-  async #rememberStartVersion(client: LibvirtClient): Promise<void> {
+  async #rememberStartVersion(client: ConfigurationClient): Promise<void> {
     if (this.#startedUnversioned.size === 0) return;
     const started = [...this.#startedUnversioned];
     const startedWithVersion = formatVersion(await client.hypervisorVersion());
@@ -292,7 +291,7 @@ export class Inventory {
     }
   }
 
-  async #readHypervisor(client: LibvirtClient): Promise<void> {
+  async #readHypervisor(client: ConfigurationClient): Promise<void> {
     const info = await readHypervisor(client, this.#hypervisor);
     if (!client.isOpen) return;
     this.#hypervisor = info;

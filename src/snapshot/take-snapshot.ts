@@ -1,4 +1,4 @@
-import type { LibvirtSession } from '../daemon/event-connection.ts';
+import type { ConfigurationClient } from '../daemon/configuration-client.ts';
 import type { GuestView } from '../guest/guest-state.ts';
 import type { DomainRuns } from '../host/domain-runs.ts';
 import type { EmulatorFile } from '../host/emulator-file.ts';
@@ -12,7 +12,8 @@ import type { DomainSnapshot, Snapshot } from './snapshot.ts';
 import { observedStart } from './start-time.ts';
 
 export interface SnapshotSources {
-  readonly session: LibvirtSession;
+  /** The connected client; rejects when libvirt cannot be reached. */
+  readonly connected: () => Promise<ConfigurationClient>;
   readonly inventory: Inventory;
   readonly runs: DomainRuns;
   readonly endOfLife: Snapshot['endOfLife'];
@@ -37,7 +38,7 @@ export type TakeSnapshot = (deadline: number, kinds: ReadonlySet<StatsKind>) => 
  * answer in time; measurements that are late are only missing.
  */
 export function createSnapshotTaker(sources: SnapshotSources): TakeSnapshot {
-  const { session, inventory, runs, endOfLife, isKnownOs, serves, guest, stats } = sources;
+  const { connected, inventory, runs, endOfLife, isKnownOs, serves, guest, stats } = sources;
   const emulatorFiles = new EmulatorFiles();
   let emulators: string | undefined;
 
@@ -49,7 +50,7 @@ export function createSnapshotTaker(sources: SnapshotSources): TakeSnapshot {
   };
 
   return async (deadline, kinds) => {
-    const client = await session.connected();
+    const client = await connected();
     const { hypervisor, domains } = await inventory.snapshot(client, deadline);
     const stateCounts = new Map<number, number>();
     for (const { state } of domains) stateCounts.set(state, (stateCounts.get(state) ?? 0) + 1);
@@ -60,9 +61,13 @@ export function createSnapshotTaker(sources: SnapshotSources): TakeSnapshot {
     const shareOfRest = (share: number): number => begun + share * (deadline - begun);
     const hostRuns = await runs.lookUp(running, shareOfRest(LOOKING_SHARE));
     const vcpus = kinds.has('vcpu') ? await runs.vcpus() : undefined;
+    const processes = await runs.processes();
     const measuring = stats.measure(running, kinds, {
       deadline: shareOfRest(MEASURING_SHARE),
-      hasVcpus: ({ uuid }) => vcpus?.has(uuid) === true,
+      host: ({ uuid }) => {
+        const process = processes.get(uuid);
+        return { processState: process?.state, cpu: process?.cpu, hasVcpus: vcpus?.has(uuid) === true };
+      },
     });
     const paths = await emulatorPaths(hypervisor, served, emulatorFiles);
     const binaryPath = ({ uuid, current }: DomainView): string | undefined => {

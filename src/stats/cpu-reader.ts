@@ -1,72 +1,93 @@
-import { forEachLimited, settledWithin } from '../concurrency.ts';
-import type { CpuTimes, StatsClient } from '../daemon/stats-client.ts';
+import type { CallResult } from '../daemon/call-pool.ts';
+import { domainRunId } from '../daemon/domain-run-id.ts';
+import type { StatisticsClient } from '../daemon/statistics-client.ts';
+import type { CpuTimes } from '../host/cpu-times.ts';
 import { LibvirtServerError } from '../libvirt/errors.ts';
-import type { DomainRef } from '../libvirt/types.ts';
-import { domainRunId } from './domain-run-id.ts';
-import { CALLS_AT_A_TIME } from './pending-calls.ts';
-import { type PerDomainCalls, Tally } from './per-domain-calls.ts';
+import type { DomainRef, TypedValue } from '../libvirt/types.ts';
+import { saysItIsGone, Tally } from './readings.ts';
 
 /** VIR_ERR_NO_SUPPORT, VIR_ERR_OPERATION_INVALID, VIR_ERR_OPERATION_UNSUPPORTED: no cgroup that counts. */
 const NO_CGROUP: ReadonlySet<number> = new Set([3, 55, 84]);
 
-export interface CpuReading {
+export interface CpuResult {
   /** By {@link domainRunId}. */
   readonly times: ReadonlyMap<string, CpuTimes>;
-  /** Why the first failed, when all calls that were made did. */
+  /** Why the first call failed, when all that were sent did. */
   readonly failure: unknown;
 }
 
-/** Reads the processor time of running domains, for which there is no cheap bulk call. */
+/** Reads from libvirt the processor time of running domains whose processes or cgroups this process cannot see. */
 export class CpuReader {
-  readonly #calls: PerDomainCalls;
+  readonly #client: StatisticsClient;
   /**
    * Where a run's processor time comes from. It stays with that run: the sources differ by what the kernel does for a
    * domain, and a counter that changed its source would seem to jump.
    */
-  #sources = new Map<string, 'cgroup' | 'process'>();
+  readonly #sources = new Map<string, 'cgroup' | 'process'>();
 
-  constructor(calls: PerDomainCalls) {
-    this.#calls = calls;
+  constructor(client: StatisticsClient) {
+    this.#client = client;
   }
 
-  async read(running: readonly DomainRef[], deadline: number): Promise<CpuReading> {
+  /** Never throws. What is not read by `deadline` (performance.now() milliseconds) is missing. */
+  async read(running: readonly DomainRef[], deadline: number): Promise<CpuResult> {
     const times = new Map<string, CpuTimes>();
     const tally = new Tally();
-    this.#forgetAllBut(running);
-    const reading = forEachLimited(running, CALLS_AT_A_TIME, async (domain) => {
-      const key = domainRunId(domain);
-      const answer = await this.#calls.ask(domain, deadline, (client) => this.#times(client, domain, key));
-      tally.add(answer);
-      if (typeof answer === 'object' && 'value' in answer && answer.value !== undefined)
-        times.set(key, answer.value);
-    });
-    await settledWithin(reading, Math.max(0, deadline - performance.now()));
-    return { times: new Map(times), failure: tally.failure };
+    this.#keepOnly(running);
+    await Promise.all(
+      running.map(async (domain) => {
+        try {
+          const result = await this.#read(domain, deadline);
+          if (result.status === 'answered' && result.value !== undefined) {
+            times.set(domainRunId(domain), result.value);
+            tally.succeeded();
+          }
+        } catch (error) {
+          if (!saysItIsGone(error)) tally.failed(error);
+        }
+      }),
+    );
+    return { times, failure: tally.failure };
   }
 
-  async #times(client: StatsClient, domain: DomainRef, key: string): Promise<CpuTimes | undefined> {
-    const source = this.#sources.get(key);
+  async #read(domain: DomainRef, deadline: number): Promise<CallResult<CpuTimes | undefined>> {
+    const run = domainRunId(domain);
+    const source = this.#sources.get(run);
     if (source !== 'process') {
-      const times = await client.cgroupCpuTimes(domain).catch((error: unknown) => {
+      const result = await this.#client.cgroupCpuTimes(domain, deadline).catch((error: unknown) => {
         if (source === 'cgroup' || !saysThereIsNone(error)) throw error;
         return undefined;
       });
-      if (times !== undefined) this.#sources.set(key, 'cgroup');
-      if (times !== undefined || source === 'cgroup') return times;
+      if (result !== undefined && result.status !== 'answered') return result;
+      const value = result === undefined ? undefined : cgroupTimes(result.value);
+      if (value !== undefined) this.#sources.set(run, 'cgroup');
+      if (value !== undefined || source === 'cgroup') return { status: 'answered', value };
     }
-    const times = await client.processCpuTimes(domain);
-    this.#sources.set(key, 'process');
-    return times;
+    const result = await this.#client.processCpuTimes(domain, deadline);
+    if (result.status !== 'answered') return result;
+    this.#sources.set(run, 'process');
+    const total = Number(result.value.cpuTime) / 1e9;
+    return { status: 'answered', value: { total, user: undefined, system: undefined } };
   }
 
-  #forgetAllBut(running: readonly DomainRef[]): void {
+  #keepOnly(running: readonly DomainRef[]): void {
     if (this.#sources.size <= running.length) return;
-    const keys = new Set(running.map(domainRunId));
-    this.#sources = new Map([...this.#sources].filter(([key]) => keys.has(key)));
+    const runs = new Set(running.map(domainRunId));
+    for (const run of this.#sources.keys()) if (!runs.has(run)) this.#sources.delete(run);
   }
 }
 
 /** Any other error may pass, and the source of a run is chosen for good. */
 function saysThereIsNone(error: unknown): boolean {
   return error instanceof LibvirtServerError && NO_CGROUP.has(error.number);
+}
+
+function cgroupTimes(params: ReadonlyMap<string, TypedValue>): CpuTimes | undefined {
+  const seconds = (name: string): number | undefined => {
+    const nanoseconds = params.get(name);
+    return nanoseconds === undefined ? undefined : Number(nanoseconds) / 1e9;
+  };
+  const total = seconds('cpu_time');
+  if (total === undefined) return undefined;
+  return { total, user: seconds('user_time'), system: seconds('system_time') };
 }

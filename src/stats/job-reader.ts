@@ -1,87 +1,93 @@
-import { forEachLimited, settledWithin } from '../concurrency.ts';
-import type { DomainJob } from '../daemon/stats-client.ts';
-import type { DomainRef } from '../libvirt/types.ts';
-import { domainRunId } from './domain-run-id.ts';
-import { CALLS_AT_A_TIME } from './pending-calls.ts';
-import { type PerDomainAnswer, type PerDomainCalls, Tally } from './per-domain-calls.ts';
+import { domainRunId } from '../daemon/domain-run-id.ts';
+import type { StatisticsClient, StatsTerms } from '../daemon/statistics-client.ts';
+import type { DomainRef, TypedValue } from '../libvirt/types.ts';
+import { saysItIsGone } from './readings.ts';
 
 /**
- * libvirt announces the end of a job and not its start. Asking every domain in every scrape would be half of all calls,
- * for something that is seldom there and takes seconds to hours.
+ * libvirt announces the end of a job and not its start. Reading every domain in every scrape would be half of all calls, for
+ * something that is seldom there and takes seconds to hours.
  */
 const LOOK_AGAIN_MS = 10_000;
+/** virDomainJobType. */
+const NO_JOB = 0;
+
+export interface DomainJob {
+  /** Progress by VIR_DOMAIN_JOB_* names. */
+  readonly params: ReadonlyMap<string, TypedValue>;
+}
 
 interface Known {
   readonly job: DomainJob | 'none';
   /** performance.now() milliseconds. */
-  readonly lookedAt: number;
-  /** What was known the last time stands in for what cannot be asked now. */
+  readonly readAt: number;
+  /** The last result stands for one that could not be read. */
   readonly isCarriedOver?: boolean;
 }
 
-export interface JobReading {
-  /** By {@link domainRunId}; a domain of which nothing is known is missing. */
-  readonly jobs: ReadonlyMap<string, DomainJob | 'none'>;
-  /** Why the first call failed, when all failed and nothing is known of any domain. */
-  readonly failure: unknown;
-}
+/** `unknown`: the monitor is occupied or does not respond, and nothing is known from before. */
+export type JobResult =
+  | { readonly status: 'read'; readonly job: DomainJob | 'none' }
+  | { readonly status: 'unknown' | 'gone' }
+  | { readonly status: 'failed'; readonly error: unknown };
 
-/** Reads the jobs of running domains: those under way each time, the rest for new ones every ten seconds. */
+/** Reads the jobs of running domains: those under way each time, the others every ten seconds. */
 export class JobReader {
-  readonly #calls: PerDomainCalls;
+  readonly #client: StatisticsClient;
   readonly #known = new Map<string, Known>();
 
-  constructor(calls: PerDomainCalls) {
-    this.#calls = calls;
+  constructor(client: StatisticsClient) {
+    this.#client = client;
   }
 
-  async read(running: readonly DomainRef[], deadline: number): Promise<JobReading> {
-    this.#forgetAllBut(running);
-    const now = performance.now();
-    const isFresh = ({ job, lookedAt }: Known): boolean => job === 'none' && now - lookedAt < LOOK_AGAIN_MS;
-    const jobs = new Map<string, DomainJob | 'none'>();
-    const toAsk: { domain: DomainRef; before: Known | undefined }[] = [];
-    for (const domain of running) {
-      const before = this.#known.get(domainRunId(domain));
-      if (before !== undefined && isFresh(before)) jobs.set(domainRunId(domain), before.job);
-      else toAsk.push({ domain, before });
+  /** Reads a domain's job. `isUnresponsive`: its QEMU does not respond, so libvirt is not called. Never throws. */
+  async read(domain: DomainRef, terms: StatsTerms, isUnresponsive: boolean): Promise<JobResult> {
+    const run = domainRunId(domain);
+    const before = this.#known.get(run);
+    if (before?.job === 'none' && performance.now() - before.readAt < LOOK_AGAIN_MS)
+      return { status: 'read', job: 'none' };
+    try {
+      const job = isUnresponsive ? undefined : await this.#job(domain, terms);
+      if (job === 'unsent') return { status: 'unknown' };
+      const known = job === undefined ? this.#carryOver(run, before) : { job, readAt: performance.now() };
+      if (known === undefined) {
+        this.#known.delete(run);
+        return { status: 'unknown' };
+      }
+      this.#known.set(run, known);
+      return { status: 'read', job: known.job };
+    } catch (error) {
+      this.#known.delete(run);
+      return saysItIsGone(error) ? { status: 'gone' } : { status: 'failed', error };
     }
-    const tally = new Tally();
-    const asking = forEachLimited(toAsk, CALLS_AT_A_TIME, async ({ domain, before }) => {
-      const key = domainRunId(domain);
-      const answer = await this.#calls.ask(domain, deadline, (client) => client.job(domain));
-      tally.add(answer);
-      if (answer === undefined) return;
-      const known = this.#learn(key, answer, before);
-      if (known !== undefined) jobs.set(key, known.job);
-    });
-    await settledWithin(asking, Math.max(0, deadline - performance.now()));
-    return { jobs: new Map(jobs), failure: jobs.size > 0 ? undefined : tally.failure };
   }
 
-  /** What is known after an answer. Another reading may have learnt of the domain since `before`. */
-  #learn(
-    key: string,
-    answer: PerDomainAnswer<DomainJob | 'none' | undefined>,
-    before: Known | undefined,
-  ): Known | undefined {
-    const isAnswer = typeof answer === 'object' && 'value' in answer;
-    let known: Known | undefined;
-    if (isAnswer && answer.value !== undefined) {
-      known = { job: answer.value, lookedAt: performance.now() };
-    } else if (isAnswer) {
-      // The monitor is occupied, as a scrape's own calls can make it: for one round only, a hung QEMU occupies it too.
-      const latest = this.#known.get(key);
-      if (latest !== before) return latest;
-      if (latest !== undefined && latest.isCarriedOver !== true) known = { ...latest, isCarriedOver: true };
-    }
-    if (known === undefined) this.#known.delete(key);
-    else this.#known.set(key, known);
-    return known;
+  /** Forgets the runs that are over. */
+  keepOnly(running: readonly DomainRef[]): void {
+    if (this.#known.size <= running.length) return;
+    const runs = new Set(running.map(domainRunId));
+    for (const run of this.#known.keys()) if (!runs.has(run)) this.#known.delete(run);
   }
 
-  #forgetAllBut(running: readonly DomainRef[]): void {
-    const keys = new Set(running.map(domainRunId));
-    for (const key of this.#known.keys()) if (!keys.has(key)) this.#known.delete(key);
+  /**
+   * Undefined while the domain's monitor is occupied, `unsent` when no time was left: GET_JOB_STATS would wait for it then, and GET_CONTROL_INFO never waits.
+   * (That a job runs the latter does not say: it names an asynchronous job, such as a backup, only while another call is at
+   * work on the domain.)
+   */
+  async #job(domain: DomainRef, terms: StatsTerms): Promise<DomainJob | 'none' | 'unsent' | undefined> {
+    const control = await this.#client.controlInfo(domain, terms.deadline);
+    if (control.status === 'unsent') return 'unsent';
+    if (control.status !== 'answered' || control.value.isOccupied) return undefined;
+    const result = await this.#client.jobStats(domain, terms);
+    if (result.status === 'unsent') return 'unsent';
+    if (result.status !== 'answered') return undefined;
+    return result.value.type === NO_JOB ? 'none' : { params: result.value.params };
+  }
+
+  /** The exporter's own calls can occupy the monitor, too: the last result stands for one reading more. */
+  #carryOver(run: string, before: Known | undefined): Known | undefined {
+    const latest = this.#known.get(run);
+    if (latest !== before) return latest;
+    if (latest === undefined || latest.isCarriedOver === true) return undefined;
+    return { ...latest, isCarriedOver: true };
   }
 }

@@ -1,36 +1,29 @@
 import type { Logger } from 'pino';
 import { settledWithin } from '../concurrency.ts';
-import type { CpuTimes, DomainJob } from '../daemon/stats-client.ts';
-import { StatsClient, StatsGroup } from '../daemon/stats-client.ts';
+import { domainRunId } from '../daemon/domain-run-id.ts';
+import { type StatisticsClient, StatsGroup } from '../daemon/statistics-client.ts';
+import type { UnresponsiveDomains } from '../daemon/unresponsive-domains.ts';
+import type { CpuTimes } from '../host/cpu-times.ts';
 import type { DomainRef } from '../libvirt/types.ts';
-import type { LibvirtTarget } from '../libvirt/uri.ts';
-import { BulkReader } from './bulk-reader.ts';
 import { CpuReader } from './cpu-reader.ts';
-import { DaemonWorkers } from './daemon-workers.ts';
-import { domainRunId } from './domain-run-id.ts';
 import type { DomainStats } from './domain-stats.ts';
-import { JobReader } from './job-reader.ts';
-import { PendingCalls } from './pending-calls.ts';
-import { PerDomainCalls } from './per-domain-calls.ts';
+import { DomainStatsReader } from './domain-stats-reader.ts';
+import { InterfaceReader } from './interface-reader.ts';
+import { type DomainJob, JobReader } from './job-reader.ts';
+import { Readings, Tally } from './readings.ts';
 import { type StoragePool, StoragePoolReader } from './storage-pools.ts';
 
-/** What can be asked for; each costs libvirt something, so only what is shown is asked. */
+/** What can be measured; each costs libvirt something, so only what is shown is read. */
 export const STATS = ['balloon', 'vcpu', 'interface', 'block', 'cpu', 'job', 'pools'] as const;
 export type StatsKind = (typeof STATS)[number];
-const GROUP_KINDS = ['balloon', 'vcpu', 'interface', 'block'] as const;
+const MONITOR_KINDS = ['balloon', 'vcpu', 'block'] as const;
 
 export type { DomainJob };
-
-/**
- * The small calls go first. Beside the bulk calls, for which libvirtd and QEMU keep every processor busy, each of them
- * waits for its turn: 100 domains took 360 ms side by side, 282 ms for the bulk alone, 16 ms for the small ones alone.
- */
-const HEAD_START_MS = 250;
 
 /** What was measured of one running domain. */
 export interface MeasuredDomain {
   readonly stats: DomainStats | undefined;
-  /** False when QEMU could not be asked in time; undefined when nothing was asked that needs it. */
+  /** False when not all that was wanted could be read in time; undefined when nothing was wanted of libvirt. */
   readonly complete: boolean | undefined;
   readonly cpu: CpuTimes | undefined;
   /** The job under way; `none` when there is none, undefined when that is not known. */
@@ -44,120 +37,209 @@ export interface Measured {
   readonly failed: ReadonlySet<StatsKind>;
 }
 
+/** What the host shows of a running domain, so that libvirt need not be called for it. */
+export interface HostView {
+  /** State of its QEMU's main thread, see ProcessStat; undefined where it cannot be seen. */
+  readonly processState: string | undefined;
+  readonly cpu: CpuTimes | undefined;
+  /** Whether its vCPUs are known. */
+  readonly hasVcpus: boolean;
+}
+
 export interface MeasureOptions {
   /** performance.now() milliseconds. */
   readonly deadline: number;
-  /** Whether a domain's vCPUs are known already; libvirt is not asked for these then. None when left out. */
-  readonly hasVcpus?: (domain: Pick<DomainRef, 'uuid'>) => boolean;
+  readonly host?: (domain: Pick<DomainRef, 'uuid'>) => HostView;
 }
 
 export interface StatsReaderOptions {
-  readonly target: LibvirtTarget;
-  /** Deadline of connecting, in milliseconds. */
-  readonly timeoutMs: number;
-  readonly onCallSent: (procedure: string) => void;
+  readonly client: StatisticsClient;
+  readonly unresponsive: UnresponsiveDomains;
   readonly log: Logger;
+}
+
+const NOTHING_SEEN: HostView = { processState: undefined, cpu: undefined, hasVcpus: false };
+/** Stopped by a signal or a debugger, or ended: such a QEMU answers nothing. */
+const STOPPED_STATES: ReadonlySet<string> = new Set(['T', 't', 'Z', 'X']);
+/** Waiting for a device: such a QEMU may not answer until its storage does. */
+const WAITING_STATE = 'D';
+
+/** What one reading makes of one domain. */
+interface Result {
+  stats: DomainStats | undefined;
+  isComplete: boolean;
+  job: DomainJob | 'none' | undefined;
 }
 
 /** Measures running domains and storage pools, in parallel and within a deadline, whatever hangs. */
 export class StatsReader {
-  readonly #lanes: readonly PendingCalls[];
-  readonly #bulk: BulkReader;
+  readonly #unresponsive: UnresponsiveDomains;
+  readonly #readings = new Readings();
+  readonly #domains: DomainStatsReader;
+  readonly #interfaces: InterfaceReader;
   readonly #cpu: CpuReader;
   readonly #jobs: JobReader;
   readonly #pools: StoragePoolReader;
   readonly #log: Logger;
   readonly #failing = new Set<StatsKind>();
 
-  constructor({ target, timeoutMs, onCallSent, log }: StatsReaderOptions) {
-    const connect = (): Promise<StatsClient> =>
-      StatsClient.connect({
-        target,
-        timeoutMs,
-        onCallSent,
-        onClose: () => undefined,
-      });
-    // Each kind of call has its own places: what hangs in one keeps the others from nothing. The daemon is the same.
-    const workers = new DaemonWorkers();
-    const lane = (): PendingCalls => new PendingCalls({ connect, workers });
-    const [bulk, small, pools] = [lane(), lane(), lane()];
+  constructor({ client, unresponsive, log }: StatsReaderOptions) {
+    this.#unresponsive = unresponsive;
+    this.#domains = new DomainStatsReader(client);
+    this.#interfaces = new InterfaceReader(client, log);
+    this.#cpu = new CpuReader(client);
+    this.#jobs = new JobReader(client);
+    this.#pools = new StoragePoolReader(client, log);
     this.#log = log;
-    this.#lanes = [bulk, small, pools];
-    this.#bulk = new BulkReader({ calls: bulk, log });
-    // Of their own each: a job that hangs says nothing of the processor time.
-    this.#cpu = new CpuReader(new PerDomainCalls({ calls: small, needsQemu: false }));
-    this.#jobs = new JobReader(new PerDomainCalls({ calls: small, needsQemu: true }));
-    this.#pools = new StoragePoolReader(pools, log);
-  }
-
-  start(): void {
-    this.#bulk.start();
-  }
-
-  async stop(): Promise<void> {
-    this.#bulk.stop();
-    await Promise.all(this.#lanes.map((lane) => lane.stop()));
   }
 
   /** Never throws: what cannot be read in time is missing. */
   async measure(
     running: readonly DomainRef[],
     kinds: ReadonlySet<StatsKind>,
-    { deadline, hasVcpus = () => false }: MeasureOptions,
+    { deadline, host = () => NOTHING_SEEN }: MeasureOptions,
   ): Promise<Measured> {
-    const groupKinds = GROUP_KINDS.filter((kind) => kinds.has(kind));
-    const groups = groupKinds.reduce((sum, kind) => sum | StatsGroup[kind], 0);
-    const groupsOf = (domain: Pick<DomainRef, 'uuid'>): number =>
-      hasVcpus(domain) ? groups & ~StatsGroup.vcpu : groups;
-    const reading = kinds.has('pools') ? this.#pools.read(deadline) : undefined;
-    const small = Promise.all([
-      kinds.has('cpu') ? this.#cpu.read(running, deadline) : undefined,
-      kinds.has('job') ? this.#jobs.read(running, deadline) : undefined,
+    this.#keepOnly(running);
+    const reading = this.#readings.begin();
+    const monitorKinds = MONITOR_KINDS.filter((kind) => kinds.has(kind));
+    const groups = monitorKinds.reduce((sum, kind) => sum | StatsGroup[kind], 0);
+    const groupsOf = (domain: DomainRef): number =>
+      host(domain).hasVcpus ? groups & ~StatsGroup.vcpu : groups;
+    const results = new Map<string, Result>();
+    const [monitor, jobs] = [new Tally(), new Tally()];
+    const readDomain = async (domain: DomainRef): Promise<void> => {
+      const result: Result = { stats: undefined, isComplete: false, job: undefined };
+      results.set(domainRunId(domain), result);
+      const terms = this.#readings.terms(reading, domain, deadline);
+      const isStopped = this.#noteProcess(domain, host(domain).processState);
+      if (kinds.has('job')) {
+        const read = await this.#jobs.read(domain, terms, isStopped || this.#unresponsive.has(domain));
+        if (read.status === 'read') result.job = read.job;
+        if (read.status === 'read') jobs.succeeded();
+        else if (read.status === 'failed') jobs.failed(read.error);
+      }
+      const wanted = groupsOf(domain);
+      if (wanted === 0 || isStopped) {
+        result.isComplete = wanted === 0;
+        return;
+      }
+      const read = await this.#domains.read(domain, wanted, terms);
+      if (read.status === 'failed') monitor.failed(read.error);
+      if (read.status !== 'complete' && read.status !== 'partial' && read.status !== 'gone') return;
+      monitor.succeeded();
+      this.#readings.answered(reading, domain);
+      if ('stats' in read) result.stats = read.stats;
+      result.isComplete = read.status !== 'partial';
+    };
+    const pools = kinds.has('pools') ? this.#pools.read(deadline) : undefined;
+    const interfaces = kinds.has('interface') ? this.#interfaces.read(running, deadline) : undefined;
+    const withoutTimes = kinds.has('cpu') ? running.filter((domain) => host(domain).cpu === undefined) : [];
+    const cpu = this.#cpu.read(withoutTimes, deadline);
+    const inOrder = [...running].sort((a, b) => rank(host(a)) - rank(host(b)));
+    const domains = groups === 0 && !kinds.has('job') ? undefined : Promise.all(inOrder.map(readDomain));
+    const all = Promise.all([domains, interfaces, cpu, pools]);
+    await settledWithin(all, Math.max(0, deadline - performance.now()));
+    const [readInterfaces, readCpu, readPools] = await Promise.all([
+      within(interfaces, deadline),
+      within(cpu, deadline),
+      pools,
     ]);
-    await settledWithin(small, HEAD_START_MS);
-    const bulk = groups === 0 ? undefined : await this.#bulk.read(running, groupsOf, deadline);
-    const [cpu, jobs] = await small;
-    const pools = await reading;
-    const read: StatsKind[] = [];
-    if (bulk !== undefined && bulk.results.size > 0) read.push(...groupKinds);
-    if (cpu !== undefined && cpu.times.size > 0) read.push('cpu');
-    if (jobs !== undefined && jobs.jobs.size > 0) read.push('job');
-    const failed = new Map<StatsKind, unknown>();
-    if (bulk?.error !== undefined && bulk.results.size === 0) {
-      for (const kind of groupKinds) failed.set(kind, bulk.error);
-    }
-    if (cpu?.failure !== undefined) failed.set('cpu', cpu.failure);
-    if (jobs?.failure !== undefined) failed.set('job', jobs.failure);
-    // Their reader has logged why.
-    const unmeasured = new Set([...failed.keys(), ...(pools?.failed ? ['pools' as const] : [])]);
-    this.#note(read, failed);
+    const failures: Readonly<Record<StatsKind, unknown>> = {
+      balloon: monitor.failure,
+      vcpu: monitor.failure,
+      interface: readInterfaces?.failure,
+      block: monitor.failure,
+      cpu: readCpu?.failure,
+      job: jobs.failure,
+      pools: undefined, // the reader of pools has logged why
+    };
+    const failed = new Map(
+      STATS.flatMap((kind) =>
+        kinds.has(kind) && failures[kind] !== undefined ? [[kind, failures[kind]] as const] : [],
+      ),
+    );
+    const read: StatsKind[] = [
+      ...(monitor.hasSucceeded ? monitorKinds : []),
+      ...(readInterfaces !== undefined && readInterfaces.interfaces.size > 0 ? ['interface' as const] : []),
+      ...(readCpu !== undefined && readCpu.times.size > 0 ? ['cpu' as const] : []),
+      ...(jobs.hasSucceeded ? ['job' as const] : []),
+    ];
+    this.#noteFailures(read, failed);
     return {
       of: (domain) => {
         if (domain.id < 0) return undefined;
-        const key = domainRunId(domain);
-        const found = bulk?.results.get(key);
+        const run = domainRunId(domain);
+        const result = results.get(run);
+        const own = readInterfaces?.interfaces.get(run);
+        const wantsMonitor = groupsOf({ ...domain, name: '' }) !== 0;
+        const hasInterfaces = !kinds.has('interface') || own !== undefined;
         return {
-          stats: found?.stats,
-          complete: groupsOf(domain) === 0 ? undefined : found?.complete === true,
-          cpu: cpu?.times.get(key),
-          job: jobs?.jobs.get(key),
+          stats: withInterfaces(result?.stats, own),
+          complete:
+            wantsMonitor || kinds.has('interface')
+              ? (!wantsMonitor || result?.isComplete === true) && hasInterfaces
+              : undefined,
+          cpu: kinds.has('cpu') ? (host(domain).cpu ?? readCpu?.times.get(run)) : undefined,
+          job: result?.job,
         };
       },
-      pools: pools?.pools,
-      failed: unmeasured,
+      pools: readPools?.pools,
+      failed: new Set([...failed.keys(), ...(readPools?.failed ? ['pools' as const] : [])]),
     };
   }
 
+  /** Whether QEMU's process is stopped, so that nothing is sent that needs its monitor. */
+  #noteProcess(domain: DomainRef, state: string | undefined): boolean {
+    const isStopped = state !== undefined && STOPPED_STATES.has(state);
+    if (isStopped) this.#unresponsive.add(domain, 'stopped');
+    else this.#unresponsive.remove(domain, 'stopped');
+    return isStopped;
+  }
+
+  #keepOnly(running: readonly DomainRef[]): void {
+    this.#readings.keepOnly(running);
+    this.#domains.keepOnly(running);
+    this.#jobs.keepOnly(running);
+    this.#unresponsive.keepOnly(running);
+  }
+
   /** Logs once what cannot be measured at all, until that changes. A reading without time for a kind changes nothing. */
-  #note(read: readonly StatsKind[], failed: ReadonlyMap<StatsKind, unknown>): void {
+  #noteFailures(read: readonly StatsKind[], failed: ReadonlyMap<StatsKind, unknown>): void {
     const worse = [...failed.keys()].filter((kind) => !this.#failing.has(kind));
     const better = read.filter((kind) => this.#failing.delete(kind));
     const [first] = worse;
     if (first !== undefined) {
       for (const kind of worse) this.#failing.add(kind);
       const err = failed.get(first);
-      this.#log.warn({ kinds: worse, err }, 'libvirt lets nothing of these kinds be measured');
+      this.#log.warn(
+        { kinds: worse, err },
+        'libvirt returns nothing of these kinds: their metrics are missing',
+      );
     }
     if (better.length > 0) this.#log.info({ kinds: better }, 'these kinds can be measured again');
   }
+}
+
+function rank({ processState }: HostView): number {
+  return processState === WAITING_STATE ? 1 : 0;
+}
+
+const NO_STATS: DomainStats = {
+  balloon: new Map(),
+  vcpuCounts: new Map(),
+  vcpus: new Map(),
+  blocks: new Map(),
+  interfaces: new Map(),
+};
+
+function withInterfaces(
+  stats: DomainStats | undefined,
+  interfaces: DomainStats['interfaces'] | undefined,
+): DomainStats | undefined {
+  return interfaces === undefined ? stats : { ...(stats ?? NO_STATS), interfaces };
+}
+
+async function within<T>(promise: Promise<T> | undefined, deadline: number): Promise<T | undefined> {
+  if (promise === undefined) return undefined;
+  return (await settledWithin(promise, Math.max(0, deadline - performance.now()))) ? promise : undefined;
 }

@@ -1,23 +1,24 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type DomainRef, writeDomain } from '../../src/libvirt/types.ts';
+import { createDeferred } from '../../src/concurrency.ts';
+import { type DomainRef, readDomain, writeDomain } from '../../src/libvirt/types.ts';
 import { XdrReader, XdrWriter } from '../../src/libvirt/xdr.ts';
 import { afterHandshake, type CallHandler, type IncomingCall } from './fake-libvirtd.ts';
 
-/** A domain whose statistics are asked; what a test changes, the next call sees. */
+/** A domain with statistics; what a test changes, the next call sees. */
 export interface MeasuredFake extends DomainRef {
   /** Its QEMU does not answer its monitor. */
   hung?: boolean;
-  /** Something else is at work on it, another client or a snapshot: its job lock is held. */
+  /** Another client or a snapshot works on it: its job lock is held. */
   busy?: boolean;
-  /** How long its QEMU takes to answer; the call holds its job lock meanwhile. */
+  /** How long its QEMU takes to answer, in milliseconds; the call holds the job lock meanwhile. */
   monitorMs?: number;
   /** As busy, for this many calls. */
   busyFor?: number;
-  /** libvirt does not come to an end of telling of its interfaces. */
+  /** libvirt does not finish reading its interfaces. */
   interfacesHang?: boolean;
   /** Its one drive is empty. */
   emptyDrive?: boolean;
-  /** It is not there any more. */
+  /** It does not run any more. */
   gone?: boolean;
   /** libvirt fails each call about it with this error number. */
   fails?: number | undefined;
@@ -26,100 +27,128 @@ export interface MeasuredFake extends DomainRef {
 }
 
 export interface FakeStats {
-  /** How long each bulk call takes; settable. */
+  /** How long each CONNECT_GET_ALL_DOMAIN_STATS takes, in milliseconds; settable. */
   delayMs: number;
   readonly handler: CallHandler;
-  /** Makes its QEMU and what tells of its interfaces answer: the calls that wait for it go on. */
+  /** Makes the domain's QEMU answer, and libvirt finish with its interfaces: the calls that wait for them go on. */
   readonly revive: (domain: MeasuredFake) => void;
-  /** In the order of their arrival. */
-  readonly bulkCalls: readonly BulkCall[];
+  /** CONNECT_GET_ALL_DOMAIN_STATS, in the order of arrival. */
+  readonly statsCalls: readonly StatsCall[];
+  /** Every other call that names a domain, in the order of arrival. */
+  readonly otherCalls: readonly OtherCall[];
   /** The most calls that hung QEMUs kept waiting at a time. */
   readonly mostHanging: () => number;
 }
 
-export interface BulkCall {
+export interface StatsCall {
   readonly names: readonly string[];
   /** virDomainStatsTypes or'ed together. */
   readonly groups: number;
 }
+
+export interface OtherCall {
+  readonly name: string;
+  readonly procedure: number;
+}
+
+export const CONTROL_INFO = 229;
+export const CPU_STATS = 262;
+export const JOB_STATS = 298;
 
 const UINT = 2;
 const ULLONG = 4;
 const STRING = 7;
 const GROUPS = { balloon: 4, vcpu: 8, interface: 16, block: 32 } as const;
 const OCCUPIED = 2;
+const MAX_DOMAINS = 1_000;
+
+interface Lock {
+  /** Lets the call that holds the lock go on. */
+  readonly revive: () => void;
+  readonly released: Promise<void>;
+}
 
 /**
- * Answers bulk statistics as libvirt 9.0 does with NOWAIT: domain after domain, each under its job lock. A call that
- * reaches a domain whose QEMU hangs waits there and holds the lock; every call that finds the lock held gets at once
- * what needs no monitor.
+ * Answers statistics as libvirt 9.0 does with NOWAIT: domain after domain, each under its job lock. A call that reaches a
+ * domain whose QEMU hangs waits there and holds the lock; every call that finds the lock held gets at once what needs no
+ * monitor.
  */
 export function fakeStats(domains: readonly MeasuredFake[]): FakeStats {
-  /** Who holds a domain's lock, with what lets a hanging one go on. */
-  const locks = new Map<string, () => void>();
+  /** The job locks that are held, by run. */
+  const locks = new Map<string, Lock>();
   const slowInterfaces: [MeasuredFake, () => void][] = [];
-  const bulkCalls: BulkCall[] = [];
+  const statsCalls: StatsCall[] = [];
+  const otherCalls: OtherCall[] = [];
   let hanging = 0;
   let mostHanging = 0;
 
-  /** Whether QEMU was asked. */
-  const askQemu = async (domain: MeasuredFake): Promise<boolean> => {
+  /** Returns false when the job lock was held, so that QEMU was not called. */
+  const callQemu = async (domain: MeasuredFake): Promise<boolean> => {
     const { busyFor = 0 } = domain;
     domain.busyFor = Math.max(0, busyFor - 1);
-    if (domain.busy === true || busyFor > 0 || locks.has(domain.name)) return false;
-    const hangs = new Promise<void>((resolve) => locks.set(domain.name, resolve));
+    const run = runOf(domain);
+    if (domain.busy === true || busyFor > 0 || locks.has(run)) return false;
+    const [revived, released] = [createDeferred<void>(), createDeferred<void>()];
+    locks.set(run, { revive: revived.resolve, released: released.promise });
     if (domain.hung === true) {
       hanging += 1;
       mostHanging = Math.max(mostHanging, hanging);
-      await hangs;
+      await revived.promise;
       hanging -= 1;
     }
     if (domain.monitorMs !== undefined) await sleep(domain.monitorMs);
-    locks.delete(domain.name);
+    locks.delete(run);
+    released.resolve();
     return true;
   };
 
-  const bulk = async (call: IncomingCall): Promise<void> => {
-    const { asked, groups } = readAsked(call, domains);
-    bulkCalls.push({ names: asked.map(({ name }) => name), groups });
+  const answerStats = async (call: IncomingCall): Promise<void> => {
+    const { requested, groups } = readStatsCall(call, domains);
+    statsCalls.push({ names: requested.map(({ name }) => name), groups });
     if (fake.delayMs > 0) await sleep(fake.delayMs);
-    const failing = asked.find(({ fails }) => fails !== undefined);
+    const failing = requested.find(({ fails }) => fails !== undefined);
     const records: Buffer[] = [];
-    for (const domain of failing === undefined ? asked : []) {
+    for (const domain of failing === undefined ? requested : []) {
       if (domain.gone === true) continue;
-      const isInFull = (groups & ~GROUPS.interface) !== 0 && (await askQemu(domain));
+      const isInFull = (groups & ~GROUPS.interface) !== 0 && (await callQemu(domain));
       if (domain.interfacesHang === true && (groups & GROUPS.interface) !== 0)
         await new Promise<void>((resolve) => slowInterfaces.push([domain, resolve]));
       records.push(record(domain, groups, isInFull));
     }
     if (call.socket.destroyed) return;
-    if (failing?.fails !== undefined) call.fail(failing.fails, 'cannot tell');
+    if (failing?.fails !== undefined) call.fail(failing.fails, 'libvirt fails');
     else call.reply(Buffer.concat([new XdrWriter().uint(records.length).finish(), ...records]));
   };
 
-  const answerSmall = (call: IncomingCall): void => {
-    const [domain] = readOne(call, domains);
-    if (domain?.fails !== undefined) call.fail(domain.fails, 'cannot tell');
-    else if (domain?.gone === true) call.fail(42, 'no domain');
-    else call.reply(small(call.procedure, domain?.job === true, locks.has(domain?.name ?? '')));
+  const answerOther = async (call: IncomingCall): Promise<void> => {
+    const { name, id } = readDomain(new XdrReader(call.payload));
+    otherCalls.push({ name, procedure: call.procedure });
+    const domain = domains.find((candidate) => candidate.name === name && candidate.id === id);
+    const lock = domain === undefined ? undefined : locks.get(runOf(domain));
+    if (call.procedure === JOB_STATS) await lock?.released;
+    if (call.socket.destroyed) return;
+    if (domain?.fails !== undefined) call.fail(domain.fails, 'libvirt fails');
+    else if (domain === undefined || domain.gone === true) call.fail(42, 'no domain');
+    else call.reply(other(call.procedure, domain.job === true, lock !== undefined));
   };
 
   const fake: FakeStats = {
     delayMs: 0,
-    bulkCalls,
+    statsCalls,
+    otherCalls,
     mostHanging: () => mostHanging,
     revive: (domain) => {
       domain.hung = false;
       domain.interfacesHang = false;
-      locks.get(domain.name)?.();
+      locks.get(runOf(domain))?.revive();
       for (const [waiting, goOn] of slowInterfaces.splice(0)) {
         if (waiting === domain) goOn();
         else slowInterfaces.push([waiting, goOn]);
       }
     },
     handler: afterHandshake((call) => {
-      if (call.procedure === 344) void bulk(call);
-      else if ([229, 262, 298].includes(call.procedure)) answerSmall(call);
+      if (call.procedure === 344) void answerStats(call);
+      else if ([CONTROL_INFO, CPU_STATS, JOB_STATS].includes(call.procedure)) void answerOther(call);
       else if (call.procedure === 281)
         call.reply(new XdrWriter().uint(0).uint(0).finish()); // no pools
       else call.fail(3, `the fake daemon has no procedure ${call.procedure}`);
@@ -128,35 +157,24 @@ export function fakeStats(domains: readonly MeasuredFake[]): FakeStats {
   return fake;
 }
 
-function readAsked(
+function runOf({ name, id }: MeasuredFake): string {
+  return `${name} ${id}`;
+}
+
+function readStatsCall(
   call: IncomingCall,
   domains: readonly MeasuredFake[],
-): { asked: MeasuredFake[]; groups: number } {
+): { requested: MeasuredFake[]; groups: number } {
   const reader = new XdrReader(call.payload);
-  const names = reader.array(1_000, () => readDomainName(reader));
-  return { asked: names.flatMap((name) => byName(name, domains)), groups: reader.uint() };
+  const runs = new Set(reader.array(MAX_DOMAINS, () => runOf(readDomain(reader))));
+  return { requested: domains.filter((domain) => runs.has(runOf(domain))), groups: reader.uint() };
 }
 
-function readOne(call: IncomingCall, domains: readonly MeasuredFake[]): MeasuredFake[] {
-  return byName(readDomainName(new XdrReader(call.payload)), domains);
-}
-
-function readDomainName(reader: XdrReader): string {
-  const name = reader.string(4096);
-  reader.fixedOpaque(16);
-  reader.int();
-  return name;
-}
-
-const byName = (name: string, domains: readonly MeasuredFake[]): MeasuredFake[] =>
-  domains.filter((domain) => domain.name === name);
-
-/** Replies of DOMAIN_GET_CPU_STATS, DOMAIN_GET_CONTROL_INFO and DOMAIN_GET_JOB_STATS. */
-function small(procedure: number, hasJob: boolean, isLocked: boolean): Buffer {
+function other(procedure: number, hasJob: boolean, isLocked: boolean): Buffer {
   const out = new XdrWriter();
-  if (procedure === 262) {
+  if (procedure === CPU_STATS) {
     out.uint(1).string('cpu_time').int(ULLONG).fixedOpaque(hyper(1_500_000_000)).int(1);
-  } else if (procedure === 229) {
+  } else if (procedure === CONTROL_INFO) {
     out
       .uint(isLocked ? OCCUPIED : 0)
       .uint(0)

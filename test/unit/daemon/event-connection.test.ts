@@ -1,18 +1,22 @@
-import { afterEach, describe, expect, test } from '@jest/globals';
-import { LibvirtClient, type LibvirtClientOptions } from '../../../src/daemon/event-client.ts';
-import { LibvirtSession } from '../../../src/daemon/event-connection.ts';
-import { type DomainEvent, EVENT_KINDS } from '../../../src/libvirt/events.ts';
+import { symlink, unlink } from 'node:fs/promises';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { EventConnection } from '../../../src/daemon/event-connection.ts';
+import { EVENT_KINDS } from '../../../src/libvirt/events.ts';
 import { XdrWriter } from '../../../src/libvirt/xdr.ts';
-import { SUSPENDED_EVENT } from '../../fixtures/rpc/frames.ts';
+import { type FakeClock, fakeClock, settle } from '../../support/fake-clock.ts';
 import {
   afterHandshake,
   type CallHandler,
   type FakeLibvirtd,
+  type IncomingCall,
   startFakeLibvirtd,
   targetOf,
 } from '../../support/fake-libvirtd.ts';
 
 const LONG_MS = 30_000;
+const REGISTER_EVENT = 316;
+const OPEN = 1;
+const CLOSE = 2;
 const cleanUps: (() => Promise<void>)[] = [];
 
 afterEach(async () => {
@@ -25,193 +29,294 @@ async function daemonWith(handler: CallHandler): Promise<FakeLibvirtd> {
   return daemon;
 }
 
-function options(
-  socketPaths: readonly string[],
-  more: Partial<LibvirtClientOptions> = {},
-): LibvirtClientOptions {
-  return {
-    target: targetOf(...socketPaths),
-    timeoutMs: LONG_MS,
-    onCallSent: () => undefined,
-    onClose: () => undefined,
-    onDomainEvent: () => undefined,
-    ...more,
+const answerVersion = afterHandshake((call) => call.reply(Buffer.from('00000000006ad7a6', 'hex')));
+/** Answers a client's subscriptions with numbers that go on for as long as this daemon lives. */
+function countingSubscriptions(): CallHandler {
+  let subscriptions = 0;
+  return (call) => {
+    if (call.procedure !== REGISTER_EVENT) return answerVersion(call);
+    call.reply(new XdrWriter().int(subscriptions).finish());
+    subscriptions += 1;
   };
 }
 
-const answerVersion = afterHandshake((call) => call.reply(Buffer.from('00000000006ad7a6', 'hex')));
-const authOffer = (...types: number[]): Buffer => {
-  const out = new XdrWriter();
-  out.array(types, (type) => out.int(type));
-  return out.finish();
-};
+describe('the connection for events', () => {
+  let clock: FakeClock;
 
-describe('connecting', () => {
-  test('asks for the ways to authenticate before anything else, opens read-only, then subscribes', async () => {
-    const daemon = await daemonWith(answerVersion);
-    const client = await LibvirtClient.connect(options([daemon.path]));
-    await client.close();
-    expect(daemon.received.map(({ procedure }) => procedure)).toEqual([
-      66, 60, 1, 316, 316, 316, 316, 316, 316, 316, 2,
-    ]);
-    const openFlags = daemon.received[2]?.payload.readUInt32BE(4 + 4 + 16);
-    expect(openFlags).toBe(1);
+  beforeEach(() => {
+    clock = fakeClock();
   });
 
-  test('takes the second socket when the first is not there', async () => {
-    const daemon = await daemonWith(answerVersion);
-    const client = await LibvirtClient.connect(options(['/nonexistent/virtqemud-sock-ro', daemon.path]));
-    await expect(client.hypervisorVersion()).resolves.toEqual({ major: 7, minor: 2, micro: 22 });
-    await client.close();
-  });
-
-  test('says of each socket why it does not serve', async () => {
-    await expect(LibvirtClient.connect(options(['/nonexistent/a', '/nonexistent/b']))).rejects.toMatchObject({
-      code: 'ERR_LIBVIRT_CONNECT',
-      message: expect.stringMatching(/\/nonexistent\/a: .*ENOENT.*\/nonexistent\/b: .*ENOENT/),
-    });
-  });
-
-  test('goes through polkit where that is asked for', async () => {
-    const daemon = await daemonWith((call) => {
-      if (call.procedure === 66) call.reply(authOffer(2));
-      else if (call.procedure === 70) call.reply(new XdrWriter().int(1).finish());
-      else answerVersion(call);
-    });
-    const client = await LibvirtClient.connect(options([daemon.path]));
-    await client.close();
-    expect(daemon.received.map(({ procedure }) => procedure).slice(0, 2)).toEqual([66, 70]);
-  });
-
-  test('a refusal by polkit names the action to allow', async () => {
-    const daemon = await daemonWith((call) =>
-      call.procedure === 66 ? call.reply(authOffer(2)) : call.fail(45, 'authentication failed'),
-    );
-    await expect(LibvirtClient.connect(options([daemon.path]))).rejects.toMatchObject({
-      code: 'ERR_LIBVIRT_AUTH_DENIED',
-      message: expect.stringContaining('org.libvirt.unix.monitor'),
-    });
-  });
-
-  test('SASL is refused in words that help', async () => {
-    const daemon = await daemonWith((call) => call.reply(authOffer(1)));
-    await expect(LibvirtClient.connect(options([daemon.path]))).rejects.toMatchObject({
-      code: 'ERR_LIBVIRT_AUTH_UNSUPPORTED',
-      message: expect.stringContaining('SASL'),
-    });
-    expect(daemon.sockets.size).toBeLessThanOrEqual(1);
-  });
-
-  test('an event kind that an old daemon lacks does not stop it', async () => {
-    const daemon = await daemonWith((call) =>
-      call.procedure === 316 ? call.fail(3, 'unsupported event ID') : answerVersion(call),
-    );
-    const client = await LibvirtClient.connect(options([daemon.path]));
-    expect(client.isOpen).toBe(true);
-    await client.close();
-  });
-
-  test('a daemon that accepts and stays silent ends in a timeout', async () => {
-    const daemon = await daemonWith(() => undefined);
-    await expect(LibvirtClient.connect(options([daemon.path], { timeoutMs: 30 }))).rejects.toMatchObject({
-      code: 'ERR_LIBVIRT_TIMEOUT',
-    });
-  });
-
-  test('events reach the listener decoded', async () => {
-    const daemon = await daemonWith(answerVersion);
-    const seen = new Promise<DomainEvent>((resolve) => {
-      void LibvirtClient.connect(options([daemon.path], { onDomainEvent: resolve })).then((client) => {
-        cleanUps.push(() => client.close());
-        daemon.send(SUSPENDED_EVENT);
-      });
-    });
-    await expect(seen).resolves.toEqual({
-      kind: 'lifecycle',
-      domain: { name: 'rig-fleet-0001', uuid: 'a3422704-6abf-4e94-a1a6-6f9f396474c5', id: 2 },
-      event: 3,
-      detail: 0,
-    });
-  });
-});
-
-describe('a session', () => {
   interface Watched {
-    readonly session: LibvirtSession;
+    readonly events: EventConnection;
+    /** What it reported, in order. */
+    readonly reports: string[];
     readonly disconnects: string[];
-    readonly next: (what: 'connected' | 'disconnected') => Promise<void>;
+    /** Resolves with the next report of this kind. */
+    readonly next: (report: string) => Promise<void>;
   }
 
   function watch(paths: readonly string[]): Watched {
+    const reports: string[] = [];
     const disconnects: string[] = [];
-    const waiters = { connected: new Set<() => void>(), disconnected: new Set<() => void>() };
-    const settle = (what: keyof typeof waiters): void => {
-      for (const resolve of waiters[what]) resolve();
-      waiters[what].clear();
+    const waiters = new Set<(report: string) => void>();
+    const note = (report: string) => (): void => {
+      reports.push(report);
+      for (const waiter of waiters) waiter(report);
     };
-    const session = new LibvirtSession({
+    const events = new EventConnection({
       target: targetOf(...paths),
       timeoutMs: LONG_MS,
+      clock,
       onCallSent: () => undefined,
       onDomainEvent: () => undefined,
-      onConnected: () => settle('connected'),
+      onConnected: note('connected'),
+      onDaemonRestarted: note('restarted'),
+      onRecovered: note('recovered'),
       onDisconnected: (reason) => {
         disconnects.push(reason.message);
-        settle('disconnected');
+        note('disconnected')();
       },
     });
-    cleanUps.push(() => session.stop());
-    return {
-      session,
-      disconnects,
-      next: (what) => new Promise((resolve) => waiters[what].add(resolve)),
-    };
+    cleanUps.push(() => events.stop());
+    const next = (wanted: string): Promise<void> =>
+      new Promise((resolve) => {
+        const waiter = (report: string): void => {
+          if (report !== wanted) return;
+          waiters.delete(waiter);
+          resolve();
+        };
+        waiters.add(waiter);
+      });
+    return { events, reports, disconnects, next };
   }
+
+  const hangUp = (daemon: FakeLibvirtd): void => {
+    for (const socket of daemon.sockets) socket.destroy();
+  };
+  const opened = ({ received }: FakeLibvirtd): number =>
+    received.filter(({ procedure }) => procedure === OPEN).length;
 
   test('comes back by itself after the daemon hung up, and subscribes again', async () => {
     const daemon = await daemonWith(answerVersion);
-    const { session, disconnects, next } = watch([daemon.path]);
+    const { events, disconnects, next } = watch([daemon.path]);
     const first = next('connected');
-    session.start();
+    events.start();
     await first;
     const [lost, again] = [next('disconnected'), next('connected')];
-    for (const socket of daemon.sockets) socket.destroy();
+    hangUp(daemon);
     await lost;
-    expect(session.isConnected).toBe(false);
+    expect(events.isConnected).toBe(false);
+    expect(events.current).toBeUndefined();
+    await clock.advance(250);
     await again;
-    expect(session.isConnected).toBe(true);
+    expect(events.isConnected).toBe(true);
     expect(disconnects).toHaveLength(1);
-    expect(daemon.received.filter(({ procedure }) => procedure === 316)).toHaveLength(2 * EVENT_KINDS.length);
+    const subscriptions = daemon.received.filter(({ procedure }) => procedure === REGISTER_EVENT);
+    expect(subscriptions).toHaveLength(2 * EVENT_KINDS.length);
   });
 
-  test('asking for the client connects at once, without waiting for the pause to end', async () => {
+  test('is made at once when a scrape needs it, without waiting for the pause to end', async () => {
     const daemon = await daemonWith(answerVersion);
-    const { session } = watch([daemon.path]);
-    const client = await session.connected();
-    await client.close();
-    expect((await session.connected()).isOpen).toBe(true);
+    const { events, next } = watch([daemon.path]);
+    await events.connected();
+    const lost = next('disconnected');
+    hangUp(daemon);
+    await lost;
+    const client = await events.connected();
+    expect(client.isOpen).toBe(true);
+    expect(events.current).toBe(client);
+    expect(clock.now()).toBe(0);
   });
 
-  test('callers that ask at the same time share one attempt', async () => {
+  test('is found by the first scrape after the daemon came back, however long it was away', async () => {
+    const { events, reports } = watch(['/nonexistent/sock']);
+    for (let second = 0; second < 100; second++) {
+      await expect(events.connected()).rejects.toMatchObject({ code: 'ERR_LIBVIRT_CONNECT' });
+      await clock.advance(1_000);
+    }
+    expect(reports).toEqual(['disconnected']);
+  });
+
+  test('is shared by callers that need it at the same time', async () => {
     const daemon = await daemonWith(answerVersion);
-    const { session } = watch([daemon.path]);
-    const clients = await Promise.all([session.connected(), session.connected(), session.connected()]);
+    const { events } = watch([daemon.path]);
+    const clients = await Promise.all([events.connected(), events.connected(), events.connected()]);
     expect(new Set(clients).size).toBe(1);
-    expect(daemon.received.filter(({ procedure }) => procedure === 1)).toHaveLength(1);
+    expect(opened(daemon)).toBe(1);
   });
 
-  test('a daemon that stays away is reported once, however often it is tried', async () => {
-    const { session, disconnects } = watch(['/nonexistent/sock']);
-    for (let attempt = 0; attempt < 5; attempt++) await session.connected().catch(() => undefined);
+  test('that cannot be had is reported once, however often it is tried', async () => {
+    const { events, disconnects } = watch(['/nonexistent/sock']);
+    for (let attempt = 0; attempt < 5; attempt++) await events.connected().catch(() => undefined);
     expect(disconnects).toHaveLength(1);
+    expect(disconnects[0]).toContain('/nonexistent/sock');
   });
 
-  test('a stopped session takes leave and does not come back', async () => {
+  test('that was stopped takes leave and does not come back', async () => {
     const daemon = await daemonWith(answerVersion);
-    const { session } = watch([daemon.path]);
-    await session.connected();
-    await session.stop();
-    expect(daemon.received.at(-1)?.procedure).toBe(2);
-    await expect(session.connected()).rejects.toMatchObject({ code: 'ERR_LIBVIRT_CLOSED' });
+    const { events, reports } = watch([daemon.path]);
+    await events.connected();
+    await events.stop();
+    expect(daemon.received.at(-1)?.procedure).toBe(CLOSE);
+    await expect(events.connected()).rejects.toMatchObject({ code: 'ERR_LIBVIRT_CLOSED' });
+    await clock.advance(60_000);
+    expect(reports).toEqual(['connected']);
+  });
+
+  describe('after an outage', () => {
+    test('is reported as recovered once it has lasted for two seconds', async () => {
+      const daemon = await daemonWith(answerVersion);
+      const { events, reports, next } = watch([daemon.path]);
+      await events.connected();
+      const lost = next('disconnected');
+      hangUp(daemon);
+      await lost;
+      await events.connected();
+      await clock.advance(1_999);
+      expect(reports).toEqual(['connected', 'disconnected', 'connected']);
+      await clock.advance(1);
+      expect(reports.slice(3)).toEqual(['recovered']);
+      await clock.advance(60_000);
+      expect(reports).toHaveLength(4);
+    });
+
+    test('that does not end it, the next loss is neither reported nor recovered from', async () => {
+      const daemon = await daemonWith(answerVersion);
+      const { events, reports, next } = watch([daemon.path]);
+      await events.connected();
+      const lost = next('disconnected');
+      hangUp(daemon);
+      await lost;
+      await events.connected();
+      await clock.advance(1_000);
+      hangUp(daemon);
+      while (events.isConnected) await settle();
+      await clock.advance(1_500);
+      expect(reports.filter((report) => report !== 'connected')).toEqual(['disconnected']);
+    });
+
+    test('a first connection is no recovery', async () => {
+      const daemon = await daemonWith(answerVersion);
+      const { events, reports } = watch([daemon.path]);
+      await events.connected();
+      await clock.advance(60_000);
+      expect(reports).toEqual(['connected']);
+    });
+  });
+
+  describe('to a daemon that was restarted', () => {
+    test('says so before it is reported, when subscriptions are counted anew', async () => {
+      let handler = countingSubscriptions();
+      const daemon = await daemonWith((call: IncomingCall) => handler(call));
+      const { events, reports, next } = watch([daemon.path]);
+      await events.connected();
+      for (const isRestarted of [false, true]) {
+        if (isRestarted) handler = countingSubscriptions();
+        await clock.advance(10_000);
+        const lost = next('disconnected');
+        hangUp(daemon);
+        await lost;
+        await events.connected();
+        await clock.advance(2_000);
+      }
+      const round = ['disconnected', 'connected', 'recovered'];
+      expect(reports).toEqual(['connected', ...round, 'disconnected', 'restarted', ...round.slice(1)]);
+    });
+
+    test('says so when nobody listened meanwhile', async () => {
+      const daemon = await daemonWith(answerVersion);
+      const link = `${daemon.path}-link`;
+      await symlink(daemon.path, link);
+      const { events, reports, next } = watch([link]);
+      await events.connected();
+      await unlink(link);
+      const lost = next('disconnected');
+      hangUp(daemon);
+      await lost;
+      await expect(events.connected()).rejects.toMatchObject({ code: 'ERR_LIBVIRT_CONNECT' });
+      await symlink(daemon.path, link);
+      await events.connected();
+      expect(reports).toEqual(['connected', 'disconnected', 'restarted', 'connected']);
+    });
+
+    test('is not taken for one that closed the connection', async () => {
+      const daemon = await daemonWith(countingSubscriptions());
+      const { events, reports } = watch([daemon.path]);
+      for (let outage = 0; outage < 5; outage++) {
+        await events.connected();
+        await clock.advance(20_000);
+        hangUp(daemon);
+        while (events.isConnected) await settle();
+      }
+      expect(reports).not.toContain('restarted');
+    });
+  });
+
+  describe('that a daemon closes right after the handshake', () => {
+    /** Attempts within a minute in which a scrape needs the connection each second. */
+    async function attempts(handler: CallHandler): Promise<{ opened: number; disconnects: number }> {
+      const daemon = await daemonWith(handler);
+      const { events, disconnects } = watch([daemon.path]);
+      events.start();
+      for (let second = 0; second < 60; second++) {
+        await events.connected().catch(() => undefined);
+        for (let turn = 0; turn < 10; turn++) await settle();
+        await clock.advance(1_000);
+      }
+      return { opened: opened(daemon), disconnects: disconnects.length };
+    }
+
+    test('is tried with growing pauses, though scrapes come, and reported once', async () => {
+      let subscriptions = 0;
+      const counts = await attempts((call) => {
+        answerVersion(call);
+        if (call.procedure === REGISTER_EVENT && ++subscriptions % EVENT_KINDS.length === 0)
+          call.socket.end();
+      });
+      expect(counts.opened).toBeGreaterThan(4);
+      expect(counts.opened).toBeLessThanOrEqual(16);
+      expect(counts.disconnects).toBe(1);
+    });
+
+    test('during the handshake, is tried for each scrape as a socket that refuses it is', async () => {
+      const counts = await attempts((call) => {
+        if (call.procedure === REGISTER_EVENT) call.socket.destroy();
+        else answerVersion(call);
+      });
+      expect(counts.opened).toBeLessThanOrEqual(90);
+      expect(counts.disconnects).toBe(1);
+    });
+
+    test('once it did what it is for, lasted a second and was lost is opened again at once', async () => {
+      const daemon = await daemonWith(answerVersion);
+      const { events, next } = watch([daemon.path]);
+      for (let outage = 0; outage < 5; outage++) {
+        await events.connected();
+        events.confirm();
+        await clock.advance(1_000);
+        const lost = next('disconnected');
+        hangUp(daemon);
+        if (outage === 0) await lost;
+        while (events.isConnected) await settle();
+      }
+      expect((await events.connected()).isOpen).toBe(true);
+      expect(opened(daemon)).toBe(6);
+    });
+
+    test('after few seconds of lasting without use is waited for', async () => {
+      const daemon = await daemonWith(answerVersion);
+      const { events } = watch([daemon.path]);
+      for (let outage = 0; outage < 2; outage++) {
+        await events.connected();
+        await clock.advance(5_000);
+        hangUp(daemon);
+        while (events.isConnected) await settle();
+      }
+      await expect(events.connected()).rejects.toMatchObject({ code: 'ERR_LIBVIRT_CLOSED' });
+      await clock.advance(500);
+      for (let turn = 0; turn < 10 && !events.isConnected; turn++) await settle();
+      expect((await events.connected()).isOpen).toBe(true);
+    });
   });
 });

@@ -133,6 +133,6 @@ test('no other file of the program encodes commands, or sends them on', () => {
   const using = (text: string) =>
     files.filter((name) => readFileSync(`${root}${name}`, 'utf8').includes(text)).sort();
   expect(using('encodeGuestCommand(')).toEqual(['guest/agent.ts', 'guest/commands.ts']);
-  expect(using('qemuDomainAgentCommand')).toEqual(['daemon/agent-client.ts', 'libvirt/procedures/agent.ts']);
+  expect(using('qemuDomainAgentCommand')).toEqual(['daemon/agent-connection.ts', 'libvirt/procedures/agent.ts']);
   expect(using('.command(')).toEqual(['exporter.ts']);
 });

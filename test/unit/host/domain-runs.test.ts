@@ -17,6 +17,7 @@ const LOOK_AGAIN_MS = 30_000;
 
 let directory: string;
 let logs: string;
+let cgroups: string;
 let proc: FakeProc;
 let runs: DomainRuns;
 let now: number;
@@ -25,8 +26,9 @@ beforeEach(async () => {
   directory = await temporaryDirectory();
   logs = join(directory, 'logs');
   await mkdir(logs);
+  cgroups = join(directory, 'cgroups');
   proc = await createFakeProc(join(directory, 'proc'));
-  runs = new DomainRuns({ proc: proc.path, qemuLogs: logs });
+  runs = new DomainRuns({ proc: proc.path, qemuLogs: logs, cgroups });
   now = 1_000;
   jest.spyOn(performance, 'now').mockImplementation(() => now);
 });
@@ -56,7 +58,7 @@ async function seen(
   );
 }
 
-test('a scrape with less time than that waits no longer than it has', async () => {
+test('a scrape with less time than that waits until its deadline only', async () => {
   await mkdir(join(proc.path, '72'));
   const pipe = join(proc.path, '72', 'cmdline');
   execFileSync('mkfifo', [pipe]);
@@ -84,7 +86,7 @@ test('a process whose command line hangs costs one look two seconds, and the oth
   expect(await seen(WEB, DB)).toEqual({ web: [70, undefined], db: [71, undefined] });
 });
 
-describe('what is known of a run', () => {
+describe('what is read of a run', () => {
   test('its process and the version its log gives', async () => {
     await run(WEB, 70);
     await logStart(WEB, '7.2.22');
@@ -113,7 +115,8 @@ describe('what is known of a run', () => {
 
   test('nothing at all is no failure, nor is a host without /proc', async () => {
     expect(await seen(WEB)).toEqual({ web: [undefined, undefined] });
-    runs = new DomainRuns({ proc: join(directory, 'none'), qemuLogs: join(directory, 'none') });
+    const none = join(directory, 'none');
+    runs = new DomainRuns({ proc: none, qemuLogs: none, cgroups: none });
     expect(await seen(WEB)).toEqual({ web: [undefined, undefined] });
   });
 
@@ -208,5 +211,57 @@ describe('runs that ended', () => {
     await proc.end(70);
     await run(WEB, 80);
     expect(await seen(WEB)).toEqual({ web: [80, undefined] });
+  });
+});
+
+describe('the processes of the runs that were looked up last', () => {
+  const SCOPE = '/machine.slice/machine-qemu\\x2d1\\x2dweb.scope';
+
+  async function addWithCgroup({ uuid, name }: DomainRunRef, pid: number, cgroup: string): Promise<void> {
+    const cpuTicks = [250, 50] as const;
+    await proc.add({ pid, commandLine: qemuCommandLine(uuid, name), startTicks: 1, cpuTicks, cgroup });
+  }
+
+  async function processes(): Promise<Record<string, [state: string, total: number | undefined]>> {
+    const names = new Map([WEB, DB].map(({ uuid, name }) => [uuid, name]));
+    const samples = await runs.processes();
+    return Object.fromEntries(
+      [...samples].map(([uuid, { state, cpu }]) => [names.get(uuid), [state, cpu?.total]]),
+    );
+  }
+
+  test.each(['T', 'D', 'S'])('have the state %s of this moment', async (state) => {
+    await run(WEB, 70);
+    await run(DB, 71);
+    await seen(WEB, DB);
+    await proc.setState(70, state);
+    expect(await processes()).toEqual({ web: [state, undefined], db: ['S', undefined] });
+  });
+
+  test('have processor time by the cgroup, where there is one, and by the process otherwise', async () => {
+    await mkdir(join(cgroups, SCOPE), { recursive: true });
+    await addWithCgroup(WEB, 70, `0::${SCOPE}/libvirt/emulator\n`);
+    await addWithCgroup(DB, 71, '0::/user.slice\n');
+    await seen(WEB, DB);
+    await writeFile(join(cgroups, SCOPE, 'cpu.stat'), 'usage_usec 5000000\n');
+    expect(await processes()).toEqual({ web: ['S', 5], db: ['S', 3] });
+    await writeFile(join(cgroups, SCOPE, 'cpu.stat'), 'usage_usec 6000000\n');
+    expect(await processes()).toEqual({ web: ['S', 6], db: ['S', 3] });
+  });
+
+  test('have no processor time by the process while their cgroup cannot be read', async () => {
+    await addWithCgroup(WEB, 70, `0::${SCOPE}\n`);
+    await seen(WEB);
+    expect(await processes()).toEqual({ web: ['S', undefined] });
+  });
+
+  test('are missing when they have ended, and when there are none', async () => {
+    await run(WEB, 70);
+    await run(DB, 71);
+    await seen(WEB, DB);
+    await proc.end(70);
+    expect(await processes()).toEqual({ db: ['S', undefined] });
+    await seen();
+    expect(await processes()).toEqual({});
   });
 });

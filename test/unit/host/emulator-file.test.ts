@@ -16,7 +16,7 @@ beforeEach(async () => {
 afterEach(() => rm(directory, { recursive: true }));
 
 describe('readEmulatorFile', () => {
-  test('tells which file it is and when it was made and changed, in seconds', async () => {
+  test('returns device, inode and the times of birth and change, in seconds', async () => {
     const { dev, ino, ctimeMs, birthtimeMs } = await stat(emulator);
     expect(await readEmulatorFile(emulator)).toEqual({
       dev,

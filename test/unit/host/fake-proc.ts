@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -14,14 +14,19 @@ export interface FakeProcess {
   readonly startTicks?: number;
   /** Ticks in user and in kernel mode. */
   readonly cpuTicks?: readonly [number, number];
-  /** Where the `exe` link leads; undefined for one that cannot be read. */
+  /** State of the main thread, as `stat` has it. */
+  readonly state?: string;
+  /** Target of the `exe` link; undefined for one that cannot be read. */
   readonly exe?: string;
+  /** Text of `cgroup`; undefined for a file that cannot be read. */
+  readonly cgroup?: string;
 }
 
 /** A directory laid out as /proc. */
 export interface FakeProc {
   readonly path: string;
   readonly add: (process: FakeProcess) => Promise<void>;
+  readonly setState: (pid: number, state: string) => Promise<void>;
   readonly end: (pid: number) => Promise<void>;
 }
 
@@ -37,6 +42,10 @@ export async function createFakeProc(path: string, boot = `btime ${BOOT_SECONDS}
   return {
     path,
     add: (process) => addProcess(path, process),
+    setState: async (pid, state) => {
+      const file = join(path, String(pid), 'stat');
+      await writeFile(file, (await readFile(file, 'utf8')).replace(/\) \S /, `) ${state} `));
+    },
     end: (pid) => rm(join(path, String(pid)), { recursive: true }),
   };
 }
@@ -55,17 +64,30 @@ export function qemuCommandLine(uuid: string, name = 'vm'): string[] {
 }
 
 async function addProcess(proc: string, process: FakeProcess): Promise<void> {
-  const { pid, commandLine, comm = 'qemu-system-x86', startTicks, cpuTicks = [0, 0], exe } = process;
+  const { pid, commandLine, comm = 'qemu-system-x86', startTicks, exe, cgroup } = process;
   const directory = join(proc, String(pid));
   await mkdir(directory);
   if (commandLine === undefined) await mkdir(join(directory, 'cmdline'));
   else await writeFile(join(directory, 'cmdline'), commandLine.map((word) => `${word}\0`).join(''));
   if (startTicks !== undefined) {
-    // Fields 3 to 52 of proc(5); the start time is the 22nd.
-    const fields = Array.from({ length: 50 }, (_, index) => index + 1_000_000);
-    fields[19] = startTicks;
-    fields.splice(11, 2, ...cpuTicks);
-    await writeFile(join(directory, 'stat'), `${pid} (${comm}) S ${fields.slice(1).join(' ')}\n`);
+    const text = processStatText({ ...process, comm, startTicks });
+    await writeFile(join(directory, 'stat'), text);
   }
   if (exe !== undefined) await symlink(exe, join(directory, 'exe'));
+  if (cgroup !== undefined) await writeFile(join(directory, 'cgroup'), cgroup);
+}
+
+/** The text of `/proc/PID/stat`: fields 1 to 52 of proc(5). */
+export function processStatText({
+  pid,
+  comm = 'qemu-system-x86',
+  state = 'S',
+  cpuTicks = [0, 0],
+  startTicks = 0,
+}: Omit<FakeProcess, 'commandLine' | 'exe' | 'cgroup'>): string {
+  const fields = Array.from({ length: 50 }, (_, index) => index + 1_000_000);
+  // utime and stime are fields 14 and 15, starttime is field 22.
+  fields.splice(11, 2, ...cpuTicks);
+  fields[19] = startTicks;
+  return `${pid} (${comm}) ${state} ${fields.slice(1).join(' ')}\n`;
 }

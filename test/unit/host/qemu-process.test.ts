@@ -14,6 +14,7 @@ import {
 } from './fake-proc.ts';
 
 const A = '1e78b922-af0e-4f1f-8331-2e49257760ae';
+const CGROUPS = '/sys/fs/cgroup';
 const B = '5f0c6d1c-54cb-4b36-8f3c-2c1f0f7b8b11';
 
 let directory: string;
@@ -27,7 +28,7 @@ beforeEach(async () => {
 afterEach(() => rm(directory, { recursive: true }));
 
 const found = async (): Promise<Record<string, QemuProcess>> =>
-  Object.fromEntries(await findQemuProcesses(proc.path));
+  Object.fromEntries(await findQemuProcesses(proc.path, CGROUPS));
 
 describe('findQemuProcesses', () => {
   test('finds domains among all processes by the uuid on their command lines', async () => {
@@ -35,9 +36,10 @@ describe('findQemuProcesses', () => {
     await proc.add({ pid: 2, commandLine: [], comm: 'kthreadd', startTicks: 1 });
     await proc.add({ pid: 70, commandLine: qemuCommandLine(A), startTicks: 12_345, cpuTicks: [250, 50] });
     await proc.add({ pid: 71, commandLine: qemuCommandLine(B), startTicks: 100 });
+    const unknown = { binary: undefined, cpuSource: undefined };
     expect(await found()).toEqual({
-      [A]: { pid: 70, startSeconds: BOOT_SECONDS + 123.45, cpuSeconds: 3, binary: undefined },
-      [B]: { pid: 71, startSeconds: BOOT_SECONDS + 1, cpuSeconds: 0, binary: undefined },
+      [A]: { pid: 70, startSeconds: BOOT_SECONDS + 123.45, cpuSeconds: 3, ...unknown },
+      [B]: { pid: 71, startSeconds: BOOT_SECONDS + 1, cpuSeconds: 0, ...unknown },
     });
   });
 
@@ -73,7 +75,7 @@ describe('findQemuProcesses', () => {
     [') R 9 9 9 9 9 9 9 9 9 9 9 9 9 9 9 9 9 9 77 ('],
     [''],
     ['näme\nline'],
-  ])('a process called %j: its start time is read all the same', async (comm) => {
+  ])('a process called %j: its start time is read', async (comm) => {
     await proc.add({ pid: 70, commandLine: qemuCommandLine(A), comm, startTicks: 500 });
     expect((await found())[A]?.startSeconds).toBe(BOOT_SECONDS + 5);
   });
@@ -90,7 +92,7 @@ describe('findQemuProcesses', () => {
     expect(Object.keys(await found())).toEqual([B]);
   });
 
-  test('processes that ended meanwhile, or may not be looked at, are left out', async () => {
+  test('processes that have ended, or that cannot be read, are left out', async () => {
     await proc.add({ pid: 70 });
     await symlink(join(directory, 'gone'), join(proc.path, '71'));
     await writeFile(join(proc.path, '72'), 'not a directory');
@@ -98,27 +100,37 @@ describe('findQemuProcesses', () => {
     expect(Object.keys(await found())).toEqual([B]);
   });
 
-  test('without a boot time nothing can be said', async () => {
+  test('a process has its source of processor time, by its cgroup', async () => {
+    const scope = '/machine.slice/machine-qemu\\x2d1\\x2dvm.scope';
+    const cgroup = `0::${scope}/libvirt/emulator\n`;
+    await proc.add({ pid: 70, commandLine: qemuCommandLine(A), startTicks: 1, cgroup });
+    await proc.add({ pid: 71, commandLine: qemuCommandLine(B), startTicks: 1, cgroup: '0::/\n' });
+    const processes = await found();
+    expect(processes[A]?.cpuSource).toEqual({ kind: 'cgroup2', directory: `${CGROUPS}${scope}` });
+    expect(processes[B]?.cpuSource).toEqual({ kind: 'process' });
+  });
+
+  test('without a boot time no process is found', async () => {
     const strange = await createFakeProc(join(directory, 'strange'), 'btime soon\n');
     await strange.add({ pid: 70, commandLine: qemuCommandLine(A), startTicks: 1 });
-    expect((await findQemuProcesses(strange.path)).size).toBe(0);
+    expect((await findQemuProcesses(strange.path, CGROUPS)).size).toBe(0);
   });
 
   test('without a /proc it rejects', async () => {
-    await expect(findQemuProcesses(join(directory, 'none'))).rejects.toThrow('ENOENT');
+    await expect(findQemuProcesses(join(directory, 'none'), CGROUPS)).rejects.toThrow('ENOENT');
   });
 
   test('many processes at once', async () => {
     const pids = Array.from({ length: 200 }, (_, index) => index + 1);
     const uuid = (pid: number): string => A.replace(/.{4}$/, String(pid).padStart(4, '0'));
     for (const pid of pids) await proc.add({ pid, commandLine: qemuCommandLine(uuid(pid)), startTicks: pid });
-    const processes = await findQemuProcesses(proc.path);
+    const processes = await findQemuProcesses(proc.path, CGROUPS);
     expect(pids.map((pid) => processes.get(uuid(pid))?.pid)).toEqual(pids);
   });
 });
 
 describe('the binary that a process runs', () => {
-  test('is the file that its exe link leads to', async () => {
+  test('is the target of its exe link', async () => {
     const exe = join(directory, 'qemu');
     await writeFile(exe, '');
     await proc.add({ pid: 70, commandLine: qemuCommandLine(A), startTicks: 1, exe });
@@ -134,7 +146,7 @@ describe('the binary that a process runs', () => {
     expect((await found())[A]?.binary).toEqual({ path: join(directory, 'qemu'), dev, ino });
   });
 
-  test('is unknown when the link leads nowhere or is no link', async () => {
+  test('is unknown when the link has no target or is no link', async () => {
     await proc.add({ pid: 70, commandLine: qemuCommandLine(A), startTicks: 1, exe: join(directory, 'none') });
     await proc.add({ pid: 71, commandLine: qemuCommandLine(B), startTicks: 1 });
     await writeFile(join(proc.path, '71', 'exe'), '');
@@ -152,14 +164,14 @@ describe('the binary that a process runs', () => {
     const child = spawn(emulator, ['-c', 'echo ready; read line', 'sh', '-uuid', uuid]);
     try {
       await once(child.stdout, 'data');
-      const running = (await findQemuProcesses('/proc')).get(uuid);
+      const running = (await findQemuProcesses('/proc', CGROUPS)).get(uuid);
       expect(running?.pid).toBe(child.pid);
       expect(running?.binary).toEqual({ path: emulator, dev: before.dev, ino: before.ino });
       expect(Math.abs((running?.startSeconds ?? 0) - begun)).toBeLessThan(5);
 
       await copyFile('/bin/sh', `${emulator}.new`);
       await rm(emulator);
-      const upgraded = (await findQemuProcesses('/proc')).get(uuid);
+      const upgraded = (await findQemuProcesses('/proc', CGROUPS)).get(uuid);
       expect(upgraded?.binary).toEqual(running?.binary);
       await copyFile(`${emulator}.new`, emulator);
       expect((await stat(emulator)).ino === before.ino).toBe(false);

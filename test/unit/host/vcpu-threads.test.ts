@@ -66,13 +66,13 @@ describe('the vCPUs of a QEMU', () => {
   test.each([
     ['emulates all of them in one thread', 'ALL CPUs/TCG'],
     ['names no threads', 'qemu-system-x86'],
-    ['is something else that plays with names', 'CPU x/KVM'],
-  ])('cannot be told where it %s', async (_, name) => {
+    ['is another program with such a thread name', 'CPU x/KVM'],
+  ])('are unknown where QEMU %s', async (_, name) => {
     await addThread(PID, { name });
     expect(await vcpus()).toBeUndefined();
   });
 
-  test('cannot be told when the process is gone', async () => {
+  test('are unknown when the process has ended', async () => {
     expect(await vcpus()).toBeUndefined();
   });
 
@@ -97,7 +97,7 @@ describe('the time a thread waited', () => {
 
   test.each([
     ['the kernel does not count it', '0', `${SCHED}wait_sum : 12.345678\n`],
-    ['the kernel has stopped to tell', '1', SCHED],
+    ['the kernel does not return it', '1', SCHED],
   ])('is 0 where %s, as libvirt has it', async (_, schedstats, sched) => {
     await setSchedstats(schedstats);
     await addThread(1_241, { name: 'CPU 0/KVM', sched });

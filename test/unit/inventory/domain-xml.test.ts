@@ -287,9 +287,9 @@ describe('refusals', () => {
 
   test('nothing but XmlError is thrown for a real document cut and changed anywhere', () => {
     const text = readFileSync(new URL('../../fixtures/domains/nbd.live.xml', import.meta.url), 'utf8');
-    const place = fc.integer({ min: 0, max: text.length });
+    const position = fc.integer({ min: 0, max: text.length });
     fc.assert(
-      fc.property(place, place, fc.string({ maxLength: 8 }), (from, to, put) => {
+      fc.property(position, position, fc.string({ maxLength: 8 }), (from, to, put) => {
         try {
           parseDomainXml(text.slice(0, from) + put + text.slice(to));
         } catch (error) {

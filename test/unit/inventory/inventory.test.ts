@@ -9,7 +9,7 @@ import {
 } from '../../support/fake-hypervisor.ts';
 import { domain, machines, setUp } from './set-up.ts';
 
-describe('what one scrape asks of libvirt', () => {
+describe('what one scrape requests of libvirt', () => {
   test('everything once, then a single call as long as nothing changes', async () => {
     const { snapshot, callsSince } = await setUp([domain(1), domain(2), domain(3, { id: -1, state: 5 })]);
     expect(Object.keys(machines(await snapshot()))).toEqual(['vm-1', 'vm-2', 'vm-3']);
@@ -20,9 +20,9 @@ describe('what one scrape asks of libvirt', () => {
   });
 
   test('live and persistent configuration of a running domain, only one of the others', async () => {
-    const asked: [string, number][] = [];
+    const requested: [string, number][] = [];
     const recording = (name: string) => (flags: number) => {
-      asked.push([name, flags]);
+      requested.push([name, flags]);
       return domainXmlOf(flags === 2 ? 'pc-q35-7.2' : 'pc-q35-3.1');
     };
     const { snapshot } = await setUp([
@@ -31,7 +31,7 @@ describe('what one scrape asks of libvirt', () => {
       domain(3, { xml: recording('off'), id: -1, state: 5 }),
     ]);
     const { domains } = await snapshot();
-    expect(asked.sort()).toEqual([
+    expect(requested.sort()).toEqual([
       ['off', 0],
       ['running', 0],
       ['running', 2],
@@ -107,7 +107,7 @@ describe('one bad domain leaves the others alone, and is logged once', () => {
     expect(warnings).toEqual(['vm-1']);
   });
 
-  test('a domain undefined between listing and reading leaves no trace', async () => {
+  test('a domain undefined after it was listed leaves no trace', async () => {
     const gone = domain(1, {
       xml: () => {
         throw new FakeFailure(42, 'Domain not found');

@@ -1,6 +1,9 @@
 import { afterEach } from '@jest/globals';
 import { type Logger, pino } from 'pino';
-import { LibvirtClient } from '../../../src/daemon/event-client.ts';
+import { SYSTEM_CLOCK } from '../../../src/daemon/clock.ts';
+import { ConfigurationClient } from '../../../src/daemon/configuration-client.ts';
+import { EventClient } from '../../../src/daemon/event-client.ts';
+import type { UnresponsiveDomains } from '../../../src/daemon/unresponsive-domains.ts';
 import { Inventory, type InventorySnapshot } from '../../../src/inventory/inventory.ts';
 import { domainXmlOf, type FakeDomain, fakeHypervisor, fakeUuid } from '../../support/fake-hypervisor.ts';
 import {
@@ -9,15 +12,20 @@ import {
   startFakeLibvirtd,
   targetOf,
 } from '../../support/fake-libvirtd.ts';
+import { poolOf } from '../../support/pool-of.ts';
 
 /** An inventory that is connected to a fake hypervisor. */
 export interface Setup {
   readonly inventory: Inventory;
-  readonly client: LibvirtClient;
+  readonly client: ConfigurationClient;
+  /** Connects once more. */
+  readonly connect: () => Promise<ConfigurationClient>;
   readonly daemon: FakeLibvirtd;
+  /** The registry that the inventory reads. */
+  readonly unresponsive: UnresponsiveDomains;
   readonly warnings: string[];
-  readonly snapshot: (patienceMs?: number) => Promise<InventorySnapshot>;
-  /** Procedures called since the last time this was asked. */
+  readonly snapshot: (timeoutMs?: number) => Promise<InventorySnapshot>;
+  /** Procedures called since this function was called last. */
   readonly callsSince: () => number[];
 }
 
@@ -38,23 +46,37 @@ export async function setUp(
     { level: 'warn' },
     { write: (line: string) => warnings.push(JSON.parse(line).domain ?? JSON.parse(line).msg) },
   );
-  const inventory = new Inventory(log);
-  const client = await LibvirtClient.connect({
-    target: targetOf(daemon.path),
-    timeoutMs,
-    onCallSent: () => undefined,
-    onClose: () => undefined,
-    onDomainEvent: (event) => inventory.handleEvent(event),
-  });
-  cleanUps.push(daemon.stop, () => client.close());
+  const { pool, unresponsive } = poolOf(daemon);
+  const inventory = new Inventory({ log, isUnresponsive: (domain) => unresponsive.has(domain) });
+  const connect = async (): Promise<ConfigurationClient> => {
+    const events = await EventClient.connect({
+      target: targetOf(daemon.path),
+      timeoutMs,
+      onCallSent: () => undefined,
+      onClose: () => undefined,
+      onDomainEvent: (event) => inventory.handleEvent(event),
+    });
+    cleanUps.push(() => events.close());
+    return new ConfigurationClient({
+      number: 1,
+      events,
+      pool,
+      clock: SYSTEM_CLOCK,
+      onListed: () => undefined,
+    });
+  };
+  cleanUps.push(daemon.stop, () => pool.stop());
+  const client = await connect();
   inventory.connected(client);
   let seen = daemon.received.length;
   return {
     inventory,
     client,
+    connect,
     daemon,
+    unresponsive,
     warnings,
-    snapshot: (patienceMs = 30_000) => inventory.snapshot(client, performance.now() + patienceMs),
+    snapshot: (timeoutMs = 30_000) => inventory.snapshot(client, performance.now() + timeoutMs),
     callsSince: () => {
       const calls = daemon.received.slice(seen).map(({ procedure }) => procedure);
       seen = daemon.received.length;

@@ -1,54 +1,35 @@
 import { describe, expect, test } from '@jest/globals';
 import { Lifecycle } from '../../../src/libvirt/events.ts';
 import { XdrWriter } from '../../../src/libvirt/xdr.ts';
-import { domainXmlOf, FakeFailure, lifecycleEvent } from '../../support/fake-hypervisor.ts';
-import type { IncomingCall } from '../../support/fake-libvirtd.ts';
+import { waitFor } from '../../../testbed/wait.ts';
+import { domainXmlOf, lifecycleEvent } from '../../support/fake-hypervisor.ts';
+import { hold } from './hold.ts';
 import { domain, machines, setUp } from './set-up.ts';
 
 const GET_VERSION = 4;
 const GET_CAPABILITIES = 7;
 const GET_XML_DESC = 14;
+const LIST_ALL_DOMAINS = 273;
 const GET_ALL_DOMAIN_STATS = 344;
 const BUDGET_MS = 1_000;
+const SOON = { timeoutMs: 5_000, everyMs: 2 };
 
-interface Hold {
-  readonly first: (call: IncomingCall) => boolean;
-  /** Keeps the next call of the procedure, and resolves with it. */
-  readonly next: () => Promise<IncomingCall>;
-}
-
-function hold(procedure: number): Hold {
-  let keep: ((call: IncomingCall) => void) | undefined;
-  return {
-    first: (call) => {
-      if (keep === undefined || call.procedure !== procedure) return false;
-      keep(call);
-      keep = undefined;
-      return true;
-    },
-    next: () =>
-      new Promise((resolve) => {
-        keep = resolve;
-      }),
-  };
-}
-
-describe('libvirt that takes its time', () => {
-  test('domains are listed before the scrape is over, though capabilities do not come', async () => {
+describe('a libvirt that is slow', () => {
+  test('domains are listed within the scrape, though libvirt does not return its capabilities', async () => {
     const holding = hold(GET_CAPABILITIES);
     const held = holding.next();
     const { snapshot, inventory, daemon } = await setUp([domain(1)], { first: holding.first });
     const begun = performance.now();
     expect(machines(await snapshot(BUDGET_MS))).toEqual({ 'vm-1': 'pc-q35-7.2' });
     expect(performance.now() - begun).toBeLessThan(0.9 * BUDGET_MS);
-    // Found out as soon as they can be had, without another call.
+    // They are served as soon as libvirt returns them, without another call.
     (await held).reply(new XdrWriter().string('<capabilities/>').finish());
     await expect(snapshot()).resolves.toMatchObject({ hypervisor: { capabilities: { guests: [] } } });
     await inventory.retryFailed();
     expect(daemon.received.filter(({ procedure }) => procedure === GET_CAPABILITIES)).toHaveLength(1);
   });
 
-  test('capabilities that could not be had are asked for again, with the domains that could not be read', async () => {
+  test('capabilities that could not be read are read again, with the domains that could not be read', async () => {
     let broken = true;
     const { snapshot, inventory } = await setUp([domain(1)], {
       first: (call) => {
@@ -63,7 +44,7 @@ describe('libvirt that takes its time', () => {
     expect((await snapshot()).hypervisor?.capabilities).toBeDefined();
   });
 
-  test('a version that does not come in time stays what it was', async () => {
+  test('a version that libvirt does not return in time stays what it was', async () => {
     const holding = hold(GET_VERSION);
     const { snapshot, inventory } = await setUp([domain(1)], { timeoutMs: 200, first: holding.first });
     expect((await snapshot()).hypervisor).toMatchObject({ version: '7.2.22', problems: [] });
@@ -77,7 +58,7 @@ describe('libvirt that takes its time', () => {
     }
   });
 
-  test('ever so many domains that hang cost neither the connection nor the others, and are tried again', async () => {
+  test('ever so many domains whose XML takes long cost neither the connection nor the others, and are read again', async () => {
     let hanging = true;
     const many = Array.from({ length: 12 }, (_, index) => {
       const number = index + 1;
@@ -86,7 +67,7 @@ describe('libvirt that takes its time', () => {
     const hung = many.slice(0, 8).map(({ name }) => name);
     const { snapshot, inventory, client, daemon, warnings } = await setUp(many, {
       timeoutMs: 100,
-      // As libvirt 11.3 does: the answer, an error, comes when it gives up waiting for the domain's job.
+      // As libvirt 11.3 does: an error is returned when it gives up waiting for the domain's job.
       first: (call) => {
         if (!hanging || call.procedure !== GET_XML_DESC || !hung.some((name) => call.payload.includes(name)))
           return false;
@@ -112,73 +93,61 @@ describe('libvirt that takes its time', () => {
     expect(Object.values(machines(await snapshot()))).not.toContain(undefined);
   });
 
-  test('a domain whose QEMU keeps others waiting is left for later, when there is time', async () => {
-    const asked: string[] = [];
-    const busy = domain(1, {
-      occupiedMs: 5_000,
-      xml: () => {
-        asked.push('vm-1');
-        return domainXmlOf('pc-q35-3.1');
+  test('a snapshot waits for every domain that is read in time, one after the other', async () => {
+    const many = Array.from({ length: 30 }, (_, index) => domain(index + 1));
+    const { snapshot, inventory } = await setUp(many, {
+      first: (call) => {
+        if (call.procedure !== GET_XML_DESC) return false;
+        setTimeout(() => call.reply(new XdrWriter().string(domainXmlOf('pc-q35-7.2')).finish()), 5);
+        return true;
       },
     });
-    // Asked at this moment, as any domain may be.
-    const healthy = domain(2, { occupiedMs: 20 });
-    const { snapshot, inventory, warnings } = await setUp([busy, healthy]);
-    const seen = await snapshot();
-    expect(machines(seen)).toEqual({ 'vm-1': undefined, 'vm-2': 'pc-q35-7.2' });
-    expect(seen.domains[0]?.problem).toMatchObject({ code: 'ERR_DOMAIN_BUSY' });
-    expect(asked).toEqual([]);
-    await inventory.retryFailed();
-    expect(machines(await snapshot())).toMatchObject({ 'vm-1': 'pc-q35-3.1' });
-    expect(warnings).toEqual(['vm-1']);
+    expect(Object.values(machines(await snapshot()))).not.toContain(undefined);
+    await inventory.resync();
   });
 
-  test('domains that answer again are read at once, however many others still hang', async () => {
-    const many = Array.from({ length: 6 }, (_, index) => domain(index + 1, { occupiedMs: 5_000 }));
-    const [first, , third] = many;
-    if (first === undefined || third === undefined) throw new Error('no domains');
-    const patient: string[] = [];
-    const { snapshot, inventory } = await setUp(
-      many.map((one) =>
-        Object.assign(one, {
-          // Never comes, for as long as its QEMU hangs.
-          xml: () => {
-            if (one.occupiedMs === 0) return domainXmlOf('pc-q35-7.2');
-            patient.push(one.name);
-            return undefined;
-          },
-        }),
-      ),
-      { timeoutMs: 100 },
-    );
-    await snapshot();
-    void inventory.retryFailed();
-    while (patient.length === 0) await snapshot();
-    expect(patient).toEqual(['vm-1']);
-    third.occupiedMs = 0;
-    void inventory.retryFailed();
-    const seen = async () => machines(await snapshot())['vm-3'];
-    while ((await seen()) === undefined);
-    expect(patient).toEqual(['vm-1']);
-  });
-
-  test('those that hang are read with patience in turn', async () => {
-    const patient: string[] = [];
-    const many = Array.from({ length: 3 }, (_, index) => {
-      const name = `vm-${index + 1}`;
-      const xml = (): string => {
-        patient.push(name);
-        throw new FakeFailure(68, 'cannot acquire state change lock');
-      };
-      return domain(index + 1, { occupiedMs: 5_000, xml });
+  test('a listing of transient domains that fails is not repeated until the next scrape', async () => {
+    const { snapshot, callsSince, daemon } = await setUp([domain(1), domain(2)], {
+      first: (call) => {
+        if (call.procedure !== LIST_ALL_DOMAINS) return false;
+        call.fail(1, 'the list could not be made');
+        return true;
+      },
     });
-    const { snapshot, inventory } = await setUp(many);
-    await snapshot();
-    for (let round = 0; round < 4; round++) await inventory.retryFailed();
-    expect(patient).toEqual(['vm-1', 'vm-2', 'vm-3', 'vm-1']);
+    await snapshot(BUDGET_MS);
+    callsSince();
+    const answered = daemon.waitFor(({ procedure, serial }) => procedure === GET_VERSION && serial > 0);
+    await snapshot(BUDGET_MS);
+    await answered;
+    expect(callsSince().filter((procedure) => procedure === LIST_ALL_DOMAINS).length).toBeLessThan(5);
   });
 
-  test('a domain that changes while another hangs is read at once', async () => {
+  test('a connection that is lost while domains are read says nothing about them, and they are read over the next one', async () => {
+    const holding = hold(GET_XML_DESC);
+    const held = holding.next();
+    const many = Array.from({ length: 6 }, (_, index) => domain(index + 1));
+    const { snapshot, daemon, inventory, client, callsSince, warnings, connect } = await setUp(many, {
+      first: holding.first,
+    });
+    const scrape = snapshot();
+    await held;
+    callsSince();
+    for (const socket of daemon.sockets) socket.destroy();
+    await waitFor(async () => !client.isOpen || undefined, { ...SOON, what: 'the connection to be lost' });
+    inventory.handleEvent({ kind: 'lifecycle', domain: domain(6), event: Lifecycle.defined, detail: 1 });
+    const { domains } = await scrape;
+    expect(domains).toHaveLength(6);
+    // Two domains were being read, with two calls each.
+    expect(callsSince().filter((procedure) => procedure === GET_XML_DESC).length).toBeLessThanOrEqual(4);
+    expect(domains.map(({ problem }) => problem)).toEqual(domains.map(() => undefined));
+    expect(warnings).toEqual([]);
+    const next = await connect();
+    inventory.connected(next);
+    const again = await inventory.snapshot(next, performance.now() + 5_000);
+    expect(Object.values(machines(again))).not.toContain(undefined);
+  });
+
+  test('a domain that changes while the XML of another hangs is read at once', async () => {
     let machine = 'pc-q35-3.1';
     const changing = domain(2, { id: -1, state: 5, xml: () => domainXmlOf(machine) });
     const { snapshot, daemon } = await setUp([domain(1, { xml: () => undefined }), changing], {
@@ -190,7 +159,7 @@ describe('libvirt that takes its time', () => {
     expect(machines(await snapshot())['vm-2']).toBe('pc-q35-7.2');
   });
 
-  test('scrapes that come together share a list that was asked for after they came', async () => {
+  test('overlapping scrapes share a list that was requested after they began', async () => {
     const holding = hold(GET_ALL_DOMAIN_STATS);
     const domains = [domain(1)];
     const { snapshot, callsSince } = await setUp(() => domains, { first: holding.first });
@@ -208,10 +177,10 @@ describe('libvirt that takes its time', () => {
   });
 });
 
-describe('a list that waits for a domain whose QEMU is being ended', () => {
+describe('a list that libvirt does not return in time, as it ends a hung QEMU', () => {
   const BRIEF_MS = 800;
 
-  test('is made do without while libvirt answers otherwise, and asked for no second time', async () => {
+  test('is replaced by the list before while libvirt answers other calls, and is not requested a second time', async () => {
     const holding = hold(GET_ALL_DOMAIN_STATS);
     const { snapshot, callsSince } = await setUp([domain(1), domain(2)], { first: holding.first });
     await snapshot();
@@ -220,12 +189,12 @@ describe('a list that waits for a domain whose QEMU is being ended', () => {
     for (let scrape = 0; scrape < 3; scrape++)
       expect(Object.keys(machines(await snapshot(BRIEF_MS)))).toEqual(['vm-1', 'vm-2']);
     expect(callsSince().filter((procedure) => procedure === GET_ALL_DOMAIN_STATS)).toHaveLength(1);
-    // Domain 2 is gone at last.
+    // Domain 2 has ended.
     (await held).reply(statesOf(domain(1)));
     expect(Object.keys(machines(await snapshot()))).toContain('vm-1');
   });
 
-  test('is missed where libvirt answers nothing at all', async () => {
+  test('fails the scrape where libvirt answers nothing at all', async () => {
     let silent = false;
     const { snapshot } = await setUp([domain(1)], { first: () => silent });
     await snapshot();
@@ -235,7 +204,7 @@ describe('a list that waits for a domain whose QEMU is being ended', () => {
     expect(performance.now() - begun).toBeLessThan(2 * BRIEF_MS);
   });
 
-  test('is missed where there was none before', async () => {
+  test('fails the scrape where there was none before', async () => {
     const holding = hold(GET_ALL_DOMAIN_STATS);
     const held = holding.next();
     const { snapshot } = await setUp([domain(1)], { first: holding.first });
@@ -266,7 +235,7 @@ describe('a list that is older than an event', () => {
     });
   });
 
-  test('does not take a domain back to the run before', async () => {
+  test('does not return a domain to the run before', async () => {
     const holding = hold(GET_ALL_DOMAIN_STATS);
     const one = domain(1, { id: 3 });
     const { snapshot, daemon } = await setUp(() => [{ ...one }], { first: holding.first });

@@ -128,7 +128,7 @@ describe('refusals', () => {
     expect(error.message).not.toContain('undefined');
   });
 
-  test('a message tells where, and carries the cause', () => {
+  test('a message names the line and carries the cause', () => {
     const error = failureOf('<a>\n  <b></c>\n</a>');
     expect(error.message).toContain('line 2, column 6');
     expect(error.cause).toBeDefined();

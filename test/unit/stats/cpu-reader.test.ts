@@ -1,8 +1,6 @@
 import { afterEach, expect, test } from '@jest/globals';
 import { XdrWriter } from '../../../src/libvirt/xdr.ts';
 import { CpuReader } from '../../../src/stats/cpu-reader.ts';
-import type { PendingCalls } from '../../../src/stats/pending-calls.ts';
-import { PerDomainCalls } from '../../../src/stats/per-domain-calls.ts';
 import { fakeUuid } from '../../support/fake-hypervisor.ts';
 import {
   afterHandshake,
@@ -10,21 +8,21 @@ import {
   type IncomingCall,
   startFakeLibvirtd,
 } from '../../support/fake-libvirtd.ts';
-import { callsTo } from './calls-to.ts';
+import { type FakePool, poolOf } from '../../support/pool-of.ts';
 
 const RUN = { uuid: fakeUuid(1), name: 'vm', id: 1 };
 const GET_CPU_STATS = 262;
 const ULLONG = 4;
 
 let daemon: FakeLibvirtd;
-let calls: PendingCalls;
+let fake: FakePool;
 
 afterEach(async () => {
-  await calls.stop();
+  await fake.pool.stop();
   await daemon.stop();
 });
 
-/** A reader whose libvirt says 7 s by the process, and by the cgroup what `cgroup` answers. */
+/** A reader whose libvirt returns 7 s by the process, and by the cgroup what `cgroup` answers. */
 async function readerOf(cgroup: (call: IncomingCall) => void): Promise<CpuReader> {
   daemon = await startFakeLibvirtd(
     afterHandshake((call) => {
@@ -36,8 +34,8 @@ async function readerOf(cgroup: (call: IncomingCall) => void): Promise<CpuReader
       call.reply(info.fixedOpaque(hyper(7_000_000_000)).finish());
     }),
   );
-  calls = callsTo(daemon);
-  return new CpuReader(new PerDomainCalls({ calls, needsQemu: false }));
+  fake = poolOf(daemon);
+  return new CpuReader(fake.statistics);
 }
 
 function tenSeconds(call: IncomingCall): void {
@@ -60,10 +58,17 @@ async function total(reader: CpuReader, run = RUN): Promise<number | undefined> 
 }
 
 test.each([
-  ['refuses', unsupported],
-  ['tells nothing', empty],
-])('where the cgroup %s the time of the process is taken', async (_what, cgroup) => {
+  ['is refused', unsupported],
+  ['returns nothing', empty],
+])('where the cgroup %s, the time of the process is read', async (_what, cgroup) => {
   expect(await total(await readerOf(cgroup))).toBe(7);
+});
+
+test('a domain that does not run any more is no failure', async () => {
+  const reader = await readerOf((call) => call.fail(42, 'Domain not found'));
+  const { times, failure } = await reader.read([RUN], performance.now() + 5_000);
+  expect([...times]).toEqual([]);
+  expect(failure).toBeUndefined();
 });
 
 test('a run keeps its source, so that the counter never seems to jump', async () => {
@@ -84,7 +89,7 @@ test('an error that may pass does not choose the source', async () => {
   expect(await total(reader)).toBe(10);
 });
 
-test('another run finds its source anew', async () => {
+test('another run has its source chosen anew', async () => {
   let available = false;
   const reader = await readerOf((call) => (available ? tenSeconds(call) : unsupported(call)));
   expect(await total(reader)).toBe(7);

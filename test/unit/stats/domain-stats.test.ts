@@ -6,7 +6,7 @@ import { isComplete, parseDomainStats } from '../../../src/stats/domain-stats.ts
 const parse = (fields: Readonly<Record<string, TypedValue>>) =>
   parseDomainStats(new Map(Object.entries(fields)));
 
-describe('the fields of a domain are sorted by what they are about', () => {
+describe('the fields of a domain are sorted by their subject', () => {
   test('vCPUs by number, with gaps, beside their counts', () => {
     const { vcpus, vcpuCounts } = parse({
       'vcpu.current': 2,
@@ -38,7 +38,7 @@ describe('the fields of a domain are sorted by what they are about', () => {
     expect([...blocks.keys()]).toEqual(['sda']);
   });
 
-  test('what cannot be counted is left out: text, minus one as unsigned, negative numbers', () => {
+  test('values that cannot be counted are left out: text, minus one as unsigned, negative numbers', () => {
     const { balloon, blocks } = parse({
       'balloon.unused': 2n ** 64n - 1n,
       'balloon.usable': 2n ** 60n,
@@ -50,7 +50,7 @@ describe('the fields of a domain are sorted by what they are about', () => {
     expect(blocks.get('vda')?.size).toBe(0);
   });
 
-  test('whatever libvirt sends is sorted without complaint, and no more than is bounded', () => {
+  test('whatever libvirt sends is sorted, within bounds', () => {
     const value = fc.oneof(fc.integer(), fc.bigInt(), fc.string(), fc.boolean(), fc.double());
     const field = fc.oneof(
       fc.string(),
@@ -69,7 +69,7 @@ describe('the fields of a domain are sorted by what they are about', () => {
   });
 });
 
-describe('whether QEMU was asked', () => {
+describe('whether QEMU answered', () => {
   test.each<[string, Readonly<Record<string, TypedValue>>, boolean]>([
     ['the balloon was read', { 'balloon.current': 1, 'balloon.rss': 2 }, true],
     ['only what libvirt knows of the balloon', { 'balloon.current': 1, 'balloon.maximum': 1 }, false],

@@ -1,46 +1,53 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { STATS } from '../../../src/stats/stats-reader.ts';
 import { waitFor } from '../../../testbed/wait.ts';
 import { AMPLE_MS, type MeasuredFleet, startMeasuredFleet } from './measured-fleet.ts';
 
-const ALL = new Set(STATS);
+/** virDomainStatsTypes: the one group that needs no QEMU. */
+const INTERFACES = 16;
 
 let fleet: MeasuredFleet;
 
 afterEach(() => fleet.stop());
 
-const askedAlone = (index: number): number =>
-  fleet.fake.bulkCalls.filter(({ names }) => names.length === 1 && names[0] === `vm-${index}`).length;
+/** How often the domain's QEMU was called for statistics since the call of this number. */
+const monitorCalls = (index: number, since = 0): number =>
+  fleet.fake.statsCalls
+    .slice(since)
+    .filter(({ names, groups }) => groups !== INTERFACES && names.includes(`vm-${index}`)).length;
 
-/** Resolves once a late batch made the reader ask a domain alone. */
-const onceAskedAlone = (index: number) =>
-  waitFor(async () => askedAlone(index) > 0 || undefined, {
-    what: `vm-${index} to be asked alone`,
+const awaitMonitorCall = (index: number) =>
+  waitFor(async () => monitorCalls(index) > 0 || undefined, {
+    what: `a call for the statistics of vm-${index}`,
     timeoutMs: AMPLE_MS,
     everyMs: 5,
   });
 
+const every = (count: number, step: number, first = 0): number[] =>
+  Array.from({ length: count }, (_, index) => index * step + first);
+
 describe('a QEMU that does not answer its monitor', () => {
-  test('costs only its own statistics, and is asked again when it answers', async () => {
+  test('loses its own statistics only, is not called again, and has them when it answers', async () => {
     fleet = await startMeasuredFleet(20);
     const { fake, log, namesBut } = fleet;
     fleet.at(5).hung = true;
     expect(await fleet.complete()).toEqual(namesBut(5));
     expect(log).toMatchObject([{ domain: 'vm-5', level: 40 }]);
+    expect(fleet.unresponsive.has(fleet.at(5))).toBe(true);
 
-    const before = fake.bulkCalls.length;
+    const before = fake.statsCalls.length;
     expect(await fleet.complete()).toEqual(namesBut(5));
-    const withQemu = fake.bulkCalls.slice(before).filter(({ groups }) => groups !== 16);
+    const withQemu = fake.statsCalls.slice(before).filter(({ groups }) => groups !== INTERFACES);
     expect(withQemu.flatMap(({ names }) => names)).toEqual(namesBut(5));
 
     fake.revive(fleet.at(5));
     expect(await fleet.completeOnce(20)).toEqual(namesBut());
     expect(log).toMatchObject([{ domain: 'vm-5' }, { domain: 'vm-5', level: 30 }]);
+    expect(fleet.unresponsive.size).toBe(0);
   });
 
-  test('ten of them, all in the first two batches: the others are complete in the same scrape', async () => {
+  test('ten of them, one after the other: the others are complete in the same scrape', async () => {
     fleet = await startMeasuredFleet(40);
-    const hung = Array.from({ length: 10 }, (_, index) => index + 3);
+    const hung = every(10, 1, 3);
     for (const index of hung) fleet.at(index).hung = true;
     expect(await fleet.complete()).toEqual(fleet.namesBut(...hung));
     expect(await fleet.complete()).toEqual(fleet.namesBut(...hung));
@@ -51,18 +58,16 @@ describe('a QEMU that does not answer its monitor', () => {
     expect(fleet.daemon.received.filter(({ procedure }) => procedure === 1)).toHaveLength(connected);
   });
 
-  test('fourteen of a hundred: the others are complete in each scrape, and one that answers is back', async () => {
-    // The exporter is new: it does not know who answers.
+  test('fourteen of a hundred: a new exporter has the others complete in each scrape, and one that answers again', async () => {
     fleet = await startMeasuredFleet(100);
-    const hung = Array.from({ length: 14 }, (_, index) => index * 7 + 3);
+    const hung = every(14, 7, 3);
     for (const index of hung) fleet.at(index).hung = true;
     for (let round = 0; round < 3; round++) expect(await fleet.complete()).toEqual(fleet.namesBut(...hung));
     await waitFor(async () => fleet.log.length === hung.length || undefined, {
-      what: 'each that hangs to be logged once',
+      what: 'one log line for each hung domain',
       timeoutMs: AMPLE_MS,
       everyMs: 5,
     });
-    // Thirteen go on hanging.
     fleet.fake.revive(fleet.at(3));
     expect(await fleet.completeOnce(87)).toEqual(fleet.namesBut(...hung.slice(1)));
   });
@@ -73,7 +78,7 @@ describe('a QEMU that does not answer its monitor', () => {
     for (const domain of fleet.domains) domain.hung = true;
     const begun = performance.now();
     for (let round = 0; round < 2; round++) {
-      const { of } = await fleet.reader.measure(fleet.domains, ALL, { deadline: performance.now() + 6_000 });
+      const { of } = await fleet.measure({ timeoutMs: 6_000 });
       expect(performance.now() - begun).toBeLessThan(6_500);
       for (const domain of fleet.domains) {
         expect(of(domain)).toMatchObject({ complete: false, cpu: { total: 1.5 } });
@@ -85,58 +90,129 @@ describe('a QEMU that does not answer its monitor', () => {
     expect(await fleet.completeOnce(30)).toEqual(fleet.namesBut());
   });
 
-  test('its interfaces are told in the scrape that finds it already, as those need no monitor', async () => {
+  test('has interfaces in the scrape that finds it hung already, as those need no monitor', async () => {
     fleet = await startMeasuredFleet(2);
     fleet.at(0).hung = true;
     for (let round = 0; round < 2; round++) {
-      const { of } = await fleet.reader.measure(fleet.domains, ALL, {
-        deadline: performance.now() + AMPLE_MS,
-      });
+      const { of } = await fleet.measure();
       expect(of(fleet.at(0))?.complete).toBe(false);
       expect(of(fleet.at(0))?.stats?.interfaces.size).toBe(1);
     }
     expect(await fleet.complete(AMPLE_MS, ['interface'])).toEqual(fleet.namesBut());
   });
 
-  test('one that answers while it is looked at is complete, and nothing is said of it', async () => {
+  test('that answers within a second is complete, and nothing is logged', async () => {
     fleet = await startMeasuredFleet(20);
     fleet.at(5).hung = true;
     const complete = fleet.complete();
-    await onceAskedAlone(5);
+    await awaitMonitorCall(5);
     fleet.fake.revive(fleet.at(5));
     expect(await complete).toEqual(fleet.namesBut());
     expect(fleet.log).toEqual([]);
   });
 
-  test('another run of the same domain is asked like any other', async () => {
-    fleet = await startMeasuredFleet(2);
-    fleet.at(0).hung = true;
-    await fleet.complete();
-    fleet.fake.revive(fleet.at(0));
-    for (const domain of fleet.domains) Object.assign(domain, { id: domain.id + 10 });
-    expect(await fleet.complete()).toEqual(['vm-0', 'vm-1']);
-  });
-
-  test('its job is told for one round more', async () => {
+  test('has its last known job for one scrape more', async () => {
     fleet = await startMeasuredFleet(2);
     const migrating = fleet.at(0);
     Object.assign(migrating, { job: true, hung: true });
     await fleet.complete();
-    const job = async () => {
-      const { of } = await fleet.reader.measure(fleet.domains, new Set(['job']), {
-        deadline: performance.now() + AMPLE_MS,
-      });
-      return of(migrating)?.job;
-    };
+    const job = async () => (await fleet.measure({ kinds: ['job'] })).of(migrating)?.job;
     expect(await job()).toEqual({ params: new Map([['operation', 5]]) });
     expect(await job()).toBeUndefined();
     fleet.fake.revive(migrating);
-    expect(await job()).toEqual({ params: new Map([['operation', 5]]) });
+    const again = await waitFor(job, { what: 'its job to be read again', timeoutMs: AMPLE_MS, everyMs: 5 });
+    expect(again).toEqual({ params: new Map([['operation', 5]]) });
   });
 });
 
-describe('a healthy neighbour of one that hangs', () => {
-  test('that something keeps busy is not set aside, and is complete as soon as it is not busy', async () => {
+describe('thirty hung of two hundred, more than statistics may hold workers', () => {
+  const HUNG = every(30, 6, 5);
+  const SOON_MS = 3_500;
+
+  /** Measures; returns the domains that are complete, and checks that the scrape ended soon. */
+  async function soonComplete(withinMs: number): Promise<string[]> {
+    const begun = performance.now();
+    const complete = await fleet.complete();
+    expect(performance.now() - begun).toBeLessThan(withinMs);
+    return complete;
+  }
+
+  test.each([
+    ['a new exporter', false],
+    ['an exporter that has read all of them before', true],
+  ])('%s goes on serving the domains that answered in the last scrape', async (_who, isWarm) => {
+    fleet = await startMeasuredFleet(200);
+    if (isWarm) expect(await fleet.complete()).toHaveLength(200);
+    for (const index of HUNG) fleet.at(index).hung = true;
+    let last = await soonComplete(SOON_MS);
+    // At most fifteen of the hung domains are called, and these are the first: each before is complete.
+    expect(last.length).toBeGreaterThanOrEqual(fleet.namesBut(...HUNG).indexOf('vm-89') + 1);
+    for (let scrape = 0; scrape < 5; scrape++) {
+      const complete = await soonComplete(1_500);
+      expect(complete).toEqual(expect.arrayContaining(last));
+      last = complete;
+    }
+    expect(fleet.fake.mostHanging()).toBeLessThanOrEqual(16);
+    expect(fleet.budget.held).toBeLessThanOrEqual(16);
+    for (const index of HUNG) fleet.fake.revive(fleet.at(index));
+    expect(await fleet.completeOnce(200)).toEqual(fleet.namesBut());
+  });
+});
+
+describe('a domain that ends while a call for it hangs', () => {
+  /** Has vm-0 hang, and a call for its statistics and others wait for it. */
+  async function hang(): Promise<void> {
+    fleet = await startMeasuredFleet(3);
+    fleet.at(0).hung = true;
+    expect(await fleet.complete()).toEqual(fleet.namesBut(0));
+    expect(fleet.unresponsive.has(fleet.at(0))).toBe(true);
+  }
+
+  test('has its new run read, though libvirt never answers for the old one', async () => {
+    await hang();
+    Object.assign(fleet.at(0), { hung: false, id: 10 });
+    expect(await fleet.complete()).toEqual(fleet.namesBut());
+    expect(fleet.unresponsive.size).toBe(0);
+  });
+
+  test('has its new run read when all domains got new numbers', async () => {
+    await hang();
+    fleet.fake.revive(fleet.at(0));
+    for (const domain of fleet.domains) Object.assign(domain, { id: domain.id + 10 });
+    expect(await fleet.complete()).toEqual(fleet.namesBut());
+  });
+
+  test('is forgotten when it is destroyed or migrated away, and read when it comes back', async () => {
+    await hang();
+    const [, ...left] = fleet.domains;
+    expect(fleet.namesOf(await fleet.measure({ running: left }))).toEqual(fleet.namesBut(0));
+    expect(fleet.unresponsive.size).toBe(0);
+    Object.assign(fleet.at(0), { hung: false, id: 10 });
+    expect(await fleet.complete()).toEqual(fleet.namesBut());
+  });
+
+  test('says nothing about the new run when libvirt answers for the old one at last', async () => {
+    await hang();
+    const old = { ...fleet.at(0) };
+    Object.assign(fleet.at(0), { id: 10 });
+    expect(await fleet.complete()).toEqual(fleet.namesBut(0));
+    fleet.fake.revive(old);
+    await waitFor(async () => fleet.budget.held === 1 || undefined, {
+      what: 'the answer for the old run',
+      timeoutMs: AMPLE_MS,
+      everyMs: 5,
+    });
+    expect(fleet.unresponsive.has(fleet.at(0))).toBe(true);
+    expect(fleet.log).toMatchObject([
+      { domain: 'vm-0', level: 40 },
+      { domain: 'vm-0', level: 40 },
+    ]);
+    expect(await fleet.complete()).toEqual(fleet.namesBut(0));
+  });
+});
+
+describe('a healthy domain beside one that hangs', () => {
+  test('whose job lock is held is not taken for hung, and is complete as soon as the lock is free', async () => {
     fleet = await startMeasuredFleet(16);
     await fleet.complete();
     fleet.at(3).hung = true;
@@ -148,35 +224,17 @@ describe('a healthy neighbour of one that hangs', () => {
     expect(fleet.log).toHaveLength(1);
   });
 
-  test('that is busy for an instant is complete in the same scrape', async () => {
+  test('whose job lock is held for an instant is complete in the same scrape', async () => {
     fleet = await startMeasuredFleet(16);
     fleet.at(3).hung = true;
-    // With the batch, the culprit's, it is not asked: that waits before it.
     fleet.at(5).busyFor = 2;
     expect(await fleet.complete()).toEqual(fleet.namesBut(3));
     expect(fleet.log).toMatchObject([{ domain: 'vm-3' }]);
   });
 });
 
-describe('a domain whose interfaces take long to tell', () => {
-  test('has its disks all the same, is logged once, and is back when they do not', async () => {
-    fleet = await startMeasuredFleet(16);
-    await fleet.complete();
-    fleet.at(3).interfacesHang = true;
-    for (let round = 0; round < 3; round++) {
-      expect(await fleet.complete()).toEqual(fleet.namesBut(3));
-      const disks = await fleet.complete(AMPLE_MS, ['block', 'balloon']);
-      expect(disks).toEqual(fleet.namesBut());
-    }
-    expect(fleet.log).toMatchObject([{ domain: 'vm-3', level: 40 }]);
-    fleet.fake.revive(fleet.at(3));
-    expect(await fleet.completeOnce(16)).toEqual(fleet.namesBut());
-    expect(fleet.log).toHaveLength(2);
-  });
-});
-
-describe('a scrape that is too short to tell', () => {
-  test('sets nobody aside, and ends in time', async () => {
+describe('a scrape that is too short to find out', () => {
+  test('takes no domain for hung, and ends in time', async () => {
     fleet = await startMeasuredFleet(40);
     fleet.fake.delayMs = 60;
     for (let round = 0; round < 5; round++) {
@@ -188,7 +246,7 @@ describe('a scrape that is too short to tell', () => {
     expect(fleet.log).toEqual([]);
   });
 
-  test('has the culprit found with nobody waiting, and the others complete then', async () => {
+  test('has the hung domain found out between scrapes, and the others complete then', async () => {
     fleet = await startMeasuredFleet(20);
     fleet.at(5).hung = true;
     for (let round = 0; round < 20_000 && fleet.log.length === 0; round++) await fleet.complete(400);

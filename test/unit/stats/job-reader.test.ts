@@ -1,62 +1,84 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { XdrWriter } from '../../../src/libvirt/xdr.ts';
-import { JobReader, type JobReading } from '../../../src/stats/job-reader.ts';
-import type { PendingCalls } from '../../../src/stats/pending-calls.ts';
-import { PerDomainCalls } from '../../../src/stats/per-domain-calls.ts';
+import { type DomainJob, JobReader, type JobResult } from '../../../src/stats/job-reader.ts';
 import { fakeUuid } from '../../support/fake-hypervisor.ts';
 import { afterHandshake, type FakeLibvirtd, startFakeLibvirtd } from '../../support/fake-libvirtd.ts';
-import { callsTo } from './calls-to.ts';
+import { type FakePool, poolOf } from '../../support/pool-of.ts';
 
 const RUN = { uuid: fakeUuid(1), name: 'vm', id: 1 };
 const GET_CONTROL_INFO = 229;
+const GET_JOB_STATS = 298;
 const OCCUPIED = 2;
 const UNBOUNDED_JOB = 2;
 const BACKUP = { params: new Map() };
 
 let daemon: FakeLibvirtd;
-let calls: PendingCalls;
+let fake: FakePool;
 let reader: JobReader;
 let isOccupied: boolean;
+let jobType: number;
+let fails: number | undefined;
 
 beforeEach(async () => {
   isOccupied = false;
+  jobType = UNBOUNDED_JOB;
+  fails = undefined;
   daemon = await startFakeLibvirtd(
-    afterHandshake(({ procedure, reply }) => {
+    afterHandshake(({ procedure, reply, fail }) => {
+      if (fails !== undefined) {
+        fail(fails, 'libvirt fails');
+        return;
+      }
       const out = new XdrWriter();
       if (procedure === GET_CONTROL_INFO)
         out
           .uint(isOccupied ? OCCUPIED : 0)
           .uint(0)
           .fixedOpaque(Buffer.alloc(8));
-      else out.int(UNBOUNDED_JOB).uint(0);
+      else out.int(jobType).uint(0);
       reply(out.finish());
     }),
   );
-  calls = callsTo(daemon);
-  reader = new JobReader(new PerDomainCalls({ calls, needsQemu: true }));
+  fake = poolOf(daemon);
+  reader = new JobReader(fake.statistics);
 });
 
 afterEach(async () => {
-  await calls.stop();
+  await fake.pool.stop();
   await daemon.stop();
 });
 
-const read = (timeoutMs = 5_000): Promise<JobReading> => reader.read([RUN], performance.now() + timeoutMs);
+const read = (timeoutMs = 5_000, run = RUN, isUnresponsive = false): Promise<JobResult> =>
+  reader.read(run, { deadline: performance.now() + timeoutMs, hasAnsweredSince: () => true }, isUnresponsive);
 
-const job = async (reading: Promise<JobReading>) => [...(await reading).jobs.values()][0];
+async function job(result: Promise<JobResult>): Promise<DomainJob | 'none' | undefined> {
+  const read = await result;
+  return read.status === 'read' ? read.job : undefined;
+}
 
-test('readings at once that find the monitor occupied all tell the job known before, for one round', async () => {
+const callsTo = (procedure: number): number =>
+  daemon.received.filter((frame) => frame.procedure === procedure).length;
+
+test('overlapping scrapes that find the monitor occupied all have the job known before, once', async () => {
   expect(await job(read())).toEqual(BACKUP);
   isOccupied = true;
   expect(await Promise.all([job(read()), job(read())])).toEqual([BACKUP, BACKUP]);
-  expect(await job(read())).toBeUndefined();
+  expect(await read()).toEqual({ status: 'unknown' });
   isOccupied = false;
   expect(await job(read())).toEqual(BACKUP);
 });
 
-test('a reading without time leaves what is known to the next', async () => {
+test('a domain whose QEMU does not respond keeps its job once, and libvirt is not called', async () => {
+  expect(await job(read())).toEqual(BACKUP);
+  const before = daemon.received.length;
+  expect(await job(read(5_000, RUN, true))).toEqual(BACKUP);
+  expect(await read(5_000, RUN, true)).toEqual({ status: 'unknown' });
+  expect(daemon.received).toHaveLength(before);
+});
+
+test('a scrape without time leaves the job known before to the next', async () => {
   await read();
-  expect(await job(read(0))).toBeUndefined();
+  expect(await read(0)).toEqual({ status: 'unknown' });
   isOccupied = true;
   expect(await job(read())).toEqual(BACKUP);
 });
@@ -64,7 +86,24 @@ test('a reading without time leaves what is known to the next', async () => {
 test('another run of the domain has no job of the one before', async () => {
   await read();
   isOccupied = true;
-  const { jobs } = await reader.read([{ ...RUN, id: 2 }], performance.now() + 5_000);
-  expect([...jobs]).toEqual([]);
-  expect(await job(read())).toBeUndefined();
+  const next = { ...RUN, id: 2 };
+  reader.keepOnly([next]);
+  expect(await read(5_000, next)).toEqual({ status: 'unknown' });
+});
+
+test('a domain without a job is not read again for ten seconds', async () => {
+  jobType = 0;
+  expect(await job(read())).toBe('none');
+  jobType = UNBOUNDED_JOB;
+  expect(await job(read())).toBe('none');
+  expect(callsTo(GET_JOB_STATS)).toBe(1);
+});
+
+test.each([
+  [42, { status: 'gone' }],
+  [55, { status: 'gone' }],
+  [1, { status: 'failed', error: expect.objectContaining({ number: 1 }) }],
+])('error %i of libvirt', async (number, result) => {
+  fails = number;
+  expect(await read()).toEqual(result);
 });

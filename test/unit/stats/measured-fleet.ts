@@ -1,11 +1,26 @@
 import { pino } from 'pino';
-import type { StatsKind } from '../../../src/stats/stats-reader.ts';
+import type { UnresponsiveDomains } from '../../../src/daemon/unresponsive-domains.ts';
+import type { WorkerBudget } from '../../../src/daemon/worker-budget.ts';
+import type { HostView, Measured, StatsKind } from '../../../src/stats/stats-reader.ts';
 import { STATS, StatsReader } from '../../../src/stats/stats-reader.ts';
 import { fakeUuid } from '../../support/fake-hypervisor.ts';
-import { type FakeLibvirtd, startFakeLibvirtd, targetOf } from '../../support/fake-libvirtd.ts';
+import { type FakeLibvirtd, startFakeLibvirtd } from '../../support/fake-libvirtd.ts';
 import { type FakeStats, fakeStats, type MeasuredFake } from '../../support/fake-stats.ts';
+import { poolOf } from '../../support/pool-of.ts';
 
 export const AMPLE_MS = 8_000;
+
+/** A running process without anything that libvirt need not be called for. */
+export const PLAIN_HOST: HostView = { processState: 'S', cpu: undefined, hasVcpus: false };
+
+export interface MeasureTerms {
+  readonly timeoutMs?: number;
+  readonly kinds?: readonly StatsKind[];
+  /** All domains of the fleet, unless given. */
+  readonly running?: readonly MeasuredFake[];
+  /** What the host shows of a domain; nothing, unless given. */
+  readonly host?: (name: string) => HostView;
+}
 
 /** A reader of statistics, and the fake daemon with the domains that it reads. */
 export interface MeasuredFleet {
@@ -13,11 +28,16 @@ export interface MeasuredFleet {
   readonly fake: FakeStats;
   readonly daemon: FakeLibvirtd;
   readonly reader: StatsReader;
+  readonly unresponsive: UnresponsiveDomains;
+  readonly budget: WorkerBudget;
   readonly log: readonly Record<string, unknown>[];
-  /** Names of the domains that are complete in one reading. */
+  /** Measures once, as one scrape does. */
+  readonly measure: (terms?: MeasureTerms) => Promise<Measured>;
+  /** Measures once; returns the names of the domains that are complete. */
   readonly complete: (timeoutMs?: number, kinds?: readonly StatsKind[]) => Promise<string[]>;
-  /** Reads on until this many are complete, a thousand times at most; the names of the last reading. */
+  /** Measures until this many are complete, a thousand times at most; returns the names of the last time. */
   readonly completeOnce: (count: number) => Promise<string[]>;
+  readonly namesOf: (measured: Measured) => string[];
   readonly namesBut: (...left: number[]) => string[];
   readonly at: (index: number) => MeasuredFake;
   readonly stop: () => Promise<void>;
@@ -31,31 +51,38 @@ export async function startMeasuredFleet(count: number): Promise<MeasuredFleet> 
   const fake = fakeStats(domains);
   const daemon = await startFakeLibvirtd(fake.handler);
   const log: Record<string, unknown>[] = [];
-  const reader = new StatsReader({
-    target: targetOf(daemon.path),
-    timeoutMs: 1_000,
-    onCallSent: () => undefined,
-    log: pino({ base: null }, { write: (line: string) => log.push(JSON.parse(line)) }),
-  });
-  reader.start();
-  const complete = async (timeoutMs = AMPLE_MS, kinds: readonly StatsKind[] = STATS): Promise<string[]> => {
-    const measured = await reader.measure(domains, new Set(kinds), {
+  const logger = pino({ base: null }, { write: (line: string) => log.push(JSON.parse(line)) });
+  const { pool, statistics, unresponsive, budget } = poolOf(daemon, logger);
+  const reader = new StatsReader({ client: statistics, unresponsive, log: logger });
+  const measure = ({ timeoutMs = AMPLE_MS, kinds = STATS, running = domains, host }: MeasureTerms = {}) => {
+    const nameOf = new Map(domains.map(({ uuid, name }) => [uuid, name]));
+    // Copies: what a test changes later must not change what an earlier call was about.
+    const listed = running.map((domain) => ({ ...domain }));
+    return reader.measure(listed, new Set(kinds), {
       deadline: performance.now() + timeoutMs,
+      ...(host === undefined ? {} : { host: ({ uuid }) => host(nameOf.get(uuid) ?? '') }),
     });
-    return domains.filter((domain) => measured.of(domain)?.complete === true).map(({ name }) => name);
   };
+  const namesOf = (measured: Measured): string[] =>
+    domains.filter((domain) => measured.of(domain)?.complete === true).map(({ name }) => name);
+  const complete = async (timeoutMs = AMPLE_MS, kinds: readonly StatsKind[] = STATS): Promise<string[]> =>
+    namesOf(await measure({ timeoutMs, kinds }));
   return {
     domains,
     fake,
     daemon,
     reader,
+    unresponsive,
+    budget,
     log,
+    measure,
     complete,
     completeOnce: async (wanted) => {
       let names: string[] = [];
       for (let round = 0; round < 1_000 && names.length < wanted; round++) names = await complete();
       return names;
     },
+    namesOf,
     namesBut: (...left) => domains.filter((_, index) => !left.includes(index)).map(({ name }) => name),
     at: (index) => {
       const domain = domains[index];
@@ -63,7 +90,7 @@ export async function startMeasuredFleet(count: number): Promise<MeasuredFleet> 
       return domain;
     },
     stop: async () => {
-      await reader.stop();
+      await pool.stop();
       await daemon.stop();
     },
   };

@@ -11,7 +11,7 @@ afterEach(() => fleet.stop());
 
 const ample = () => ({ deadline: performance.now() + AMPLE_MS });
 
-describe('when every QEMU answers', () => {
+describe('with QEMUs that answer', () => {
   test('each domain has its statistics, processor time and job', async () => {
     fleet = await startMeasuredFleet(20);
     const migrating = fleet.at(0);
@@ -26,17 +26,20 @@ describe('when every QEMU answers', () => {
     expect([...measured.failed]).toEqual([]);
   });
 
-  test('each is asked once', async () => {
+  test('each domain has one call', async () => {
     fleet = await startMeasuredFleet(20);
     for (const domain of fleet.domains) domain.monitorMs = 2;
     await fleet.complete();
-    expect(fleet.fake.bulkCalls.flatMap(({ names }) => names)).toEqual(fleet.namesBut());
+    const [interfaces, ...others] = [...fleet.fake.statsCalls].sort((a, b) => a.groups - b.groups);
+    expect(interfaces).toEqual({ names: fleet.namesBut(), groups: 16 });
+    expect(others.flatMap(({ names }) => names)).toEqual(fleet.namesBut());
+    expect(others.every(({ names }) => names.length === 1)).toBe(true);
   });
 
-  test('only what is wanted is asked for', async () => {
+  test('only what is wanted is read', async () => {
     fleet = await startMeasuredFleet(3);
     const measured = await fleet.reader.measure(fleet.domains, new Set(['cpu']), ample());
-    expect(fleet.fake.bulkCalls).toEqual([]);
+    expect(fleet.fake.statsCalls).toEqual([]);
     expect(fleet.daemon.received.filter(({ procedure }) => procedure === 229)).toEqual([]);
     expect(measured.of({ uuid: fakeUuid(0), id: 1 })).toMatchObject({
       complete: undefined,
@@ -45,22 +48,27 @@ describe('when every QEMU answers', () => {
     expect(measured.pools).toBeUndefined();
   });
 
-  test('libvirt is not asked for the vCPUs that are known already', async () => {
+  test('libvirt is not called for vCPUs that are known already', async () => {
     fleet = await startMeasuredFleet(20);
     const { domains, fake, reader } = fleet;
     const known = new Set(domains.slice(0, 10).map(({ uuid }) => uuid));
-    const options = { ...ample(), hasVcpus: ({ uuid }: { uuid: string }) => known.has(uuid) };
+    const host = ({ uuid }: { uuid: string }) => ({
+      processState: 'S',
+      cpu: undefined,
+      hasVcpus: known.has(uuid),
+    });
+    const options = { ...ample(), host };
     const { of } = await reader.measure(domains, new Set(['vcpu', 'block']), options);
     const vcpu = 8;
-    const askedFor = (wanted: boolean): string[] =>
-      fake.bulkCalls.flatMap(({ names, groups }) => (((groups & vcpu) !== 0) === wanted ? names : []));
-    expect(askedFor(false)).toEqual(domains.slice(0, 10).map(({ name }) => name));
-    expect(askedFor(true)).toEqual(domains.slice(10).map(({ name }) => name));
+    const calledFor = (wanted: boolean): string[] =>
+      fake.statsCalls.flatMap(({ names, groups }) => (((groups & vcpu) !== 0) === wanted ? names : []));
+    expect(calledFor(false)).toEqual(domains.slice(0, 10).map(({ name }) => name));
+    expect(calledFor(true)).toEqual(domains.slice(10).map(({ name }) => name));
     expect(domains.filter((domain) => of(domain)?.complete !== true)).toEqual([]);
 
-    const before = fake.bulkCalls.length;
+    const before = fake.statsCalls.length;
     const onlyVcpus = await reader.measure(domains, new Set(['vcpu']), options);
-    expect(fake.bulkCalls.slice(before).flatMap(({ names }) => names)).toEqual(
+    expect(fake.statsCalls.slice(before).flatMap(({ names }) => names)).toEqual(
       domains.slice(10).map(({ name }) => name),
     );
     expect(domains.map((domain) => onlyVcpus.of(domain)?.complete)).toEqual(
@@ -68,7 +76,7 @@ describe('when every QEMU answers', () => {
     );
   });
 
-  test('a domain that stopped since it was listed has none, and is no failure', async () => {
+  test('a domain that ended since it was listed has no statistics, and is no failure', async () => {
     fleet = await startMeasuredFleet(9);
     fleet.at(1).gone = true;
     expect(await fleet.complete()).toEqual(fleet.namesBut());
@@ -80,7 +88,7 @@ describe('when every QEMU answers', () => {
     expect(await fleet.complete(AMPLE_MS, ['block'])).toEqual(fleet.namesBut());
   });
 
-  test('a daemon that comes back is asked over a new connection', async () => {
+  test('a daemon that comes back is called over a new connection', async () => {
     fleet = await startMeasuredFleet(9);
     await fleet.complete();
     for (const socket of fleet.daemon.sockets) socket.destroy();
@@ -89,7 +97,7 @@ describe('when every QEMU answers', () => {
 });
 
 describe.each([1, 68])('a domain that libvirt fails on with error %i', (fails) => {
-  test('takes nothing from those in its batch', async () => {
+  test('takes nothing from the others', async () => {
     fleet = await startMeasuredFleet(20);
     for (const index of [2, 11]) fleet.at(index).fails = fails;
     expect(await fleet.complete()).toEqual(fleet.namesBut(2, 11));
@@ -98,7 +106,7 @@ describe.each([1, 68])('a domain that libvirt fails on with error %i', (fails) =
     expect(fleet.log).toEqual([]);
   });
 
-  test('when it is all of them, the kinds have failed, which is logged once whatever is asked between', async () => {
+  test('when it is all of them, the kinds have failed, which is logged once whatever is read in between', async () => {
     fleet = await startMeasuredFleet(3);
     const kinds = ['balloon', 'vcpu', 'interface', 'block', 'cpu', 'job'] as const;
     for (const domain of fleet.domains) domain.fails = fails;
@@ -120,7 +128,7 @@ describe.each([1, 68])('a domain that libvirt fails on with error %i', (fails) =
   });
 });
 
-test('domains that all stopped are no failure', async () => {
+test('domains that have all ended are no failure', async () => {
   fleet = await startMeasuredFleet(2);
   for (const domain of fleet.domains) domain.gone = true;
   const { failed } = await fleet.reader.measure(fleet.domains, ALL, ample());

@@ -1,10 +1,7 @@
 import { afterEach, expect, test } from '@jest/globals';
 import { pino } from 'pino';
-import { StatsClient } from '../../../src/daemon/stats-client.ts';
 import { XdrReader, XdrWriter } from '../../../src/libvirt/xdr.ts';
-import { DaemonWorkers } from '../../../src/stats/daemon-workers.ts';
-import { PendingCalls } from '../../../src/stats/pending-calls.ts';
-import { type PoolReading, StoragePoolReader } from '../../../src/stats/storage-pools.ts';
+import { StoragePoolReader, type StoragePools } from '../../../src/stats/storage-pools.ts';
 import { fakeUuid } from '../../support/fake-hypervisor.ts';
 import {
   afterHandshake,
@@ -12,39 +9,30 @@ import {
   type FakeLibvirtd,
   type IncomingCall,
   startFakeLibvirtd,
-  targetOf,
 } from '../../support/fake-libvirtd.ts';
+import { type FakePool, poolOf } from '../../support/pool-of.ts';
 
 const AMPLE_MS = 5_000;
 const LIST = 281;
 
 let daemon: FakeLibvirtd;
-let calls: PendingCalls;
+let fake: FakePool;
 let log: Record<string, unknown>[];
 
 afterEach(async () => {
-  await calls.stop();
+  await fake.pool.stop();
   await daemon.stop();
 });
 
 async function readerOf(handler: CallHandler): Promise<StoragePoolReader> {
   daemon = await startFakeLibvirtd(afterHandshake(handler));
-  calls = new PendingCalls({
-    workers: new DaemonWorkers(),
-    connect: () =>
-      StatsClient.connect({
-        target: targetOf(daemon.path),
-        timeoutMs: AMPLE_MS,
-        onClose: () => undefined,
-        onCallSent: () => undefined,
-      }),
-  });
+  fake = poolOf(daemon);
   log = [];
   const logger = pino({ base: null }, { write: (line: string) => log.push(JSON.parse(line)) });
-  return new StoragePoolReader(calls, logger);
+  return new StoragePoolReader(fake.statistics, logger);
 }
 
-/** The reader of a daemon with these pools, each of which `answer` answers for, or leaves unanswered. */
+/** The reader of a daemon with these pools; `answer` answers for each of them, or does not. */
 function setUp(
   names: readonly string[],
   answer: (name: string, call: IncomingCall) => void,
@@ -69,14 +57,14 @@ function sizes(call: IncomingCall): void {
 
 const read = (reader: StoragePoolReader, withinMs = AMPLE_MS) => reader.read(performance.now() + withinMs);
 
-const namesOf = ({ pools }: PoolReading) => pools?.map(({ name }) => name);
+const namesOf = ({ pools }: StoragePools) => pools?.map(({ name }) => name);
 
 test('each pool with its state and sizes; of two of one name the first', async () => {
   const reader = await setUp(['a', 'b', 'a'], (_name, call) => sizes(call));
-  const reading = await read(reader);
-  expect(namesOf(reading)).toEqual(['a', 'b']);
-  expect(reading.failed).toBe(false);
-  expect(reading.pools?.[0]).toMatchObject({ state: 2, capacity: 1_000_000 });
+  const result = await read(reader);
+  expect(namesOf(result)).toEqual(['a', 'b']);
+  expect(result.failed).toBe(false);
+  expect(result.pools?.[0]).toMatchObject({ state: 2, capacity: 1_000_000 });
 });
 
 test('a pool that cannot be read takes nothing from the others, and is logged once', async () => {
@@ -89,18 +77,18 @@ test('a pool that cannot be read takes nothing from the others, and is logged on
   expect(log).toMatchObject([{ pool: 'bad', level: 40 }]);
 });
 
-test('a pool that hangs is waited for once, and the others are told as they were', async () => {
+test('a pool that hangs is waited for once, and the others keep their values', async () => {
   let hangs = false;
-  const asked: string[] = [];
+  const called: string[] = [];
   const reader = await setUp(['slow', 'quick'], (name, call) => {
-    asked.push(name);
+    called.push(name);
     if (name !== 'slow' || !hangs) sizes(call);
   });
   await read(reader);
   hangs = true;
   expect(namesOf(await read(reader, 200))).toEqual(['slow', 'quick']);
   expect(namesOf(await read(reader, 200))).toEqual(['slow', 'quick']);
-  expect(asked.filter((name) => name === 'slow')).toHaveLength(2);
+  expect(called.filter((name) => name === 'slow')).toHaveLength(2);
 });
 
 test('a daemon without storage has no pools, and nothing is logged', async () => {

@@ -1,6 +1,6 @@
 import type { DomainRef } from '../libvirt/types.ts';
 
-/** One run of a domain, as long as libvirt's daemon lives. */
+/** Names one run of a domain, as long as libvirt's daemon lives: a restarted daemon may number runs anew. */
 export function domainRunId({ uuid, id }: Pick<DomainRef, 'uuid' | 'id'>): string {
   return `${uuid} ${id}`;
 }

@@ -1,0 +1,145 @@
+import { connectGetCapabilities } from '../libvirt/procedures/connection.ts';
+import { domainGetXmlDesc } from '../libvirt/procedures/domain.ts';
+import type { Procedure } from '../libvirt/procedures/procedure.ts';
+import { connectGetAllDomainStats } from '../libvirt/procedures/stats.ts';
+import type { DomainRef } from '../libvirt/types.ts';
+import type { CallPool, PooledCall, PoolUse } from './call-pool.ts';
+import type { Clock } from './clock.ts';
+import { domainRunId } from './domain-run-id.ts';
+import type { EventClient, LibvirtVersion } from './event-client.ts';
+
+/** virDomainXMLFlags. */
+const XML_INACTIVE = 2;
+/** virDomainStatsTypes: the group that needs no QEMU. */
+const STATS_STATE = 1;
+/** A monitor that keeps a call waiting for this long hangs; others take some milliseconds. */
+const OCCUPIED_MS = 1_000;
+/** Nobody waits that long for the configuration of a domain, or for an emulator to be probed. */
+const LONGEST_QUEUE_MS = 60_000;
+
+/** A domain and its state. Numbers are virDomainState and its reasons. */
+export interface DomainStateRecord {
+  readonly domain: DomainRef;
+  readonly state: number;
+  readonly reason: number;
+}
+
+export interface ConfigurationClientOptions {
+  /** Counts the connections: a listing over one must not join an older one, which may not know what happened between them. */
+  readonly number: number;
+  readonly events: EventClient;
+  readonly pool: CallPool;
+  readonly clock: Clock;
+  /** Called when libvirt has listed its domains. */
+  readonly onListed: () => void;
+}
+
+/**
+ * What the inventory reads of libvirt, for as long as one connection for events lasts. Calls that may wait go through the
+ * pool; high-priority procedures over the connection for events.
+ */
+export class ConfigurationClient {
+  readonly #options: ConfigurationClientOptions;
+  readonly #number: number;
+  /** When the listing that has no answer yet was sent, in the clock's milliseconds. */
+  #listingSince: number | undefined;
+
+  constructor(options: ConfigurationClientOptions) {
+    this.#options = options;
+    this.#number = options.number;
+  }
+
+  get isOpen(): boolean {
+    return this.#options.events.isOpen;
+  }
+
+  /** Open, and without a listing or a high-priority call that libvirt has left unanswered past its deadline. */
+  get isAnswering(): boolean {
+    const { events, clock } = this.#options;
+    const waitedMs = this.#listingSince === undefined ? 0 : clock.now() - this.#listingSince;
+    return events.isAnswering && waitedMs < events.timeoutMs;
+  }
+
+  /** Deadline of a call that waits for no domain, in milliseconds. */
+  get timeoutMs(): number {
+    return this.#options.events.timeoutMs;
+  }
+
+  hypervisorVersion(): Promise<LibvirtVersion> {
+    return this.#options.events.hypervisorVersion();
+  }
+
+  daemonVersion(): Promise<LibvirtVersion> {
+    return this.#options.events.daemonVersion();
+  }
+
+  transientDomains(): Promise<DomainRef[]> {
+    return this.#options.events.transientDomains();
+  }
+
+  /**
+   * Whether a call has waited for the domain's QEMU for a while, which libvirt reports without waiting; false also when that
+   * cannot be known.
+   */
+  async isMonitorOccupied(domain: DomainRef): Promise<boolean> {
+    if (domain.id < 0) return false;
+    try {
+      return (await this.#options.events.occupiedMs(domain)) > OCCUPIED_MS;
+    } catch {
+      return false; // it stopped meanwhile
+    }
+  }
+
+  /** Capabilities XML: the machine types of the installed emulators. May take seconds after an emulator changed. */
+  capabilities(): Promise<string> {
+    return this.#call('capabilities', 'configuration', connectGetCapabilities, undefined).answer;
+  }
+
+  /**
+   * Every domain, running or not, with its state. The call waits for each domain's lock, which libvirt holds while it ends a
+   * hung QEMU.
+   */
+  async domainStates(): Promise<DomainStateRecord[]> {
+    const args = { domains: [], stats: STATS_STATE, flags: 0 };
+    this.#listingSince ??= this.#options.clock.now();
+    const records = await this.#call(
+      `domain states ${this.#number}`,
+      'listing',
+      connectGetAllDomainStats,
+      args,
+    ).answer.finally(() => {
+      this.#listingSince = undefined;
+    });
+    this.#options.onListed();
+    return records.map(({ domain, params }) => ({
+      domain,
+      state: Number(params.get('state.state') ?? 0),
+      reason: Number(params.get('state.reason') ?? 0),
+    }));
+  }
+
+  /** XML of the domain as it runs now, or its persistent configuration when it does not run. */
+  currentXml(domain: DomainRef): Promise<string> {
+    return this.#xml(domain, 0);
+  }
+
+  /** XML of the configuration that the domain's next start will use. */
+  persistentXml(domain: DomainRef): Promise<string> {
+    return this.#xml(domain, XML_INACTIVE);
+  }
+
+  #xml(domain: DomainRef, flags: number): Promise<string> {
+    const key = `${domainRunId(domain)} xml ${flags} ${domain.name}`;
+    return this.#call(key, 'configuration', domainGetXmlDesc, { domain, flags }).answer;
+  }
+
+  #call<Args, Reply>(
+    key: string,
+    use: PoolUse,
+    procedure: Procedure<Args, Reply>,
+    args: Args,
+  ): PooledCall<Reply> {
+    const { pool, clock } = this.#options;
+    return pool.call({ key, use, procedure, args, deadline: clock.now() + LONGEST_QUEUE_MS });
+  }
+}

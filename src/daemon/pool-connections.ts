@@ -1,0 +1,164 @@
+import { LibvirtTransportError } from '../libvirt/errors.ts';
+import type { RpcConnection } from '../libvirt/rpc-connection.ts';
+import type { Clock } from './clock.ts';
+import { ReconnectDelay, STABLE_IF_USED_MS, STABLE_MS } from './reconnect-delay.ts';
+
+/** The part of {@link RpcConnection} that the pool needs. */
+export type PoolConnection = Pick<RpcConnection, 'send' | 'room' | 'isOpen'>;
+
+/** What a connection needs of the pool. */
+export interface PoolConnectionEvents {
+  readonly onClose: (reason: LibvirtTransportError) => void;
+}
+
+export type OpenPoolConnection = (
+  events: PoolConnectionEvents,
+) => Promise<{ readonly connection: PoolConnection; readonly close: () => Promise<void> }>;
+
+/** A connection that only unanswered calls made necessary stays for those of the next scrapes. */
+const SPARE_MS = 30_000;
+/** A scrape waits for the first, short pauses. */
+const LONGEST_WAIT_MS = 500;
+/** A daemon that closes each connection at once is not tried more often than this for one call. */
+const MAX_ATTEMPTS = 3;
+
+interface Entry {
+  readonly connection: PoolConnection;
+  readonly close: () => Promise<void>;
+  /** In the clock's milliseconds. */
+  readonly openedAt: number;
+  /** Whether the daemon has answered a call on this connection. */
+  hasAnswered: boolean;
+  calls: number;
+  cancelSpare: (() => void) | undefined;
+}
+
+/** Opens connections as calls need them. libvirtd serves at most four unanswered calls of one client. */
+export class PoolConnections {
+  readonly #open: OpenPoolConnection;
+  readonly #clock: Clock;
+  readonly #delay: ReconnectDelay;
+  #entries: Entry[] = [];
+  #opening: Promise<void> | undefined;
+  #isStopped = false;
+
+  constructor(open: OpenPoolConnection, clock: Clock) {
+    this.#open = open;
+    this.#clock = clock;
+    this.#delay = new ReconnectDelay(clock);
+  }
+
+  /**
+   * Sends a call over a connection with room, a new one if need be. `onSent` is called once it is sent.
+   * @throws LibvirtTransportError when there is no connection
+   * @throws LibvirtServerError when libvirt answers with an error
+   */
+  async send<Reply>(
+    call: (connection: PoolConnection) => Promise<Reply>,
+    onSent: () => void,
+  ): Promise<Reply> {
+    for (let attempts = 0; attempts <= MAX_ATTEMPTS; attempts++) {
+      const entry = this.#entries.find(({ connection }) => connection.room > 0);
+      // Between finding room and sending nobody else may run.
+      if (entry !== undefined) return this.#sendOver(entry, call, onSent);
+      this.#opening ??= this.#openOne().finally(() => {
+        this.#opening = undefined;
+      });
+      await this.#opening;
+    }
+    throw new LibvirtTransportError('ERR_LIBVIRT_CLOSED', 'libvirt closes each connection at once');
+  }
+
+  /** libvirt accepts connections: the next one is opened without a pause. */
+  retry(): void {
+    this.#delay.reset();
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    const entries = this.#entries.splice(0);
+    entries.forEach(clearSpare);
+    await Promise.all(entries.map(({ close }) => close()));
+  }
+
+  async #sendOver<Reply>(
+    entry: Entry,
+    call: (connection: PoolConnection) => Promise<Reply>,
+    onSent: () => void,
+  ): Promise<Reply> {
+    clearSpare(entry);
+    entry.calls += 1;
+    const answer = call(entry.connection);
+    onSent();
+    try {
+      return await answer;
+    } finally {
+      entry.calls -= 1;
+      if (entry.connection.isOpen) {
+        entry.hasAnswered = true;
+        if (entry.calls === 0) this.#keepSpare(entry);
+      }
+    }
+  }
+
+  async #openOne(): Promise<void> {
+    if (this.#isStopped) throw stopping();
+    if (this.#delay.remainingMs > LONGEST_WAIT_MS) {
+      const message = 'libvirt closed the last connection at once; waiting before the next attempt';
+      throw new LibvirtTransportError('ERR_LIBVIRT_CONNECT', message);
+    }
+    await new Promise<void>((resolve) => {
+      if (this.#delay.remainingMs > 0) this.#clock.after(this.#delay.remainingMs, resolve);
+      else resolve();
+    });
+    let opened: Entry | undefined;
+    const onClose = (): void => {
+      const entry = opened;
+      if (entry === undefined) return;
+      this.#entries = this.#entries.filter((other) => other !== entry);
+      const lastedMs = this.#clock.now() - entry.openedAt;
+      if (lastedMs >= (entry.hasAnswered ? STABLE_IF_USED_MS : STABLE_MS)) this.#delay.reset();
+      // Several connections that end together are one failure.
+      else if (this.#delay.remainingMs === 0) this.#delay.failed();
+    };
+    const { connection, close } = await this.#open({ onClose }).catch((error: unknown) => {
+      this.#delay.failed();
+      throw error;
+    });
+    if (this.#isStopped) {
+      await close();
+      throw stopping();
+    }
+    opened = {
+      connection,
+      close,
+      openedAt: this.#clock.now(),
+      hasAnswered: false,
+      calls: 0,
+      cancelSpare: undefined,
+    };
+    this.#delay.connected();
+    if (connection.isOpen) this.#entries.push(opened);
+    else onClose();
+  }
+
+  #keepSpare(entry: Entry): void {
+    clearSpare(entry);
+    if (this.#isStopped) return;
+    entry.cancelSpare = this.#clock.after(SPARE_MS, () => {
+      const isSpare = this.#entries.some((other) => other !== entry && other.connection.room > 0);
+      if (entry.calls > 0 || !isSpare) return;
+      this.#entries = this.#entries.filter((other) => other !== entry);
+      void entry.close();
+    });
+  }
+}
+
+function clearSpare(entry: Entry): void {
+  entry.cancelSpare?.();
+  entry.cancelSpare = undefined;
+}
+
+function stopping(): LibvirtTransportError {
+  return new LibvirtTransportError('ERR_LIBVIRT_CLOSED', 'the exporter is stopping');
+}

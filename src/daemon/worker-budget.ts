@@ -1,0 +1,173 @@
+import { LibvirtTransportError } from '../libvirt/errors.ts';
+import type { Clock } from './clock.ts';
+
+/**
+ * What a call is for. `listing`: the domains and their states. `configuration`: XML and capabilities. `agent`: guest agents and
+ * the balloon's period. `statistics`: whatever waits for a domain's QEMU. `priority`: high-priority procedures, for which the
+ * daemon has workers of their own (prio_workers, 5), so that they do not count against the others.
+ */
+export type WorkerUse = 'listing' | 'configuration' | 'agent' | 'statistics' | 'priority';
+
+/** libvirtd has 20 ordinary workers by default (max_workers). Two stay free for other clients. */
+const LIMIT = 18;
+/** Workers that other uses leave free for this one. */
+const RESERVED = { listing: 1, configuration: 1, agent: 1 } as const;
+/** Listing may hold more than it needs, as a lost connection leaves calls behind. */
+const MOST: Readonly<Record<WorkerUse, number>> = {
+  listing: 3,
+  configuration: 4,
+  agent: 4,
+  statistics: 15,
+  priority: 4,
+};
+/**
+ * A proven domain's call may use one worker more than {@link MOST}, one that is reserved for configuration or agents and not
+ * in use: with fifteen hung domains the others are then read one after the other.
+ */
+const MORE_FOR_PROVEN = 1;
+/** libvirt waits 30 s for a domain's job, and up to 10 s for a QEMU that it ends. */
+const ORPHAN_MS = 45_000;
+/** A scrape does not wait for these; the others have callers that wait as long as it takes. */
+const REJECTS_WHEN_STALLED: ReadonlySet<WorkerUse> = new Set(['statistics', 'priority']);
+/** More waiting calls of one use than this mean that nobody reads the results. */
+const MAX_WAITING = 1_024;
+
+/** One worker of the daemon, from the moment a call is sent until the daemon has answered. */
+export interface WorkerLease {
+  /** The call has no answer yet; callers go on without it, the daemon does not. */
+  readonly stall: () => void;
+  /** The daemon answered. */
+  readonly release: () => void;
+  /** The connection ended first: the daemon may work on the call for a while. */
+  readonly orphan: () => void;
+}
+
+export interface LeaseTerms {
+  readonly use: WorkerUse;
+  /** Number of the reading that the call belongs to; readings are counted up. */
+  readonly reading?: number;
+  /**
+   * Whether the domain has answered in this reading or a later one. Evaluated with the last reading that a call without an
+   * answer belongs to: a domain that has answered since then is the least likely to hang.
+   */
+  readonly hasAnsweredSince?: (reading: number) => boolean;
+}
+
+interface Waiting extends LeaseTerms {
+  readonly resolve: (lease: WorkerLease) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** The one account of the daemon's workers, over all connections of this process. */
+export class WorkerBudget {
+  readonly #clock: Clock;
+  readonly #held: Record<WorkerUse, number> = {
+    listing: 0,
+    configuration: 0,
+    agent: 0,
+    statistics: 0,
+    priority: 0,
+  };
+  /** Calls without an answer, with their reading. */
+  readonly #stalled: Readonly<Record<WorkerUse, Map<WorkerLease, number>>> = {
+    listing: new Map(),
+    configuration: new Map(),
+    agent: new Map(),
+    statistics: new Map(),
+    priority: new Map(),
+  };
+  #waiting: Waiting[] = [];
+  readonly #orphans = new Set<() => void>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Ordinary workers held, orphaned calls included. */
+  get held(): number {
+    return this.#held.listing + this.#held.configuration + this.#held.agent + this.#held.statistics;
+  }
+
+  /**
+   * Waits until a worker may be used.
+   * @throws LibvirtTransportError ERR_LIBVIRT_UNRESPONSIVE when calls without an answer hold all of them
+   */
+  acquire(terms: LeaseTerms): Promise<WorkerLease> {
+    return new Promise((resolve, reject) => {
+      if (this.#waiting.filter(({ use }) => use === terms.use).length >= MAX_WAITING) {
+        reject(new LibvirtTransportError('ERR_LIBVIRT_UNRESPONSIVE', 'too many calls wait for a worker'));
+        return;
+      }
+      this.#waiting.push({ ...terms, resolve, reject });
+      this.#admit();
+    });
+  }
+
+  /** The daemon was restarted: it works on no call of before. */
+  forgetOrphans(): void {
+    for (const end of [...this.#orphans]) end();
+  }
+
+  #admit(): void {
+    if (this.#waiting.length === 0) return;
+    this.#waiting = this.#waiting.filter((waiting) => {
+      const { use, resolve, reject } = waiting;
+      if (this.#hasRoom(use, false) || (this.#isProven(waiting) && this.#hasRoom(use, true))) {
+        resolve(this.#lease(waiting));
+        return false;
+      }
+      // An active call ends or stalls soon; stalled ones can last for hours.
+      const stalled = this.#stalled[use].size;
+      if (!REJECTS_WHEN_STALLED.has(use) || stalled < this.#held[use]) return true;
+      const message = `${stalled} calls have no answer; no more are sent until one has`;
+      reject(new LibvirtTransportError('ERR_LIBVIRT_UNRESPONSIVE', message));
+      return false;
+    });
+  }
+
+  #hasRoom(use: WorkerUse, proven: boolean): boolean {
+    if (this.#held[use] >= MOST[use] + (proven ? MORE_FOR_PROVEN : 0)) return false;
+    if (use === 'priority') return true;
+    const unused = (other: keyof typeof RESERVED): number =>
+      other === use ? 0 : Math.max(0, RESERVED[other] - this.#held[other]);
+    const lent = proven ? MORE_FOR_PROVEN : Math.max(0, this.#held.statistics - MOST.statistics);
+    const reserved = unused('listing') + Math.max(0, unused('configuration') + unused('agent') - lent);
+    return this.held + reserved < LIMIT;
+  }
+
+  #isProven({ use, hasAnsweredSince }: LeaseTerms): boolean {
+    return (
+      use === 'statistics' && hasAnsweredSince?.(Math.max(0, ...this.#stalled.statistics.values())) === true
+    );
+  }
+
+  #lease({ use, reading = 0 }: LeaseTerms): WorkerLease {
+    this.#held[use] += 1;
+    let isOver = false;
+    const end = (): void => {
+      if (isOver) return;
+      isOver = true;
+      this.#held[use] -= 1;
+      this.#stalled[use].delete(lease);
+      this.#admit();
+    };
+    const stall = (): void => {
+      if (isOver) return;
+      this.#stalled[use].set(lease, reading);
+      this.#admit();
+    };
+    const orphan = (): void => {
+      if (isOver) return;
+      stall();
+      const forget = (): void => {
+        cancel();
+        this.#orphans.delete(forget);
+        end();
+      };
+      const cancel = this.#clock.after(ORPHAN_MS, forget);
+      this.#orphans.add(forget);
+    };
+    const lease: WorkerLease = { stall, release: end, orphan };
+    return lease;
+  }
+}
