@@ -209,6 +209,6 @@ function guestTargets(
     const { agentChannel, guestProbeOff: optedOut } = current;
     const process = runs.known(uuid)?.process;
     const busy = process && process.cpuSeconds / Math.max(1, now - process.startSeconds);
-    return [{ uuid, name, id, agentChannel, optedOut, busy }];
+    return [{ uuid, name, id, agentChannel, optedOut, unresponsive: false, busy }];
   });
 }

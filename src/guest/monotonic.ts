@@ -14,9 +14,9 @@ import {
 } from './guest-sample.ts';
 
 /** Counters of one guest, as one probe read them. */
-export interface CounterReading {
+export interface CounterSample {
   /** performance.now() milliseconds. */
-  readonly readAt: number;
+  readonly sampledAt: number;
   /** Names the run of the domain; another one than before means that every counter starts anew. */
   readonly domainRunId: string;
   /** Unix time in seconds; undefined when it cannot be read. */
@@ -89,15 +89,15 @@ const MAY_DECREASE: CounterName = 'cpu.iowait';
  * total again, or has been dropped for {@link BELIEVED_AFTER_MS}. A guest that makes up another boot time for each
  * probe, or restarts its agent, gets resets and no errors: its own rates are wrong, and nothing grows.
  */
-export function advance(previous: MonotonicState | undefined, next: CounterReading): Advance {
+export function advance(previous: MonotonicState | undefined, next: CounterSample): Advance {
   const counters = countersOf(next);
   if (previous === undefined || previous.domainRunId !== next.domainRunId) return restart(next, counters);
   const fallen = fallenSince(previous.totals, counters);
   const mayHaveBooted = bootTimeMoved(previous, next) ?? next.mayHaveBooted;
   if (fallen.length > 0 && wasRestarted(previous, next, counters)) return restart(next, counters);
   if (mayHaveBooted && iowaitStartedAnew(previous.totals, counters)) return restart(next, counters);
-  const since = (name: CounterName): number => previous.droppedSince.get(name) ?? next.readAt;
-  const dropped = fallen.filter((name) => next.readAt - since(name) < BELIEVED_AFTER_MS);
+  const since = (name: CounterName): number => previous.droppedSince.get(name) ?? next.sampledAt;
+  const dropped = fallen.filter((name) => next.sampledAt - since(name) < BELIEVED_AFTER_MS);
   const believed = fallen.filter((name) => !dropped.includes(name));
   const known = mayHaveBooted ? presentIn(counters, previous.totals) : previous.totals;
   const totals = highest(without(believed, known), counters);
@@ -116,7 +116,7 @@ export function advance(previous: MonotonicState | undefined, next: CounterReadi
   };
 }
 
-function restart(next: CounterReading, totals: Totals): Advance {
+function restart(next: CounterSample, totals: Totals): Advance {
   const { domainRunId, bootTimeSeconds, cpu, pressure } = next;
   return {
     state: { domainRunId, bootTimeSeconds, totals, droppedSince: new Map() },
@@ -127,7 +127,7 @@ function restart(next: CounterReading, totals: Totals): Advance {
 }
 
 /** Whether the guest booted between the readings. For a reading with a counter that fell. */
-function wasRestarted(previous: MonotonicState, next: CounterReading, counters: Totals): boolean {
+function wasRestarted(previous: MonotonicState, next: CounterSample, counters: Totals): boolean {
   return bootTimeMoved(previous, next) ?? (next.mayHaveBooted || mostFell(previous.totals, counters));
 }
 
@@ -143,12 +143,12 @@ function iowaitStartedAnew(totals: Totals, counters: Totals): boolean {
 }
 
 /** Undefined when the boot time is unknown before or now. */
-function bootTimeMoved(previous: MonotonicState, next: CounterReading): boolean | undefined {
+function bootTimeMoved(previous: MonotonicState, next: CounterSample): boolean | undefined {
   if (previous.bootTimeSeconds === undefined || next.bootTimeSeconds === undefined) return undefined;
   return Math.abs(next.bootTimeSeconds - previous.bootTimeSeconds) > BOOT_TIME_TOLERANCE_SECONDS;
 }
 
-function countersOf({ cpu, pressure }: CounterReading): Totals {
+function countersOf({ cpu, pressure }: CounterSample): Totals {
   const counters = new Map<CounterName, number>();
   const add = (name: CounterName, value: number | undefined): void => {
     if (value !== undefined) counters.set(name, value);

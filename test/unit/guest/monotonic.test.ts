@@ -5,7 +5,7 @@ import {
   type Advance,
   advance,
   BELIEVED_AFTER_MS,
-  type CounterReading,
+  type CounterSample,
   type MonotonicState,
 } from '../../../src/guest/monotonic.ts';
 
@@ -20,8 +20,8 @@ const CPU: GuestCpu = {
   softirq: 5,
   steal: 2,
 };
-const READING: CounterReading = {
-  readAt: 0,
+const READING: CounterSample = {
+  sampledAt: 0,
   domainRunId: 'run-1',
   bootTimeSeconds: BOOT,
   mayHaveBooted: false,
@@ -32,14 +32,14 @@ const READING: CounterReading = {
   },
 };
 
-const reading = (cpu: Partial<GuestCpu>, more: Partial<CounterReading> = {}): CounterReading => ({
+const reading = (cpu: Partial<GuestCpu>, more: Partial<CounterSample> = {}): CounterSample => ({
   ...READING,
   ...more,
   cpu: { ...CPU, ...cpu },
 });
 
 /** The readings one after the other; the last result. */
-function run(...readings: readonly CounterReading[]): Advance {
+function run(...readings: readonly CounterSample[]): Advance {
   return readings.reduce<Advance>((last, next) => advance(last.state, next), advance(undefined, READING));
 }
 
@@ -126,7 +126,7 @@ describe('a guest that was started anew', () => {
     ['another run', { domainRunId: 'run-2' }],
     ['another run without a boot time', { domainRunId: 'run-2', bootTimeSeconds: undefined }],
   ])('%s', (_, more) => {
-    const next: CounterReading = { ...READING, cpu: HALF, ...more };
+    const next: CounterSample = { ...READING, cpu: HALF, ...more };
     expect(run(next)).toMatchObject({ cpu: HALF, pressure: next.pressure, regressed: [] });
     expect(run(next, { ...next, cpu: { ...HALF, user: 49 } }).cpu?.user).toBeUndefined();
   });
@@ -232,9 +232,9 @@ describe('no restart', () => {
 
 describe('counters that fell for good', () => {
   const FELL_AT = 30_000;
-  const fell = (afterMs: number, cpu: GuestCpu | undefined = HALF): CounterReading => ({
+  const fell = (afterMs: number, cpu: GuestCpu | undefined = HALF): CounterSample => ({
     ...READING,
-    readAt: FELL_AT + afterMs,
+    sampledAt: FELL_AT + afterMs,
     cpu,
   });
   const ratedModes = ({ cpu }: Advance) =>
@@ -292,8 +292,8 @@ describe('a hostile guest', () => {
     nil: undefined,
   });
   const totals = fc.record({ waitingSeconds: seconds.map((value) => value ?? 0), stalledSeconds: seconds });
-  const anyReading: fc.Arbitrary<CounterReading> = fc.record({
-    readAt: fc.constant(0),
+  const anyReading: fc.Arbitrary<CounterSample> = fc.record({
+    sampledAt: fc.constant(0),
     domainRunId: fc.constantFrom('a', 'a', 'a', 'a', 'b'),
     bootTimeSeconds: fc.option(fc.constantFrom(BOOT, BOOT, BOOT, BOOT + 3, BOOT + 60, 0), { nil: undefined }),
     mayHaveBooted: fc.boolean(),
@@ -317,18 +317,18 @@ describe('a hostile guest', () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(anyReading, pauses), { maxLength: 40 }), (readings) => {
         let state: MonotonicState | undefined;
-        let last = new Map<string, { value: number; readAt: number }>();
-        let readAt = 0;
+        let last = new Map<string, { value: number; sampledAt: number }>();
+        let sampledAt = 0;
         for (const [reading, pause] of readings) {
-          readAt += pause;
-          const next = { ...reading, readAt };
+          sampledAt += pause;
+          const next = { ...reading, sampledAt };
           const result = advance(state, next);
           if (state === undefined || isRestart(state, result, next)) last = new Map();
           for (const [name, value] of served(result)) {
             const before = last.get(name);
             if (before !== undefined && value < before.value)
-              expect(readAt - before.readAt).toBeGreaterThan(BELIEVED_AFTER_MS);
-            last.set(name, { value, readAt });
+              expect(sampledAt - before.sampledAt).toBeGreaterThan(BELIEVED_AFTER_MS);
+            last.set(name, { value, sampledAt });
           }
           expect(result.state.totals.size).toBeLessThanOrEqual(14);
           expect(result.state.droppedSince.size).toBeLessThanOrEqual(14);
@@ -342,7 +342,7 @@ describe('a hostile guest', () => {
 });
 
 /** Whether what is kept was made of this reading alone. */
-function isRestart(before: MonotonicState, { state, regressed }: Advance, next: CounterReading): boolean {
+function isRestart(before: MonotonicState, { state, regressed }: Advance, next: CounterSample): boolean {
   if (before.domainRunId !== next.domainRunId) return true;
   const fell = [...before.totals].some(([name, total]) => (state.totals.get(name) ?? -1) < total);
   return fell && regressed.length === 0 && state.droppedSince.size === 0;
