@@ -5,6 +5,7 @@
 
 /** What the schedule knows of a guest that waits for its probe. */
 export interface ScheduleEntry {
+  readonly uuid: string;
   readonly dueAt: number;
   readonly expectedMs: number;
   /** See {@link isTrusted}. */
@@ -91,16 +92,16 @@ const MAX_PARTIAL_FAILURES = 2;
  *
  * One of several slots is kept for trusted guests.
  */
-export function pickNext<Entry extends ScheduleEntry>(
-  entries: Iterable<Entry>,
+export function pickNext(
+  entries: Iterable<ScheduleEntry>,
   occupied: readonly OccupiedSlot[],
   slots: number,
   now: number,
-): Entry | undefined {
+): ScheduleEntry | undefined {
   if (occupied.length >= slots) return undefined;
   const slow = occupied.filter(({ trusted, startedAt }) => !trusted || now - startedAt > SLOW_SO_FAR_MS);
   const trustedOnly = slow.length >= Math.max(1, slots - 1);
-  let best: Entry | undefined;
+  let best: ScheduleEntry | undefined;
   for (const entry of entries) {
     if (entry.dueAt > now || (trustedOnly && !entry.trusted)) continue;
     if (best === undefined || comesBefore(entry, best, now)) best = entry;

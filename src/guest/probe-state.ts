@@ -117,17 +117,19 @@ export function unavailableFor({ phase }: ProbeState): UnavailableReason | undef
   return phase.name === 'unavailable' || phase.name === 'finishing' ? phase.reason : undefined;
 }
 
-/** The guest's entry in the schedule; undefined unless it waits for a probe. */
-export function scheduleEntry(
+/** The guest's entry in the schedule; undefined unless the guest waits for a probe that is due. */
+export function dueEntry(
   { phase, reliability }: ProbeState,
-  cpuShare: number | undefined,
+  { uuid, cpuShare }: Pick<ScheduleEntry, 'uuid' | 'cpuShare'>,
+  now: number,
 ): ScheduleEntry | undefined {
-  if (phase.name !== 'waiting') return undefined;
+  if (phase.name !== 'waiting' || phase.dueAt > now) return undefined;
   return {
+    uuid,
     dueAt: phase.dueAt,
     expectedMs: expectedMs(reliability),
     trusted: isTrusted(reliability),
-    cpuShare: cpuShare ?? 0,
+    cpuShare,
   };
 }
 

@@ -6,8 +6,14 @@ import { GuestAgent, type SendCommand } from './agent.ts';
 import { applyCrash, applyFailure, applyResult, type ProbeTimes } from './apply-result.ts';
 import { type GuestState, type GuestTarget, type GuestView, newGuestState } from './guest-state.ts';
 import { ProbeEnded, type ProbeResult, probeGuest } from './probe.ts';
-import { type OccupiedSlot, type ProbeEnding, pickNext, type ScheduleEntry } from './probe-schedule.ts';
-import { type ProbeEvent, scheduleEntry, transition, unavailableFor } from './probe-state.ts';
+import {
+  isTrusted,
+  type OccupiedSlot,
+  type ProbeEnding,
+  pickNext,
+  type ScheduleEntry,
+} from './probe-schedule.ts';
+import { dueEntry, type ProbeEvent, transition, unavailableFor } from './probe-state.ts';
 import { viewAfterUnavailable, viewAt } from './served-view.ts';
 import { isPassing, type UnavailableReason } from './unavailable-reason.ts';
 
@@ -46,10 +52,6 @@ const STOP_MS = 2_000;
 interface RunningProbe extends OccupiedSlot {
   readonly agent: GuestAgent;
   readonly ended: Promise<void>;
-}
-
-interface Candidate extends ScheduleEntry {
-  readonly state: GuestState;
 }
 
 /**
@@ -162,24 +164,27 @@ export class GuestProber {
 
   #fillSlots(): void {
     while (!this.#stopped && !this.#options.isRefused()) {
+      const now = this.#now();
       const occupied = [...this.#running.values()];
-      const next = pickNext(this.#candidates(), occupied, this.#options.concurrency, this.#now());
-      if (next === undefined) return;
-      this.#start(next);
+      const next = pickNext(this.#due(now), occupied, this.#options.concurrency, now);
+      const state = next && this.#states.get(next.uuid);
+      if (state === undefined) return;
+      this.#start(state);
     }
   }
 
-  *#candidates(): Generator<Candidate> {
-    for (const state of this.#states.values()) {
-      if (this.#running.has(state.target.uuid)) continue;
-      const entry = scheduleEntry(state.probe, state.target.busy);
-      if (entry !== undefined) yield { ...entry, state };
+  *#due(now: number): Generator<ScheduleEntry> {
+    for (const { probe, target } of this.#states.values()) {
+      const { uuid, busy: cpuShare = 0 } = target;
+      const entry = dueEntry(probe, { uuid, cpuShare }, now);
+      if (entry !== undefined && !this.#running.has(uuid)) yield entry;
     }
   }
 
-  #start({ state, trusted }: Candidate): void {
+  #start(state: GuestState): void {
     const { uuid } = state.target;
     const startedAt = this.#now();
+    const trusted = isTrusted(state.probe.reliability);
     const deadline = startedAt + PROBE_COMMANDS * this.#options.commandTimeoutMs;
     const agent = new GuestAgent(this.#options.send(state.target), state.unclosed, deadline, this.#now);
     this.#move(state, { kind: 'probe-started' });
