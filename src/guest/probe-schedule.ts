@@ -1,6 +1,6 @@
 /**
- * Which guest is probed next, and when a guest is probed again. The functions are pure: the caller passes the time and
- * the random numbers. Times are milliseconds of the prober's clock.
+ * Which guest is probed next, and when a guest is probed again. The functions are pure: the caller passes the time
+ * and the random numbers. Times are milliseconds of the prober's clock.
  */
 
 /** What the schedule knows of a guest that waits for its probe. */
@@ -85,10 +85,10 @@ const MAX_PARTIAL_FAILURES = 2;
 /**
  * The guest to probe now, or undefined when no guest is due or no slot is free.
  *
- * The entry with the highest response ratio wins: waiting time divided by expected probe time. Guests that answer fast
- * come first, and as waiting time grows without limit, no guest waits for ever. Guests that were never probed are all
- * due at once after a start; among these the highest CPU share wins, as a guest that hangs in its firmware or has halted
- * uses no CPU time.
+ * The entry with the highest response ratio wins: waiting time divided by expected probe time. Guests that answer
+ * fast come first, and as waiting time grows without limit, no guest waits for ever. Guests that were never probed
+ * are all due at once after a start; among these the highest CPU share wins, as a guest that hangs in its firmware or
+ * has halted uses no CPU time.
  *
  * One of several slots is kept for trusted guests.
  */

@@ -92,10 +92,10 @@ const FROZEN_COMMANDS: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Fetches everything from a guest, with some twenty short commands, and stops at the first error that further commands
- * would meet too.
- * @throws ProbeEnded when the agent is silent, frozen, busy or out of reach, or its guest-info cannot be used;
- *   any other error is libvirt's, and says nothing of the guest
+ * Fetches everything from a guest, with some twenty short commands, and stops at the first error that further
+ * commands would meet too.
+ * @throws ProbeEnded when the agent is silent, frozen, busy or out of reach, or its guest-info cannot be used; any
+ *   other error is libvirt's, and says nothing of the guest
  */
 export async function probeGuest(agent: GuestAgent, options: ProbeOptions): Promise<ProbeResult> {
   await attempt(() => agent.closeLeftOpen());
@@ -155,8 +155,8 @@ function procCpu({ value, reason }: Fetched<ProcStat>): Fetched<GuestCpu> {
 }
 
 /**
- * The commands that the agent supports. No probe begins with guest-file-open: a stalled guest keeps the first command in
- * its channel and executes it when it wakes up. libvirt then drops the reply, and nobody could close the file. The
+ * The commands that the agent supports. No probe begins with guest-file-open: a stalled guest keeps the first command
+ * in its channel and executes it when it wakes up. libvirt then drops the reply, and nobody could close the file. The
  * cached information is used where guest-get-cpustats is the next command.
  */
 async function currentInfo(agent: GuestAgent, cached: StaticGuestInfo | undefined): Promise<GuestAgentInfo> {

@@ -58,8 +58,8 @@ interface RunningProbe extends OccupiedSlot {
  * Probes guests in the background and keeps their last results; scrapes wait for no guest. probe-state.ts says what
  * state a guest is in, probe-schedule.ts which guest comes next; this class runs the probes and the timer.
  *
- * When a probe ends, the next one starts in its slot. One slot is kept for guests that answer: a silent guest occupies
- * its slot for libvirt's five seconds.
+ * When a probe ends, the next one starts in its slot. One slot is kept for guests that answer: a silent guest
+ * occupies its slot for libvirt's five seconds.
  */
 export class GuestProber {
   readonly #options: ProberOptions;

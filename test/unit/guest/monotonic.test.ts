@@ -2,9 +2,9 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { CPU_MODES, type GuestCpu, PRESSURE_RESOURCES } from '../../../src/guest/guest-sample.ts';
 import {
+  ACCEPTED_AFTER_MS,
   type Advance,
   advance,
-  BELIEVED_AFTER_MS,
   type CounterSample,
   type MonotonicState,
 } from '../../../src/guest/monotonic.ts';
@@ -240,17 +240,17 @@ describe('counters that fell for good', () => {
   const ratedModes = ({ cpu }: Advance) =>
     CPU_MODES.filter((mode) => mode !== 'irq' && cpu?.[mode] !== undefined);
 
-  test.each([1_000, 30_000, BELIEVED_AFTER_MS + 30_000])(
+  test.each([1_000, 30_000, ACCEPTED_AFTER_MS + 30_000])(
     'are dropped, iowait with them, for longer than a rate looks back, and then believed: read every %i ms',
     (intervalMs) => {
       let last = run(fell(0));
-      for (let afterMs = 0; afterMs < BELIEVED_AFTER_MS; afterMs += intervalMs) {
+      for (let afterMs = 0; afterMs < ACCEPTED_AFTER_MS; afterMs += intervalMs) {
         last = advance(last.state, fell(afterMs));
         expect(ratedModes(last)).toEqual([]);
       }
-      const believed = advance(last.state, fell(BELIEVED_AFTER_MS));
+      const believed = advance(last.state, fell(ACCEPTED_AFTER_MS));
       expect(believed).toMatchObject({ cpu: HALF, regressed: [] });
-      expect(advance(believed.state, fell(BELIEVED_AFTER_MS + 1))).toMatchObject({
+      expect(advance(believed.state, fell(ACCEPTED_AFTER_MS + 1))).toMatchObject({
         cpu: HALF,
         regressed: [],
       });
@@ -258,18 +258,18 @@ describe('counters that fell for good', () => {
   );
 
   test('are not believed when they were back in between', () => {
-    const back = run(fell(0), fell(BELIEVED_AFTER_MS - 1), fell(BELIEVED_AFTER_MS - 1, CPU));
-    expect(ratedModes(advance(back.state, fell(BELIEVED_AFTER_MS)))).toEqual([]);
+    const back = run(fell(0), fell(ACCEPTED_AFTER_MS - 1), fell(ACCEPTED_AFTER_MS - 1, CPU));
+    expect(ratedModes(advance(back.state, fell(ACCEPTED_AFTER_MS)))).toEqual([]);
   });
 
   test('are believed as soon where readings in between lacked them', () => {
-    const lacking = run(fell(0), fell(BELIEVED_AFTER_MS - 1, undefined));
-    expect(advance(lacking.state, fell(BELIEVED_AFTER_MS)).cpu).toEqual(HALF);
+    const lacking = run(fell(0), fell(ACCEPTED_AFTER_MS - 1, undefined));
+    expect(advance(lacking.state, fell(ACCEPTED_AFTER_MS)).cpu).toEqual(HALF);
   });
 
   test('take nothing along that fell later', () => {
     const later = { ...CPU, user: 50 };
-    const both = run(fell(0, later), fell(BELIEVED_AFTER_MS, { ...later, idle: 500, iowait: 15 }));
+    const both = run(fell(0, later), fell(ACCEPTED_AFTER_MS, { ...later, idle: 500, iowait: 15 }));
     expect(both.cpu).toMatchObject({ user: 50, idle: undefined, iowait: undefined });
     expect(both.regressed).toEqual(['cpu.idle', 'cpu.iowait']);
   });
@@ -311,7 +311,7 @@ describe('a hostile guest', () => {
     ),
   });
 
-  const pauses = fc.constantFrom(1_000, 60_000, BELIEVED_AFTER_MS - 1, BELIEVED_AFTER_MS);
+  const pauses = fc.constantFrom(1_000, 60_000, ACCEPTED_AFTER_MS - 1, ACCEPTED_AFTER_MS);
 
   test('never makes a served counter fall, but by a restart of them all or after a gap; what is kept stays bounded', () => {
     fc.assert(
@@ -327,7 +327,7 @@ describe('a hostile guest', () => {
           for (const [name, value] of served(result)) {
             const before = last.get(name);
             if (before !== undefined && value < before.value)
-              expect(sampledAt - before.sampledAt).toBeGreaterThan(BELIEVED_AFTER_MS);
+              expect(sampledAt - before.sampledAt).toBeGreaterThan(ACCEPTED_AFTER_MS);
             last.set(name, { value, sampledAt });
           }
           expect(result.state.totals.size).toBeLessThanOrEqual(14);

@@ -235,7 +235,7 @@ describe('parseCpuStats', () => {
 
   test.each([
     ['no CPU', [], 'no CPU'],
-    ['a CPU twice', [cpu(0), cpu(0)], 'a CPU is told twice'],
+    ['a CPU twice', [cpu(0), cpu(0)], 'a CPU is listed twice'],
     ['a sum past 2^53', [cpu(0, { user: 2 ** 53 - 1 }), cpu(1)], 'user adds up to 2^53 or more'],
     ['another type', [cpu(0, { type: 'windows' })], `${SHAPE}[0].type`],
     ['no type', [{ ...cpu(0), type: undefined }], `${SHAPE}[0].type`],
@@ -342,9 +342,9 @@ describe('parseFileRead', () => {
     ['missing padding', chunk(1, 'MA'), 'content is not base64'],
     ['padding that hides bits', chunk(1, 'MB=='), 'content is not base64'],
     ['more after the padding', chunk(1, 'MA==MA=='), 'content is not base64'],
-    ['more than it says', chunk(2, 'MC4w'), 'content is not as long as it says'],
-    ['less than it says', chunk(25, ''), 'content is not as long as it says'],
-    ['more than was asked for', chunk(25, LOADAVG), 'more bytes than were asked for'],
+    ['more than it says', chunk(2, 'MC4w'), 'content does not have the length that the reply states'],
+    ['less than it says', chunk(25, ''), 'content does not have the length that the reply states'],
+    ['more than was asked for', chunk(25, LOADAVG), 'more bytes than were requested'],
     ['a negative count', chunk(-1, ''), `${SHAPE}.count`],
     ['no end', reply({ count: 0, 'buf-b64': '' }), `${SHAPE}.eof`],
     ['a number for an end', reply({ count: 0, 'buf-b64': '', eof: 1 }), `${SHAPE}.eof`],
