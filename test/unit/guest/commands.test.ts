@@ -51,7 +51,7 @@ test('each file on the lists may be opened', () => {
   }
 });
 
-describe('anything else is refused, whatever the types were told', () => {
+describe('anything else is refused, whatever the types say', () => {
   test.each<[string, unknown]>([
     ['a shell', { execute: 'guest-exec', arguments: { path: '/bin/sh' } }],
     ['a write', { execute: 'guest-file-write', arguments: { handle: 1, 'buf-b64': '' } }],

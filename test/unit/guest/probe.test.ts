@@ -11,7 +11,7 @@ async function probe(options: FakeAgentOptions = {}, staticInfo?: StaticGuestInf
   return { ...result, received: fake.received, open: fake.open };
 }
 
-test('a guest that tells everything has nothing missing, and no handle left open', async () => {
+test('a guest that reports everything has nothing missing, and no handle left open', async () => {
   const { sample, missing, open } = await probe();
   expect(missing.size).toBe(0);
   expect(open.size).toBe(0);
@@ -28,10 +28,10 @@ test('a guest that tells everything has nothing missing, and no handle left open
 });
 
 const READ_FILE = ['guest-file-open', 'guest-file-read', 'guest-file-close'];
-/** What each probe asks: the agent's statistics and files, in this order. */
+/** What each probe sends: the agent's statistics and files, in this order. */
 const EACH_PROBE = ['guest-get-cpustats', ...[1, 2, 3, 4, 5].flatMap(() => READ_FILE), 'guest-get-load'];
 
-test('what seldom changes, five kubelet files included, is not asked again when it is known', async () => {
+test('what seldom changes, five kubelet files included, is not fetched again when it is known', async () => {
   const first = await probe();
   expect(first.received).toEqual([
     'guest-info',
@@ -44,7 +44,7 @@ test('what seldom changes, five kubelet files included, is not asked again when 
   expect(second.sample).toEqual(first.sample);
 });
 
-test('filesystems are asked for on request alone, and only of an agent that tells them', async () => {
+test('filesystems are fetched on request alone, and only from an agent that supports that', async () => {
   const info = () => ({
     version: '9.2.0',
     supported_commands: [{ name: 'guest-get-fsinfo', enabled: true }],
@@ -53,9 +53,11 @@ test('filesystems are asked for on request alone, and only of an agent that tell
     'guest-info': info,
     'guest-get-fsinfo': () => [{ mountpoint: '/', type: 'ext4', 'total-bytes': 100, 'used-bytes': 40 }],
   };
-  const asked = await probe({ answers }, undefined, true);
-  expect(asked.received).toEqual(['guest-info', 'guest-get-fsinfo']);
-  expect(asked.filesystems).toEqual([{ mountpoint: '/', fstype: 'ext4', totalBytes: 100, usedBytes: 40 }]);
+  const requested = await probe({ answers }, undefined, true);
+  expect(requested.received).toEqual(['guest-info', 'guest-get-fsinfo']);
+  expect(requested.filesystems).toEqual([
+    { mountpoint: '/', fstype: 'ext4', totalBytes: 100, usedBytes: 40 },
+  ]);
   expect((await probe({ answers })).received).toEqual(['guest-info']);
   expect((await probe({}, undefined, true)).filesystems).toEqual([]);
 });
@@ -125,7 +127,7 @@ test('what could not be decided of a kubelet is looked for again, and nothing el
 describe('an agent that falls silent', () => {
   const silent = () => new LibvirtServerError(86, 10, 'Guest agent is not responding');
 
-  test('after it answered is asked no more, and what it said is kept', async () => {
+  test('after it answered is sent no more, and what it said is kept', async () => {
     const { sample, missing, stoppedAnswering, received } = await probe({
       answers: { 'guest-get-load': silent },
     });
@@ -135,14 +137,14 @@ describe('an agent that falls silent', () => {
     expect(received.at(-1)).toBe('guest-get-load');
   });
 
-  test('at what is asked in each probe has not answered, whatever it said of itself', async () => {
+  test('at what each probe sends has not answered, whatever it said of itself', async () => {
     const options = { answers: { 'guest-get-cpustats': silent } };
     const ended = await probe(options).catch((error: unknown) => error);
     expect(ended).toMatchObject({ reason: 'agent_silent' });
   });
 });
 
-describe('a guest that is stalled when it is asked, and wakes after libvirt gave up', () => {
+describe('a guest that is stalled when it is probed, and wakes after libvirt gave up', () => {
   /** As libvirt does it: the first command waits in the channel, the others are never sent, its answer is dropped. */
   async function stalledProbe(options: FakeAgentOptions, staticInfo: StaticGuestInfo | undefined) {
     const fake = fakeAgent(options);
@@ -173,7 +175,7 @@ describe('a guest that is stalled when it is asked, and wakes after libvirt gave
   });
 });
 
-test('an agent of which each probe asks nothing else is asked what it can do', async () => {
+test('an agent that supports nothing else is sent guest-info in each probe', async () => {
   const silentSince = await probe({ absent: ['guest-get-cpustats', 'guest-get-load', 'guest-file-open'] });
   const silent = () => new LibvirtServerError(86, 10, 'Guest agent is not responding');
   const ended = probe({ answers: { 'guest-info': silent } }, silentSince.staticInfo);

@@ -8,7 +8,7 @@ import { commandFailure, type FakeAgent, fakeAgent } from '../../support/fake-ag
 import { fakeUuid } from '../../support/fake-hypervisor.ts';
 
 const INTERVAL_MS = 30_000;
-/** libvirt finds out that an agent is silent in this time, whatever timeout is asked for. */
+/** libvirt finds out that an agent is silent in this time, whatever timeout is set. */
 const SYNC_MS = 5_000;
 
 const silent = () => new LibvirtServerError(86, 10, 'Guest agent is not responding');
@@ -141,7 +141,7 @@ describe('many guests', () => {
 
   test('more than there is time for all have their turn, and about as often', async () => {
     const targets = Array.from({ length: 60 }, (_, index) => target(index));
-    // Each probe takes more than a second, and there is one place.
+    // Each probe takes more than a second, and there is one slot.
     const { prober, started } = setUp(targets, () => slow(50), 1);
     await pass(20 * INTERVAL_MS);
     void prober.stop();
@@ -197,7 +197,7 @@ describe('many guests', () => {
     },
   );
 
-  test('with one place, a guest that answers does not wait for a hundred that are silent', async () => {
+  test('with one slot, a guest that answers does not wait for a hundred that are silent', async () => {
     const targets = [target(0)];
     const { prober, started } = setUp(targets, (name) => (name === 'vm-0' ? slow(5) : 'silent'), 1);
     await pass(1_000);
@@ -210,7 +210,7 @@ describe('many guests', () => {
 });
 
 test.each([0, 2_000])(
-  'after a start, guests whose processors work are asked before a hundred that have halted and were read %i ms earlier',
+  'after a start, guests that use CPU time are probed before a hundred that have halted and appeared %i ms earlier',
   async (milliseconds) => {
     const targets = Array.from({ length: 100 }, (_, index) => target(index + 1, { busy: 0.001 }));
     const { prober, started } = setUp(targets, (name) => (name === 'vm-0' ? fakeAgent() : 'silent'));
@@ -223,7 +223,7 @@ test.each([0, 2_000])(
   },
 );
 
-test('a silent guest is asked less and less often, and at once when something happens to it', async () => {
+test('a silent guest is probed less and less often, and at once when something happens to it', async () => {
   const { prober, started } = setUp([target(1)], () => 'silent');
   await pass(3_600_000);
   const times = started.get('vm-1') ?? [];
@@ -239,7 +239,7 @@ test('a silent guest is asked less and less often, and at once when something ha
   void prober.stop();
 });
 
-describe('a guest that is not to be asked is not sent a word', () => {
+describe('a guest that must not be probed is sent nothing', () => {
   test.each<[string, Partial<GuestTarget>, boolean, string, boolean | undefined]>([
     ['opted out', { optedOut: true }, false, 'opted_out', undefined],
     ['without a channel', { agentChannel: undefined }, false, 'no_channel', undefined],
@@ -268,8 +268,8 @@ test('an agent that connects is probed at once', async () => {
 });
 
 describe('an agent whose channel opens', () => {
-  /** As libvirt tells it: first an event, then, as the XML is read anew, the channel's state. */
-  async function tell(
+  /** As libvirt reports it: first an event, then, in the XML that is fetched again, the channel's state. */
+  async function report(
     prober: GuestProber,
     targets: GuestTarget[],
     agentChannel: 'connected' | 'disconnected',
@@ -283,7 +283,7 @@ describe('an agent whose channel opens', () => {
     const targets = [target(1, { agentChannel: 'disconnected' })];
     const { prober, started } = setUp(targets);
     await pass(1_200);
-    await tell(prober, targets, 'connected');
+    await report(prober, targets, 'connected');
     await pass(1_000);
     void prober.stop();
     expect(started.get('vm-1')).toHaveLength(1);
@@ -296,11 +296,11 @@ describe('an agent whose channel opens', () => {
       const targets = [target(1)];
       const { prober, started } = setUp(targets);
       await pass(milliseconds);
-      await tell(prober, targets, 'disconnected');
+      await report(prober, targets, 'disconnected');
       await pass(1_500);
       expect(started.get('vm-1')).toHaveLength(1);
       expect(prober.view(fakeUuid(1))).toMatchObject({ agentUp: false });
-      await tell(prober, targets, 'connected');
+      await report(prober, targets, 'connected');
       await pass(1_000);
       void prober.stop();
       expect(started.get('vm-1')).toHaveLength(2);
@@ -325,7 +325,7 @@ describe('an agent whose channel opens', () => {
     const targets = [target(1)];
     const { prober, started } = setUp(targets);
     for (let time = 0; time < 10 * INTERVAL_MS; time += 1_020) {
-      await tell(prober, targets, time % 2_040 === 0 ? 'disconnected' : 'connected');
+      await report(prober, targets, time % 2_040 === 0 ? 'disconnected' : 'connected');
       await pass(1_000);
     }
     void prober.stop();
@@ -335,8 +335,12 @@ describe('an agent whose channel opens', () => {
 
 test.each<[string, () => Error, boolean]>([
   ['silent, and its channel was seen to close', silent, true],
-  ['silent, and only an event told of its new agent', silent, false],
-  ['busy, and an event told of something new', () => new LibvirtServerError(68, 10, 'cannot acquire'), false],
+  ['silent, and only an event reported its new agent', silent, false],
+  [
+    'busy, and an event reported something new',
+    () => new LibvirtServerError(68, 10, 'cannot acquire'),
+    false,
+  ],
 ])(
   'a guest that failed for an hour and misses the first probe after it came back has not long to wait: %s',
   async (_name, failure, isSeen) => {
@@ -418,7 +422,7 @@ test('an agent that is found frozen and stays so is not up', async () => {
   expect(prober.view(fakeUuid(1))?.missing.get('cpu')).toBe('frozen');
 });
 
-test('a paused domain keeps what it said until that is too old, and is asked again when it goes on', async () => {
+test('a paused domain keeps what it said until that is too old, and is probed again when it resumes', async () => {
   let paused = false;
   const notRunning = () =>
     new LibvirtServerError(55, 10, 'Requested operation is not valid: domain is not running');
@@ -476,7 +480,7 @@ test('another run of the domain starts anew, but its errors stay counted; one th
   expect(prober.view(fakeUuid(1))).toBeUndefined();
 });
 
-test('the probe of a run that ended is waited for before the next run is asked', async () => {
+test('the probe of a run that ended is waited for before the next run is probed', async () => {
   const targets = [target(1)];
   const { prober, started, slots } = setUp(targets, () => 'silent');
   await pass(1_000);
@@ -531,7 +535,7 @@ describe('a guest without a boot time that counts from zero', () => {
     await pass(1_000);
     user = 3_000;
     if (event !== undefined) prober.handleEvent(event);
-    // A probe without a reading in between does not make it forgotten.
+    // A probe without a sample in between does not hide the event.
     lost = true;
     await pass(INTERVAL_MS * 1.2);
     lost = false;
@@ -554,7 +558,7 @@ test('what happens to a guest while it is being probed brings the next probe for
   expect(started.get('vm-1')).toHaveLength(2);
 });
 
-test('guests that draw out each answer keep no place from those that answer at once', async () => {
+test('guests that draw out each answer keep no slot from those that answer at once', async () => {
   const targets = [target(0)];
   const drawnOut = (): FakeAgent => {
     const well = fakeAgent();
@@ -575,7 +579,7 @@ test('guests that draw out each answer keep no place from those that answer at o
   expect(slots.most).toBe(4);
 });
 
-test('a guest that answered well and then in drips holds its place for the time of a probe, and no longer', async () => {
+test('a guest that answered well and then in drips occupies its slot for the time of a probe, and no longer', async () => {
   let drips = false;
   const targets = [target(0), target(1), target(2), target(3), target(4)];
   const trickling = (): FakeAgent => {
@@ -619,7 +623,7 @@ test('a probe that takes too long keeps what it had read', async () => {
   expect(slow.open.size).toBe(0);
 });
 
-test('guests whose channel flaps do not keep one that was never asked from its first probe', async () => {
+test('guests whose channel flaps do not keep one that was never probed from its first probe', async () => {
   const flapping = Array.from({ length: 6 }, (_, index) => target(index + 1));
   const targets = [...flapping];
   const { prober, started } = setUp(targets, (name) => (name === 'vm-0' ? fakeAgent() : 'silent'));
@@ -682,7 +686,7 @@ test('a frozen agent that only says "disabled" is frozen, and what it said befor
   expect(prober.view(fakeUuid(1))?.errors.get('frozen')).toBe(1);
 });
 
-test('filesystems keep the type that was told first, and the first ones their slots', async () => {
+test('filesystems keep their first type, and the first ones stay', async () => {
   let probes = 0;
   const agent = fakeAgent({
     answers: {
@@ -721,7 +725,7 @@ test('filesystems keep the type that was told first, and the first ones their sl
   expect(seen.size).toBe(64);
 });
 
-test('an agent that always falls silent midway is up, asked half as often, and what it says is never stale', async () => {
+test('an agent that always falls silent midway is up, probed half as often, and its sample is never stale', async () => {
   const agent = fakeAgent({
     answers: {
       'guest-get-load': async () => {
@@ -742,7 +746,7 @@ test('an agent that always falls silent midway is up, asked half as often, and w
   expect((started.get('vm-1') ?? []).length).toBeLessThan(14);
 });
 
-test('Windows is not asked for files it does not have', async () => {
+test('Windows is not sent commands for files it does not have', async () => {
   const agent = fakeAgent({
     answers: { 'guest-get-osinfo': () => ({ id: 'mswindows', 'version-id': '2022' }) },
     absent: ['guest-get-cpustats', 'guest-get-load'],
@@ -764,7 +768,7 @@ test('before its first probe, all of a guest is missing', () => {
   expect(prober.view(fakeUuid(1))?.missing.get('cpu')).toBe('busy');
 });
 
-test('a guest that says for ever that it is frozen is asked less and less often', async () => {
+test('a guest that says for ever that it is frozen is probed less and less often', async () => {
   const agent = fakeAgent({
     answers: { 'guest-info': () => commandFailure('the agent is in frozen state') },
   });
@@ -774,7 +778,7 @@ test('a guest that says for ever that it is frozen is asked less and less often'
   expect((started.get('vm-1') ?? []).length).toBeLessThan(40);
 });
 
-test('a fault of this program is logged once, and asked about less and less often', async () => {
+test('a fault of this program is logged once, and the guest is probed less and less often', async () => {
   const agent = fakeAgent();
   const { prober, started, log } = setUp([target(1)], () => ({
     ...agent,
@@ -786,7 +790,7 @@ test('a fault of this program is logged once, and asked about less and less ofte
   expect((started.get('vm-1') ?? []).length).toBeLessThan(10);
 });
 
-test('a refusal of access is told once for each domain, and again when it was lifted meanwhile', async () => {
+test('a refusal of access is logged once for each domain, and again when it was lifted meanwhile', async () => {
   let denied = true;
   const well = fakeAgent();
   const denial = () => new LibvirtServerError(88, 10, "access denied: 'QEMU' denied access");
@@ -830,18 +834,18 @@ test('after a fault of this program, what was known is dropped once it is stale'
   expect(prober.view(fakeUuid(1))?.missing.get('cpu')).toBe('busy');
 });
 
-test('what seldom changes is asked with every tenth probe, and after a kick', async () => {
+test('what seldom changes is fetched with every tenth probe, and after an event', async () => {
   const agent = fakeAgent();
   const { prober, started } = setUp([target(1)], () => agent);
-  const asked = () => agent.received.filter((name) => name === 'guest-get-osinfo').length;
+  const fetched = () => agent.received.filter((name) => name === 'guest-get-osinfo').length;
   while ((started.get('vm-1') ?? []).length < 10) await pass(500);
-  expect(asked()).toBe(1);
+  expect(fetched()).toBe(1);
   await pass(1.2 * INTERVAL_MS);
-  expect(asked()).toBe(2);
+  expect(fetched()).toBe(2);
   prober.requestProbe(fakeUuid(1));
   await pass(500);
   void prober.stop();
-  expect(asked()).toBe(3);
+  expect(fetched()).toBe(3);
 });
 
 test.each([1, 2, 5])('with %i slots there are never more probes than that', async (concurrency) => {

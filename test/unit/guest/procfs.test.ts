@@ -132,7 +132,7 @@ describe('parseMeminfo', () => {
     expect(parseMeminfo(content)).toMatchObject({ swapTotalBytes: 0, swapUsedBytes: 0 });
   });
 
-  test('before Linux 3.14 nothing is told to be available', () => {
+  test('before Linux 3.14 nothing is reported as available', () => {
     const content = WITH_SWAP.replace(/^MemAvailable.*\n/m, '');
     expect(parseMeminfo(content).availableBytes).toBeUndefined();
   });
