@@ -4,12 +4,12 @@ import { isPassing, type UnavailableReason } from './unavailable-reason.ts';
 /**
  * What is served of a guest at `now`; `unavailable` says why the guest cannot be probed.
  *
- * | the guest                      | `agentUp`                            | the last sample       |
- * |--------------------------------|--------------------------------------|-----------------------|
- * | can be probed                  | of the last probe                    | until it is stale     |
- * | ... and newer probes failed    | false once the sample is stale       | until it is stale     |
- * | is unavailable, passing reason | of the last probe                    | until it is stale     |
- * | is unavailable otherwise       | false if an agent should be there    | not served            |
+ * | the guest                                    | `agentUp`                         | the last sample   |
+ * |----------------------------------------------|-----------------------------------|-------------------|
+ * | can be probed                                | of the last probe                 | until it is stale |
+ * | can be probed, but probes postponed, crashed | false once the sample is stale    | until it is stale |
+ * | is unavailable for a passing reason          | of the last probe                 | until it is stale |
+ * | is unavailable otherwise                     | false if an agent should be there | not served        |
  */
 export function viewAt(
   served: ServedView,
