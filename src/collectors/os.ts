@@ -1,6 +1,6 @@
 import { parseOsId } from '../drift/declared-os.ts';
 import { detectOs } from '../drift/os-detection.ts';
-import { type DetectedOs, judgeOsDrift, OS_DRIFT_STATES } from '../drift/os-drift.ts';
+import { type DetectedOs, evaluateOsDrift, OS_DRIFT_STATES } from '../drift/os-drift.ts';
 import type { Collector } from '../metrics/collector.ts';
 import { boolToNumber, gauge, sanitizeLabel } from '../metrics/metric-family.ts';
 import type { DomainSnapshot } from '../snapshot/snapshot.ts';
@@ -41,7 +41,7 @@ export const osCollector: Collector = {
         },
         value: 1,
       });
-      const state = judgeOsDrift({ declared: current.declaredOs, detected });
+      const state = evaluateOsDrift({ declared: current.declaredOs, detected });
       for (const each of OS_DRIFT_STATES) {
         drift.samples.push({ labels: { domain: name, state: each }, value: boolToNumber(each === state) });
       }
