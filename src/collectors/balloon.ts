@@ -5,7 +5,7 @@ import { domainFamilies, fieldCounter, fieldGauge, kibibyteCounter, kibibyteGaug
 const PREFIX = 'libvirt_domain_balloon';
 const LABELS = ['domain'];
 const BY_DRIVER = 'as last reported by its balloon driver';
-const NEEDS = "The guest's balloon driver and a stats period in the domain's XML";
+const BY_DRIVER_NEEDS = { needs: "The guest's balloon driver and a stats period in the domain's XML" };
 
 const METRICS = [
   kibibyteGauge(
@@ -20,28 +20,28 @@ const METRICS = [
     `${PREFIX}_unused_bytes`,
     `Memory that the guest does not use (MemFree), in bytes, ${BY_DRIVER}.`,
     LABELS,
-    NEEDS,
+    BY_DRIVER_NEEDS,
   ),
   kibibyteGauge(
     'available',
     `${PREFIX}_available_bytes`,
     `Memory as the guest sees it (MemTotal), in bytes, ${BY_DRIVER}.`,
     LABELS,
-    NEEDS,
+    BY_DRIVER_NEEDS,
   ),
   kibibyteGauge(
     'usable',
     `${PREFIX}_usable_bytes`,
     `Memory that the guest can use without swapping (MemAvailable), in bytes, ${BY_DRIVER}.`,
     LABELS,
-    NEEDS,
+    BY_DRIVER_NEEDS,
   ),
   kibibyteGauge(
     'disk_caches',
     `${PREFIX}_disk_caches_bytes`,
     `Memory that the guest uses for disk caches, in bytes, ${BY_DRIVER}.`,
     LABELS,
-    NEEDS,
+    BY_DRIVER_NEEDS,
   ),
   kibibyteGauge(
     'rss',
@@ -54,42 +54,42 @@ const METRICS = [
     `${PREFIX}_swap_in_bytes_total`,
     `Memory that the guest has swapped in since its boot, in bytes, ${BY_DRIVER}.`,
     LABELS,
-    NEEDS,
+    BY_DRIVER_NEEDS,
   ),
   kibibyteCounter(
     'swap_out',
     `${PREFIX}_swap_out_bytes_total`,
     `Memory that the guest has swapped out since its boot, in bytes, ${BY_DRIVER}.`,
     LABELS,
-    NEEDS,
+    BY_DRIVER_NEEDS,
   ),
   fieldCounter(
     'major_fault',
     `${PREFIX}_major_faults_total`,
     `Page faults of the guest that read from a disk, since its boot, ${BY_DRIVER}.`,
     LABELS,
-    NEEDS,
+    BY_DRIVER_NEEDS,
   ),
   fieldCounter(
     'minor_fault',
     `${PREFIX}_minor_faults_total`,
     `Page faults of the guest that did not read from a disk, since its boot, ${BY_DRIVER}.`,
     LABELS,
-    NEEDS,
+    BY_DRIVER_NEEDS,
   ),
   fieldCounter(
     'hugetlb_pgalloc',
     `${PREFIX}_hugetlb_allocations_total`,
     `Successful allocations of huge pages in the guest, since its boot, ${BY_DRIVER}.`,
     LABELS,
-    NEEDS,
+    BY_DRIVER_NEEDS,
   ),
   fieldCounter(
     'hugetlb_pgfail',
     `${PREFIX}_hugetlb_failures_total`,
     `Failed allocations of huge pages in the guest, since its boot, ${BY_DRIVER}.`,
     LABELS,
-    NEEDS,
+    BY_DRIVER_NEEDS,
   ),
   fieldGauge(
     'last-update',
@@ -97,7 +97,7 @@ const METRICS = [
     "Time of the last report of the guest's balloon driver, in seconds since the Unix epoch; does not change while no " +
       'stats period is set.',
     LABELS,
-    NEEDS,
+    BY_DRIVER_NEEDS,
   ),
 ];
 

@@ -100,7 +100,7 @@ function limit(element: string, name: string, help: string): LimitMetric {
   const needs = `\`<iotune>\` in the domain's XML (\`${element}\`)`;
   return {
     element,
-    spec: gauge(`${PREFIX}_limit_${name}`, `${help}; absent without a limit.`, LABELS, needs),
+    spec: gauge(`${PREFIX}_limit_${name}`, `${help}; absent without a limit.`, LABELS, { needs }),
   };
 }
 

@@ -9,6 +9,7 @@ const PENDING = gauge(
   'Whether a change of this kind waits for the next full stop and start of the domain (a reboot of the guest is not ' +
     'enough): 1 yes, 0 no; absent for transient and shut-off domains.',
   ['domain', 'change'],
+  { values: { change: CONFIG_CHANGES } },
 );
 
 export const configPendingCollector: Collector = {

@@ -20,6 +20,7 @@ const STATE = stateSet(
   'libvirt_domain_state',
   'State of the domain in libvirt: 1 for the state that the domain is in, 0 for the others.',
   ['domain', 'state'],
+  { values: { state: DOMAIN_STATES } },
 );
 const SUCCESS = gauge(
   'libvirt_domain_scrape_success',
@@ -31,7 +32,7 @@ const START_TIME = gauge(
   'libvirt_domain_start_time_seconds',
   "Start time of the domain's QEMU process, in seconds since the Unix epoch; absent where the time is unknown.",
   ['domain'],
-  '`/proc` without `hidepid`; else known only for starts that the exporter saw',
+  { needs: '`/proc` without `hidepid`; else known only for starts that the exporter saw' },
 );
 
 export const domainCollector: Collector = {

@@ -6,7 +6,7 @@ const EVENTS = counter(
   'libvirt_domain_events_total',
   'Lifecycle events of the domain since the exporter started; events while libvirt does not answer are not counted.',
   ['domain', 'event'],
-  '`panicked`: a panic device (pvpanic) in the domain',
+  { values: { event: LIFECYCLE_EVENTS }, needs: '`panicked`: a panic device (pvpanic) in the domain' },
 );
 
 export const eventsCollector: Collector = {

@@ -1,4 +1,4 @@
-import { PROBE_ERRORS, type UnavailableReason } from '../guest/unavailable-reason.ts';
+import { GUEST_FAMILIES, PROBE_ERRORS, type UnavailableReason } from '../guest/unavailable-reason.ts';
 import type { Collector } from '../metrics/collector.ts';
 import {
   addBoolean,
@@ -35,11 +35,13 @@ const ERRORS = counter(
   'libvirt_domain_guest_probe_errors_total',
   'Guest probes that did not get all values, by reason, since the exporter started.',
   ['domain', 'reason'],
+  { values: { reason: PROBE_ERRORS } },
 );
 const MISSING = gauge(
   'libvirt_domain_guest_missing',
   'Reason why a family of values from inside the guest has no current data; 1 for each such family.',
   ['domain', 'family', 'reason'],
+  { values: { family: [...GUEST_FAMILIES, 'balloon'] } },
 );
 
 export const guestAgentCollector: Collector = {

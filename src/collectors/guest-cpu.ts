@@ -8,7 +8,11 @@ const SECONDS = counter(
   "CPU time by mode as the guest counts it, in seconds since the guest's boot, summed over its CPUs; cached from the " +
     'last guest probe.',
   ['domain', 'mode'],
-  'Linux guest with agent 7.1 (`guest-get-cpustats`), else file reads (`/proc/stat`)',
+  {
+    values: { mode: CPU_MODES },
+    needs:
+      'Linux guest with agent 7.1 (`guest-get-cpustats`), or with an agent that allows file reads (`/proc/stat`)',
+  },
 );
 
 export const guestCpuCollector: Collector = {

@@ -3,19 +3,19 @@ import { addSample, gauge, newFamily, sanitizeLabel } from '../metrics/metric-fa
 import { AGENT_NEEDS } from './guest-needs.ts';
 
 const LABELS = ['domain', 'mountpoint', 'fstype'];
-const NEEDS = 'Agent 3.0 (sizes in `guest-get-fsinfo`)';
+const DETAILS = { needs: 'Agent 3.0 (sizes in `guest-get-fsinfo`)' };
 
 const SIZE = gauge(
   'libvirt_domain_guest_filesystem_size_bytes',
   'Size of the filesystem inside the guest, in bytes; cached from the last guest probe.',
   LABELS,
-  NEEDS,
+  DETAILS,
 );
 const USED = gauge(
   'libvirt_domain_guest_filesystem_used_bytes',
   'Used space of the filesystem inside the guest, in bytes; cached from the last guest probe.',
   LABELS,
-  NEEDS,
+  DETAILS,
 );
 
 export const guestFilesystemCollector: Collector = {

@@ -7,7 +7,10 @@ function loadGauge(minutes: 1 | 5 | 15): FamilySpec {
     `libvirt_domain_guest_load${minutes}`,
     `Load average of the guest over ${minutes} min; cached from the last guest probe.`,
     ['domain'],
-    'Agent 10.0 (`guest-get-load`), else a Linux guest whose agent allows file reads (`/proc/loadavg`)',
+    {
+      needs:
+        'Agent 10.0 (`guest-get-load`), or a Linux guest whose agent allows file reads (`/proc/loadavg`)',
+    },
   );
 }
 
@@ -18,14 +21,14 @@ const BOOT_TIME = gauge(
   'libvirt_domain_guest_boot_time_seconds',
   "Boot time of the guest's kernel by the guest's clock, in seconds since the Unix epoch; cached from the last guest probe.",
   ['domain'],
-  'Linux guest whose agent allows file reads (`/proc/stat`)',
+  { needs: 'Linux guest whose agent allows file reads (`/proc/stat`)' },
 );
 const KUBERNETES_NODE = gauge(
   'libvirt_domain_guest_kubernetes_node',
   'Whether the guest has a kubelet configuration: 1 yes, 0 no; absent where the agent cannot open files; cached from ' +
     'the last guest probe.',
   ['domain'],
-  'Linux guest whose agent allows file reads',
+  { needs: 'Linux guest whose agent allows files to be opened' },
 );
 
 export const guestLoadCollector: Collector = {

@@ -3,31 +3,31 @@ import { addSample, gauge, newFamily } from '../metrics/metric-family.ts';
 import { AGENT_NEEDS } from './guest-needs.ts';
 
 const LABELS = ['domain'];
-const NEEDS = 'Linux guest whose agent allows file reads (`/proc/meminfo`)';
+const DETAILS = { needs: 'Linux guest whose agent allows file reads (`/proc/meminfo`)' };
 
 const SWAP_TOTAL = gauge(
   'libvirt_domain_guest_swap_total_bytes',
   'Swap space of the guest, in bytes; cached from the last guest probe.',
   LABELS,
-  NEEDS,
+  DETAILS,
 );
 const SWAP_USED = gauge(
   'libvirt_domain_guest_swap_used_bytes',
   'Used swap space of the guest, in bytes; cached from the last guest probe.',
   LABELS,
-  NEEDS,
+  DETAILS,
 );
 const MEMORY_TOTAL = gauge(
   'libvirt_domain_guest_memory_total_bytes',
   'Memory as the guest sees it (MemTotal), in bytes; cached from the last guest probe.',
   LABELS,
-  NEEDS,
+  DETAILS,
 );
 const MEMORY_AVAILABLE = gauge(
   'libvirt_domain_guest_memory_available_bytes',
   'Memory that the guest can use without swapping (MemAvailable), in bytes; cached from the last guest probe.',
   LABELS,
-  NEEDS,
+  DETAILS,
 );
 
 export const guestMemoryCollector: Collector = {

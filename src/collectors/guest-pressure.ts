@@ -4,22 +4,25 @@ import { addSample, counter, newFamily } from '../metrics/metric-family.ts';
 import { AGENT_NEEDS } from './guest-needs.ts';
 
 const LABELS = ['domain', 'resource'];
-const NEEDS =
-  'Linux 4.20 with PSI in the guest (RHEL: boot option `psi=1`), agent that allows file reads (`/proc/pressure/*`)';
+const DETAILS = {
+  values: { resource: PRESSURE_RESOURCES },
+  needs:
+    'Linux 4.20 with PSI in the guest (RHEL: boot option `psi=1`), agent that allows file reads (`/proc/pressure/*`)',
+};
 
 const WAITING = counter(
   'libvirt_domain_guest_pressure_waiting_seconds_total',
   "Time that at least one task of the guest waited for the resource (PSI some), in seconds since the guest's boot; " +
     'cached from the last guest probe.',
   LABELS,
-  NEEDS,
+  DETAILS,
 );
 const STALLED = counter(
   'libvirt_domain_guest_pressure_stalled_seconds_total',
   "Time that all tasks of the guest waited for the resource (PSI full), in seconds since the guest's boot; cached from " +
     'the last guest probe.',
   LABELS,
-  NEEDS,
+  DETAILS,
 );
 
 export const guestPressureCollector: Collector = {

@@ -23,11 +23,20 @@ const MACHINE_TYPES = gauge(
   'libvirt_hypervisor_machine_types',
   'Number of versioned machine types that the installed emulator supports, by architecture, family and status.',
   ['arch', 'family', 'status'],
-  "The emulator's own mark for `deprecated`: libvirt 8.0. On older releases QEMU's policy alone decides",
+  {
+    values: { status: ['current', 'deprecated'] },
+    needs:
+      "The emulator's own mark for `deprecated`: libvirt 8.0. On older releases QEMU's policy alone decides",
+  },
 );
-const DOMAINS = gauge('libvirt_domains', 'Number of domains by libvirt state, active and inactive ones.', [
-  'state',
-]);
+const DOMAINS = gauge(
+  'libvirt_domains',
+  'Number of domains by libvirt state, active and inactive ones.',
+  ['state'],
+  {
+    values: { state: DOMAIN_STATES },
+  },
+);
 
 export const hypervisorCollector: Collector = {
   name: 'hypervisor',

@@ -11,7 +11,7 @@ const INFO = info(
   'Type, source, model, MAC address and MTU of the network interface; device is its name on the host, else its alias ' +
     'or MAC address; always 1.',
   [...LABELS, 'interface_type', 'source', 'model', 'mac', 'mtu', 'interface_id'],
-  '`interface_id`: a port of Open vSwitch (Neutron)',
+  { needs: '`interface_id`: a port of Open vSwitch (Neutron)' },
 );
 
 /** libvirt reports the guest's view: `rx` is what the guest receives. */

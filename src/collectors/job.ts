@@ -24,10 +24,12 @@ const ACTIVE = gauge(
   'Whether a job, such as a migration or a backup, runs on the domain: 1 yes, 0 no; a new job shows within 10 seconds.',
   LABELS,
 );
-const INFO = info('libvirt_domain_job_info', 'Operation of the job that runs on the domain; always 1.', [
-  ...LABELS,
-  'operation',
-]);
+const INFO = info(
+  'libvirt_domain_job_info',
+  'Operation of the job that runs on the domain; always 1.',
+  [...LABELS, 'operation'],
+  { values: { operation: OPERATIONS } },
+);
 
 interface JobMetric {
   /** One of VIR_DOMAIN_JOB_*: times are milliseconds, amounts bytes. */

@@ -1,4 +1,5 @@
 import { evaluateMachineType, isSupported } from '../drift/evaluate-machine-type.ts';
+import { MACHINE_VENDORS } from '../drift/machine-type.ts';
 import type { Collector } from '../metrics/collector.ts';
 import { addBoolean, addSample, gauge, info, newFamily, sanitizeLabel } from '../metrics/metric-family.ts';
 import { createInstalledVersion } from './installed-version.ts';
@@ -9,6 +10,7 @@ const INFO = info(
   'Machine type of the domain, the newest type of its family that the installed emulator supports (latest), and the ' +
     'QEMU release that by policy no longer has the type (removed_in); always 1.',
   ['domain', 'machine', 'family', 'version', 'vendor', 'latest', 'removed_in'],
+  { values: { vendor: MACHINE_VENDORS } },
 );
 const RELEASES_BEHIND = gauge(
   'libvirt_domain_machine_type_releases_behind',
@@ -27,7 +29,7 @@ const DEPRECATED = gauge(
   "Whether the domain's machine type is deprecated, by the installed emulator's own mark or by QEMU's policy for its " +
     'version: 1 yes, 0 no.',
   ['domain'],
-  "The emulator's own mark: libvirt 8.0. On older releases QEMU's policy alone decides",
+  { needs: "The emulator's own mark: libvirt 8.0. On older releases QEMU's policy alone decides" },
 );
 const SUPPORTED = gauge(
   'libvirt_domain_machine_type_supported',

@@ -16,7 +16,7 @@ const INFO = info(
     'root_type',
     'root_uuid',
   ],
-  "Nova's metadata 1.0 or 1.1 in the domain",
+  { needs: "Nova's metadata 1.0 or 1.1 in the domain" },
 );
 
 export const openstackCollector: Collector = {

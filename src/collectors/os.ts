@@ -21,21 +21,21 @@ const INFO = info(
   "Operating system that the domain's configuration declares (osinfo id) and the one that its guest agent reports, " +
     'cached from the last guest probe; empty where unknown; always 1.',
   ['domain', 'declared', 'detected', 'name', 'version_id', 'kernel'],
-  DETECTED_NEEDS,
+  { needs: DETECTED_NEEDS },
 );
 const DRIFT = stateSet(
   'libvirt_domain_os_drift',
   "Operating system that the domain's configuration declares, compared with the one that its guest agent reports, " +
     'cached from the last guest probe: 1 for the state that holds, 0 for the others.',
   ['domain', 'state'],
-  DETECTED_NEEDS,
+  { values: { state: OS_DRIFT_STATES }, needs: DETECTED_NEEDS },
 );
 const END_OF_LIFE = gauge(
   'libvirt_domain_os_eol_timestamp_seconds',
   "End of life of the domain's operating system, in seconds since the Unix epoch: of the one that its guest agent " +
     'reports, cached from the last guest probe, else of the declared one; absent where osinfo-db has no date.',
   ['domain', 'os'],
-  DETECTED_NEEDS,
+  { needs: DETECTED_NEEDS },
 );
 
 export const osCollector: Collector = {

@@ -1,5 +1,5 @@
 import { formatVersion } from '../drift/qemu-release.ts';
-import { evaluateQemu } from '../drift/qemu-version.ts';
+import { evaluateQemu, QEMU_VERSION_SOURCES } from '../drift/qemu-version.ts';
 import type { Collector } from '../metrics/collector.ts';
 import { addBoolean, addSample, gauge, info, newFamily } from '../metrics/metric-family.ts';
 import type { DomainSnapshot } from '../snapshot/snapshot.ts';
@@ -10,13 +10,20 @@ const INFO = info(
   'QEMU version that the domain runs on, the installed version, and the source of the former (log, event, binary, ' +
     'start_time or none); always 1.',
   ['domain', 'running_version', 'installed_version', 'source'],
-  "`log`: root. `binary`: root or QEMU's user. `start_time`: `/proc` without `hidepid`. `event`: the exporter saw the start",
+  {
+    values: { source: QEMU_VERSION_SOURCES },
+    needs:
+      "`log`: root. `binary`: root or QEMU's user. `start_time`: `/proc` without `hidepid`. `event`: the exporter saw the start",
+  },
 );
 const OUTDATED = gauge(
   'libvirt_domain_qemu_outdated',
   "Whether the domain's process runs an older QEMU binary than the installed one: 1 yes, 0 no; absent where unknown.",
   ['domain'],
-  "Certain as root or QEMU's user; else by start time, which needs `/proc` without `hidepid` and can leave the value absent",
+  {
+    needs:
+      "Certain as root or QEMU's user; else by start time, which needs `/proc` without `hidepid` and can leave the value absent",
+  },
 );
 
 export const qemuCollector: Collector = {

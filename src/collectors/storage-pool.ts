@@ -17,6 +17,7 @@ const STATE = stateSet(
   'libvirt_storage_pool_state',
   'State of the storage pool: 1 for the state that the pool is in, 0 for the others.',
   ['pool', 'state'],
+  { values: { state: STATES } },
 );
 const CAPACITY = gauge('libvirt_storage_pool_capacity_bytes', `Size of the storage pool, ${AS_OF}.`, [
   'pool',

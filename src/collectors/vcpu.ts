@@ -21,9 +21,9 @@ const METRICS = [
   nanosecondCounter(
     'wait',
     'libvirt_domain_vcpu_wait_seconds_total',
-    "Time that the vCPU's thread waited on the host (wait_sum of the scheduler), in seconds; not the iowait of the guest.",
+    "Time that the vCPU's thread waited on the host (wait_sum of the scheduler), in seconds; 0 unless kernel.sched_schedstats=1 on the host; not the iowait of the guest.",
     LABELS,
-    '`kernel.sched_schedstats=1` on the host, else the value stays 0',
+    { needs: '`kernel.sched_schedstats=1` on the host' },
   ),
   nanosecondCounter(
     'delay',

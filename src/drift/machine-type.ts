@@ -2,7 +2,8 @@ import type { QemuRelease } from './qemu-release.ts';
 import { ubuntuBase } from './ubuntu-codenames.ts';
 
 /** The project that versions a machine type; `unversioned` when the name has no version. */
-export type MachineVendor = 'upstream' | 'ubuntu' | 'rhel' | 'proxmox' | 'unversioned';
+export const MACHINE_VENDORS = ['upstream', 'ubuntu', 'rhel', 'proxmox', 'unversioned'] as const;
+export type MachineVendor = (typeof MACHINE_VENDORS)[number];
 
 /** RHEL's own version of a machine type: `pc-q35-rhel9.4.0` is `[9, 4, 0]`. */
 export type RhelVersion = readonly [major: number, minor: number, patch: number];

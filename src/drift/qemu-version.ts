@@ -16,7 +16,8 @@ export interface QemuEvidence {
 }
 
 /** `source` of a running version: domain log, start event, the process's binary, its start time, nothing. */
-export type QemuVersionSource = 'log' | 'event' | 'binary' | 'start_time' | 'none';
+export const QEMU_VERSION_SOURCES = ['log', 'event', 'binary', 'start_time', 'none'] as const;
+export type QemuVersionSource = (typeof QEMU_VERSION_SOURCES)[number];
 
 export interface QemuResult {
   /** "7.2.22", or "unknown". */

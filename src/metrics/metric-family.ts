@@ -10,9 +10,13 @@ export interface FamilySpec {
   readonly kind: 'gauge' | 'counter' | 'info' | 'stateset';
   /** Labels of every series, in the order they are served. */
   readonly labels: readonly string[];
-  /** Least version, privilege or setting that the values need, in Markdown; left out when there is none. */
-  readonly needs?: string | undefined;
+  /** The values of labels that have a fixed set of them. */
+  readonly values?: Readonly<Record<string, readonly string[]>>;
+  /** Least version, privilege or setting that the samples need, in Markdown; left out when there is none. */
+  readonly needs?: string;
 }
+
+type Details = Pick<FamilySpec, 'values' | 'needs'>;
 
 /** A family with the samples of one scrape: made fresh each time, so that what is gone leaves no series behind. */
 export interface MetricFamily {
@@ -25,20 +29,30 @@ export interface Sample {
   readonly value: number;
 }
 
-export function gauge(name: string, help: string, labels: readonly string[], needs?: string): FamilySpec {
-  return { name, help, kind: 'gauge', labels, needs };
+export function gauge(name: string, help: string, labels: readonly string[], details?: Details): FamilySpec {
+  return { name, help, kind: 'gauge', labels, ...details };
 }
 
-export function counter(name: string, help: string, labels: readonly string[], needs?: string): FamilySpec {
-  return { name, help, kind: 'counter', labels, needs };
+export function counter(
+  name: string,
+  help: string,
+  labels: readonly string[],
+  details?: Details,
+): FamilySpec {
+  return { name, help, kind: 'counter', labels, ...details };
 }
 
-export function info(name: string, help: string, labels: readonly string[], needs?: string): FamilySpec {
-  return { name, help, kind: 'info', labels, needs };
+export function info(name: string, help: string, labels: readonly string[], details?: Details): FamilySpec {
+  return { name, help, kind: 'info', labels, ...details };
 }
 
-export function stateSet(name: string, help: string, labels: readonly string[], needs?: string): FamilySpec {
-  return { name, help, kind: 'stateset', labels, needs };
+export function stateSet(
+  name: string,
+  help: string,
+  labels: readonly string[],
+  details?: Details,
+): FamilySpec {
+  return { name, help, kind: 'stateset', labels, ...details };
 }
 
 /** The family without samples, to add those of one scrape to. */

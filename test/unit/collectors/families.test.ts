@@ -21,12 +21,15 @@ const ALL: readonly FamilySpec[] = [
 function expectDeclared(families: readonly MetricFamily[], declared: readonly FamilySpec[]): void {
   expect(families.map(({ spec }) => spec)).toEqual(declared);
   for (const { spec, samples } of families) {
-    for (const { labels } of samples)
+    for (const { labels } of samples) {
       expect([spec.name, Object.keys(labels)]).toEqual([spec.name, spec.labels]);
+      for (const [label, values] of Object.entries(spec.values ?? {}))
+        expect(values).toContain(labels[label]);
+    }
   }
 }
 
-describe('what is served is what is declared, in its order and with its labels', () => {
+describe('what is served is what is declared, in its order, with its labels and their values', () => {
   test.each(COLLECTORS.map((collector) => [collector.name, collector] as const))('%s', (_name, collector) => {
     expectDeclared([...collector.collect(FIXED_INVENTORY)], collector.families);
   });
