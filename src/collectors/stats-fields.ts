@@ -6,7 +6,7 @@ const KIBIBYTE = 1024;
 const NANOSECOND = 1e-9;
 
 /** A family that serves one of libvirt's fields, and the factor that turns the field into base units. */
-export interface FieldMetric {
+interface FieldMetric {
   readonly field: string;
   readonly scale: number;
   readonly spec: FamilySpec;

@@ -4,7 +4,7 @@ import type { DomainConfig } from '../inventory/domain-config.ts';
 import type { HypervisorInfo } from '../inventory/hypervisor.ts';
 
 /** The machine types that one emulator supports. */
-export interface EmulatorMachines {
+interface EmulatorMachines {
   readonly rows: readonly MachineRow[];
   readonly machines: SupportedMachines;
 }

@@ -3,8 +3,8 @@ import { parseDuration } from './duration.ts';
 import { type CollectorFlag, FLAGS, type Flag, type FlagName } from './flags.ts';
 import { type ListenAddress, parseListenAddress } from './listen-address.ts';
 
-export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
-export const LOG_FORMATS = ['json', 'logfmt'] as const;
+const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
+const LOG_FORMATS = ['json', 'logfmt'] as const;
 
 export interface ExporterConfig {
   readonly web: { readonly listenAddresses: readonly ListenAddress[]; readonly telemetryPath: string };

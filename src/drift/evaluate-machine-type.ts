@@ -8,7 +8,7 @@ import {
   type SupportedType,
 } from './supported-machines.ts';
 
-export interface MachineTypeInput {
+interface MachineTypeInput {
   /** The domain's machine type as written: a canonical name or an alias. */
   readonly machine: string;
   /** libvirt's name of the domain's architecture. */

@@ -18,7 +18,7 @@ export type DetectedOs =
   | { readonly kind: 'unmappable' }
   | { readonly kind: 'unavailable' };
 
-export interface OsDriftInput {
+interface OsDriftInput {
   /** The libosinfo id in the domain's metadata. */
   readonly declared: string | undefined;
   readonly detected: DetectedOs;

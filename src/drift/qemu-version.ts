@@ -19,7 +19,7 @@ export interface QemuEvidence {
 export const QEMU_VERSION_SOURCES = ['log', 'event', 'binary', 'start_time', 'none'] as const;
 export type QemuVersionSource = (typeof QEMU_VERSION_SOURCES)[number];
 
-export interface QemuResult {
+interface QemuResult {
   /** "7.2.22", or "unknown". */
   readonly runningVersion: string;
   readonly source: QemuVersionSource;

@@ -2,7 +2,7 @@ import { type MachineType, parseMachineType, type RhelVersion } from './machine-
 import { type QemuRelease, releaseOrdinal } from './qemu-release.ts';
 
 /** One `<machine>` of the capabilities' `<guest><arch>`: a type, or with `canonical` an alias of one. */
-export interface SupportedMachineRow {
+interface SupportedMachineRow {
   readonly name: string;
   /** The type that this row is an alias of. */
   readonly canonical?: string | undefined;
@@ -34,7 +34,7 @@ export interface SupportedMachines {
   readonly byFamily: ReadonlyMap<string, SupportedFamily>;
 }
 
-export interface SupportedCount {
+interface SupportedCount {
   readonly family: string;
   readonly status: 'current' | 'deprecated';
   readonly count: number;

@@ -8,14 +8,14 @@ export interface Capabilities {
 }
 
 /** One `<guest>`: an OS type and architecture with the domain types that can run it. */
-export interface GuestCapabilities {
+interface GuestCapabilities {
   readonly arch: string;
   readonly osType: string;
   readonly domains: readonly DomainTypeCapabilities[];
 }
 
 /** One `<domain type=…>` with the values that it inherits from its `<arch>`. */
-export interface DomainTypeCapabilities {
+interface DomainTypeCapabilities {
   /** kvm, qemu, xen, … */
   readonly type: string;
   /** Path of the binary; undefined when the document names none. */
@@ -31,7 +31,7 @@ export interface MachineRow {
   readonly deprecated: boolean;
 }
 
-export interface MachineQuery {
+interface MachineQuery {
   readonly arch: string;
   readonly domainType: string;
   /** Path as the domain's XML has it; undefined for the default of the architecture and domain type. */

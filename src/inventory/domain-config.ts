@@ -119,7 +119,7 @@ export interface NovaInstance {
 }
 
 /** The image or volume of the instance's root disk. */
-export interface NovaRoot {
+interface NovaRoot {
   /** `image` or `volume`. */
   readonly type: string | undefined;
   readonly id: string | undefined;

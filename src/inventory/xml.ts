@@ -15,7 +15,7 @@ export interface XmlElement {
 }
 
 /** Codes of {@link XmlError}; stable, for programs to branch on. */
-export type XmlErrorCode =
+type XmlErrorCode =
   | 'ERR_XML_MALFORMED'
   | 'ERR_XML_TOO_LARGE'
   | 'ERR_XML_TOO_DEEP'

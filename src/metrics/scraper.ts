@@ -30,7 +30,7 @@ const DURATION = gauge(
 /** What every scrape serves, whatever collectors are enabled. */
 export const SCRAPE_FAMILIES: readonly FamilySpec[] = [UP, SUCCESS, DURATION];
 
-export interface ScraperOptions {
+interface ScraperOptions {
   readonly collectors: readonly Collector[];
   /** Takes the snapshot that the collectors work on; rejects when libvirt does not answer by the deadline. */
   readonly takeSnapshot: TakeSnapshot;

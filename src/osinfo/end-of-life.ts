@@ -2,9 +2,9 @@ import { entityFile, type HostOsinfoDatabase } from './host-database.ts';
 import { dayToEpochSeconds, type OsinfoTable } from './osinfo-table.ts';
 
 /** An operating system's end of life in seconds since the epoch; `undefined` when no date is known. */
-export type EndOfLifeLookup = (osId: string) => number | undefined;
+type EndOfLifeLookup = (osId: string) => number | undefined;
 
-export interface OsinfoSources {
+interface OsinfoSources {
   /** The host's copy of osinfo-db, where it has one. */
   readonly host: HostOsinfoDatabase | undefined;
   /** The copy inside this program. */

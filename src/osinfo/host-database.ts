@@ -5,7 +5,7 @@ import { scanOsEntities } from './os-entity.ts';
 import type { OsinfoTable } from './osinfo-table.ts';
 
 /** Directories of a host's database; libosinfo's docs/database-layout.txt has both, and the environment variables. */
-export interface OsinfoDirectories {
+interface OsinfoDirectories {
   /** Installed by the distribution's package osinfo-db. */
   readonly system: string;
   /** The administrator's own entries, which take priority. */

@@ -1,5 +1,5 @@
 /** The values that are read from one `<os>` of osinfo-db. */
-export interface OsEntity {
+interface OsEntity {
   readonly id: string;
   /** `<eol-date>`, `YYYY-MM-DD`. */
   readonly eol: string | undefined;

@@ -1,4 +1,4 @@
-export interface LandingPage {
+interface LandingPage {
   readonly version: string;
   readonly telemetryPath: string;
   readonly collectors: readonly string[];
