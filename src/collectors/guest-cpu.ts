@@ -24,9 +24,9 @@ export const guestCpuCollector: Collector = {
   collect: ({ domains }) => {
     const seconds = newFamily(SECONDS);
     for (const { name, guest } of domains) {
-      for (const mode of CPU_MODES) {
-        addSample(seconds, { domain: name, mode }, guest?.reading?.cpu?.[mode]);
-      }
+      const cpu = guest?.reading?.cpu;
+      if (cpu === undefined) continue;
+      for (const mode of CPU_MODES) addSample(seconds, { domain: name, mode }, cpu[mode]);
     }
     return [seconds];
   },

@@ -37,9 +37,10 @@ export const guestPressureCollector: Collector = {
     for (const { name, guest } of domains) {
       for (const resource of PRESSURE_RESOURCES) {
         const totals = guest?.reading?.pressure?.[resource];
+        if (totals === undefined) continue;
         const labels = { domain: name, resource };
-        addSample(waiting, labels, totals?.waitingSeconds);
-        addSample(stalled, labels, totals?.stalledSeconds);
+        addSample(waiting, labels, totals.waitingSeconds);
+        addSample(stalled, labels, totals.stalledSeconds);
       }
     }
     return [waiting, stalled];
