@@ -19,7 +19,7 @@ function collected(snapshot: Snapshot): string {
   });
 }
 
-// As old as a balloon's last update may be is told by the clock.
+// The clock decides whether a balloon's last update is too old.
 jest.spyOn(Date, 'now').mockReturnValue(UPDATED * 1000);
 
 const text = collected(FIXED_INVENTORY);
@@ -54,7 +54,7 @@ describe('the fixed inventory', () => {
     expect(exposition.value('libvirt_domain_machine_type_supported', { domain })).toBe(starts);
   });
 
-  test('is the same, asked a second time', () => {
+  test('is the same a second time', () => {
     expect(collected(FIXED_INVENTORY)).toBe(text);
   });
 });
