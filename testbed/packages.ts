@@ -41,12 +41,14 @@ const POLICY = '#!/bin/sh\n# libvirt-drift-exporter rig: temporary, safe to dele
 export async function ensureDebianPackages(names: readonly string[]): Promise<void> {
   const missing = await missingPackages(names);
   if (missing.length === 0) return;
-  if (isRoot()) console.error(describeInstallation(missing));
+  console.error(describeInstallation(missing));
   await installDebianPackages(missing);
 }
 
+/** What `installDebianPackages` does with these packages, in one line. */
 export function describeInstallation(names: readonly string[]): string {
-  return `installing Debian packages: ${names.join(' ')} (output in ${INSTALL_LOG_NAME})`;
+  if (!isRoot()) return `Debian packages: ${names.length} missing`;
+  return `installing ${names.length} Debian packages (output in ${INSTALL_LOG_NAME})`;
 }
 
 /**
