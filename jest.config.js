@@ -1,6 +1,6 @@
 const shared = {
   testEnvironment: 'node',
-  // Images that the packaging tests make hold this project's package.json, too.
+  // The packaging tests put images there, which hold this project's package.json as well.
   modulePathIgnorePatterns: ['<rootDir>/.rig/'],
   extensionsToTreatAsEsm: ['.ts'],
   transform: {
@@ -11,14 +11,17 @@ const shared = {
   },
 };
 
+/** A project for each thing that its tests need: Node alone, promtool, libvirtd, Prometheus, an image builder. */
+const PROJECTS = ['unit', 'promtool', 'integration', 'e2e', 'packaging'];
+
 export default {
   // The integration tests share one libvirtd and restart it: one worker, one file after the other.
+  // `npm run test:unit` raises this for the unit tests, which share nothing.
   maxWorkers: 1,
   testTimeout: 60_000,
-  projects: [
-    { ...shared, displayName: 'unit', testMatch: ['<rootDir>/test/unit/**/*.test.ts'] },
-    { ...shared, displayName: 'integration', testMatch: ['<rootDir>/test/integration/**/*.test.ts'] },
-    { ...shared, displayName: 'e2e', testMatch: ['<rootDir>/test/e2e/**/*.test.ts'] },
-    { ...shared, displayName: 'packaging', testMatch: ['<rootDir>/test/packaging/**/*.test.ts'] },
-  ],
+  projects: PROJECTS.map((name) => ({
+    ...shared,
+    displayName: name,
+    testMatch: [`<rootDir>/test/${name}/**/*.test.ts`],
+  })),
 };

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { cleanUp } from '../testbed/clean-up.ts';
 import { daemonState, startDaemon, stopDaemon } from '../testbed/daemon.ts';
+import { CommandError } from '../testbed/exec.ts';
 import {
   ensureDebianPackages,
   GUEST_PACKAGES,
@@ -14,8 +15,8 @@ import {
 } from '../testbed/packages.ts';
 
 /**
- * `npm test`: everything there is, from formatting to guests. Brings the rig up first, takes it down after,
- * and ends with Jest's own count in one line. Arguments go to Jest.
+ * `npm test`: formatting, lint, types, and all tests, with libvirtd running. The last line has Jest's own counts. Arguments
+ * go to Jest.
  */
 
 function shown(program: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<number> {
@@ -80,7 +81,7 @@ async function main(): Promise<number> {
 try {
   process.exitCode = await main();
 } catch (error) {
-  if (!(error instanceof MissingPackagesError)) throw error;
+  if (!(error instanceof MissingPackagesError || error instanceof CommandError)) throw error;
   console.error(error.message);
   process.exitCode = 1;
 }

@@ -1,4 +1,4 @@
-// Leaves the commit that dist/ was built from beside the program; without git the revision stays unknown.
+// Writes the commit that dist/ was built from into dist/REVISION. Without git the file is empty, and the revision unknown.
 import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 

@@ -14,7 +14,7 @@ function readBuildInfo(): BuildInfo {
   return { version: String(version), revision: readRevision() };
 }
 
-/** `npm run build` leaves the commit beside the program; a checkout run from source has none. */
+/** `npm run build` writes the commit beside the program; a checkout run from source has none. */
 function readRevision(): string {
   try {
     return readFileSync(new URL('./REVISION', import.meta.url), 'utf8').trim();
@@ -44,7 +44,7 @@ async function run(config: ExporterConfig, build: BuildInfo): Promise<void> {
     await exporter?.stop();
     process.exit(0);
   };
-  // Before anything is started: it may be stopped at once.
+  // Installed first, because a signal may arrive while the exporter starts.
   process.once('SIGTERM', stop);
   process.once('SIGINT', stop);
   try {
@@ -62,7 +62,7 @@ function formatAddress({ address, family, port }: AddressInfo): string {
   return family === 'IPv6' ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
-/** What the program does with its command line. */
+/** Runs the program: parses the command line, then prints what it requests or serves metrics. */
 export async function main(): Promise<void> {
   const build = readBuildInfo();
   const commandLine = parseOrExit();

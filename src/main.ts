@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { limitHeapGrowth } from './heap.ts';
 
-// Before anything else is loaded: the heap grows while modules are.
+// First, because the heap grows while modules are loaded.
 limitHeapGrowth();
 const { main } = await import('./cli.ts');
 await main();

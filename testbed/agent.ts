@@ -4,7 +4,7 @@ import { domainState, dumpXml } from './domains.ts';
 import { virsh } from './virsh.ts';
 import { waitFor } from './wait.ts';
 
-/** Waits until the guest has opened the agent's channel; whether anybody answers there is another matter. */
+/** Waits until the guest has opened the agent's channel. That the agent answers is not waited for. */
 export async function waitForAgent(name: string, timeoutMs = 60_000, signal?: AbortSignal): Promise<void> {
   await waitFor(
     async () => {
@@ -28,12 +28,12 @@ export async function agentConnected(name: string): Promise<boolean> {
   return channel.test(await dumpXml(name));
 }
 
-/** What libvirt says when the agent did not get in step in time: the command itself was not sent. */
-const NOT_IN_STEP = 'Guest agent not available for now';
-const GET_IN_STEP_ATTEMPTS = 12;
-const PATIENT_SECONDS = 10;
+/** libvirt's error when guest-sync timed out: the command itself was not sent. */
+const NOT_SYNCHRONIZED = 'Guest agent not available for now';
+const SLOW_GUEST_ATTEMPTS = 12;
+const SLOW_GUEST_TIMEOUT_SECONDS = 10;
 
-/** Sends one command to the guest agent and returns what is under `return` in its answer. */
+/** Sends one command to the guest agent and returns the value of `return` in the reply. */
 export async function agentCommand(
   name: string,
   command: string,
@@ -44,34 +44,34 @@ export async function agentCommand(
   const request = JSON.stringify({ execute: command, arguments: args });
   const send = (): Promise<string> =>
     virsh(['qemu-agent-command', name, request, '--timeout', String(timeoutSeconds)], {
-      // Ahead of its own timeout libvirt waits for the domain's job and synchronises with the agent.
+      // Before its own timeout begins, libvirt waits for the domain's job and synchronizes with the agent.
       timeoutMs: (timeoutSeconds + 45) * 1000,
     });
-  const answer: unknown = JSON.parse(await inStep(send, attempts));
-  return typeof answer === 'object' && answer !== null ? Reflect.get(answer, 'return') : undefined;
+  const reply: unknown = JSON.parse(await synchronized(send, attempts));
+  return typeof reply === 'object' && reply !== null ? Reflect.get(reply, 'return') : undefined;
 }
 
-async function inStep(send: () => Promise<string>, attempts: number): Promise<string> {
+async function synchronized(send: () => Promise<string>, attempts: number): Promise<string> {
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await send();
     } catch (error) {
-      const isLate = error instanceof Error && error.message.includes(NOT_IN_STEP);
-      if (!isLate || attempt >= attempts) throw error;
+      const notSent = error instanceof Error && error.message.includes(NOT_SYNCHRONIZED);
+      if (!notSent || attempt >= attempts) throw error;
     }
   }
 }
 
 /**
- * The same to a guest that is short of memory: it can take longer than libvirt's five seconds to get in step, and is
- * then given more time.
+ * Sends one command to the agent of a guest that is short of memory. Its guest-sync can take longer than libvirt's five
+ * seconds, so the command is sent again.
  */
 export function patientAgentCommand(
   name: string,
   command: string,
   args: Readonly<Record<string, unknown>> = {},
 ): Promise<unknown> {
-  return agentCommand(name, command, args, PATIENT_SECONDS, GET_IN_STEP_ATTEMPTS);
+  return agentCommand(name, command, args, SLOW_GUEST_TIMEOUT_SECONDS, SLOW_GUEST_ATTEMPTS);
 }
 
 /** Reads a file inside the guest through its agent. */
@@ -106,21 +106,21 @@ export async function guestOutput(name: string, script: string): Promise<string>
   return Buffer.from(String(Reflect.get(ended, 'out-data') ?? ''), 'base64').toString('utf8');
 }
 
-/** A request as it reached the guest, in the order of arrival. */
-export interface AgentRequest {
-  /** What is under `execute`; empty for what is no request. */
+/** A request as it reached the guest. */
+interface AgentRequest {
+  /** The value of `execute`; empty when there is none. */
   readonly command: string;
   readonly json: string;
 }
 
 /**
- * Everything that was sent to the guest's agent since it started, libvirt's own guest-sync included. The guest
- * writes it to its console: the agents `silent` and `hostile` always, the real one with `logAgentRequests`
- * and except while its file systems are frozen.
+ * The requests that the guest's agent has received since it started, in order, libvirt's own guest-sync included. The
+ * guest logs them to its console: the agents `silent` and `hostile` always, the real one with `logAgentRequests` while its
+ * file systems are not frozen.
  */
 export async function agentRequests(name: string): Promise<AgentRequest[]> {
   const text = await readFile(consolePath(name), 'utf8').catch(() => '');
-  // The last line can still be on its way.
+  // The last line may be incomplete.
   return [...text.matchAll(/rig: agent got ([^\r\n]*)\r?\n/g)].map(([, json = '']) => ({
     command: /"execute"\s*:\s*"([^"]*)"/.exec(json)?.[1] ?? '',
     json,

@@ -6,7 +6,7 @@ import { CONSOLE_DIR, DISK_DIR, STATE_DIR } from './paths.ts';
 import { listDomainNames } from './virsh.ts';
 
 const LOOKUPS = 4;
-/** An ending QEMU takes up to two seconds in the kernel but no processor time, so many can end at once. */
+/** A QEMU takes up to two seconds to end and no processor time. */
 const REMOVALS = 16;
 
 /** The rig's domains whose names begin with `prefix`. */
@@ -24,12 +24,12 @@ export async function rigDomainNames(
 }
 
 /**
- * Removes the rig's domains whose names begin with `prefix`, with their disks and console logs, also what a
- * run that crashed left. Domains that carry no mark of the rig stay, whatever they are called.
+ * Removes the rig's domains whose names begin with `prefix`, their disks and console logs, also those of a run that
+ * crashed. Domains without the rig's mark stay.
  */
 export async function cleanUp(prefix: string = RIG_PREFIX): Promise<string[]> {
   const removed: string[] = [];
-  // A start that was under way when its rig died can still end in a domain: look again until none is left.
+  // A start that was under way when its rig ended can still make a domain.
   for (let round = 0; round < 3; round += 1) {
     const names = await rigDomainNames(prefix);
     if (names.length === 0) break;
@@ -44,7 +44,7 @@ export async function cleanUp(prefix: string = RIG_PREFIX): Promise<string[]> {
   return removed;
 }
 
-/** A run that died between making a disk and defining its domain leaves files that no domain names. */
+/** A run that ended between making a disk and defining its domain leaves files without a domain. */
 async function removeFiles(dir: string, prefix: string, kept: ReadonlySet<string>): Promise<void> {
   const files = await readdir(dir, { withFileTypes: true }).catch(() => []);
   for (const file of files) {

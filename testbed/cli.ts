@@ -1,6 +1,7 @@
 import { cleanUp, rigDomainNames } from './clean-up.ts';
 import { daemonState, startDaemon, stopDaemon } from './daemon.ts';
 import { domainState } from './domains.ts';
+import { CommandError } from './exec.ts';
 import { startFleet } from './fleet.ts';
 import {
   ensureDebianPackages,
@@ -13,12 +14,12 @@ import {
 import { startStory } from './story.ts';
 
 const USAGE = `usage: npx tsx testbed/cli.ts COMMAND
-  up         install what is missing and make sure that a libvirtd answers
-  guests     up, then the three guests of the story: node1 (swapping, old), node2 (well), legacy (shut off)
+  up         install what is missing and start libvirtd unless one answers
+  guests     up, then the demo's guests: node1 (old machine type, swaps), node2 (healthy), legacy (shut off)
   fleet N    up, then N halted domains
   clean      remove all domains of the rig, with their files
   down       clean, then stop what the rig started
-  status     what runs`;
+  status     missing packages, libvirtd, and the rig's domains`;
 
 async function up(): Promise<void> {
   await ensureDebianPackages([...HYPERVISOR_PACKAGES, ...GUEST_PACKAGES]);
@@ -48,7 +49,7 @@ async function clean(): Promise<void> {
 }
 
 async function down(): Promise<void> {
-  // Guests outlive their libvirtd: without one that answers they could not be removed.
+  // Guests outlive libvirtd, and only a libvirtd that answers can remove them.
   if ((await missingPackages(HYPERVISOR_PACKAGES)).length === 0) {
     await startDaemon();
     await clean();
@@ -79,6 +80,7 @@ async function main([command, count]: readonly string[]): Promise<void> {
 try {
   await main(process.argv.slice(2));
 } catch (error) {
-  console.error(error instanceof MissingPackagesError ? error.message : error);
+  const isForPeople = error instanceof MissingPackagesError || error instanceof CommandError;
+  console.error(isForPeople ? error.message : error);
   process.exitCode = 1;
 }

@@ -9,9 +9,9 @@ import { waitFor } from './wait.ts';
 const DBUS_SOCKET = '/run/dbus/system_bus_socket';
 const VIRTLOGD_SOCKET = '/run/libvirt/virtlogd-sock';
 
-export interface DaemonState {
+interface DaemonState {
   readonly up: boolean;
-  /** Whether the rig started it; one that the rig did not start is used but never stopped. */
+  /** Whether the rig started it. A daemon of others is used, never stopped. */
   readonly owned: boolean;
 }
 
@@ -20,7 +20,7 @@ export async function daemonState(): Promise<DaemonState> {
   return { up, owned: pid !== undefined };
 }
 
-/** Makes sure that a libvirtd answers: the one that runs, or else one that the rig starts. */
+/** Starts libvirtd unless one answers already. */
 export async function startDaemon(): Promise<DaemonState> {
   const before = await daemonState();
   if (before.up) return before;
@@ -39,7 +39,7 @@ export async function startDaemon(): Promise<DaemonState> {
   return { up: true, owned: true };
 }
 
-/** Ends libvirtd alone, as a crash or a package upgrade would: guests and their log daemon go on. */
+/** Ends libvirtd alone, as a crash or a package upgrade does: guests and their log daemon continue. */
 export async function stopLibvirtd(signal: 'SIGTERM' | 'SIGKILL' = 'SIGTERM'): Promise<void> {
   if ((await ownedPid('libvirtd')) === undefined) {
     if (await answers()) throw new Error('this libvirtd was not started by the rig: not stopping it');
@@ -48,13 +48,13 @@ export async function stopLibvirtd(signal: 'SIGTERM' | 'SIGKILL' = 'SIGTERM'): P
   await stopOwned('libvirtd', signal);
 }
 
-/** Ends and starts libvirtd with the guests running. */
+/** Restarts libvirtd; guests continue to run. */
 export async function restartDaemon(signal: 'SIGTERM' | 'SIGKILL' = 'SIGTERM'): Promise<void> {
   await stopLibvirtd(signal);
   await startDaemon();
 }
 
-/** Ends all that `startDaemon` started and gives libvirt's configuration back. */
+/** Ends what `startDaemon` started and restores libvirt's configuration. */
 export async function stopDaemon(): Promise<void> {
   if (process.getuid?.() !== 0) return;
   const owned = (await ownedPid('libvirtd')) !== undefined;
@@ -86,7 +86,7 @@ async function startBus(): Promise<void> {
   if (await accepts(DBUS_SOCKET)) return;
   await mkdir('/run/dbus', { recursive: true });
   await access('/etc/machine-id').catch(() => run('dbus-uuidgen', ['--ensure=/etc/machine-id']));
-  // Without a pid file, which a bus that was killed leaves behind to stop the next one.
+  // A killed bus leaves its pid file, and the next bus does not start while the file exists.
   await startOwned('dbus-daemon', 'dbus-daemon', ['--system', '--nofork', '--nopidfile']);
   await waitForSocket('dbus-daemon', DBUS_SOCKET);
 }

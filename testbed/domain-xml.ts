@@ -1,23 +1,23 @@
 import { CONSOLE_DIR, DISK_DIR } from './paths.ts';
 
-/** Every domain that the rig defines has a name that begins so. */
+/** The name of every domain that the rig defines begins with this. */
 export const RIG_PREFIX = 'rig-';
-/** And carries metadata of this XML namespace; clean-up wants both. */
+/** The mark of the rig's domains: metadata of this XML namespace. Clean-up removes domains that have the name and the mark. */
 export const RIG_NAMESPACE = 'https://github.com/libvirt-drift-exporter/ns/rig/1.0';
 
 export const AGENT_CHANNEL = 'org.qemu.guest_agent.0';
 
-export interface DirectBoot {
+interface DirectBoot {
   readonly kernel: string;
   readonly initrd: string;
   readonly cmdline: string;
 }
 
-export interface GuestDisk {
+interface GuestDisk {
   readonly sizeMiB: number;
   /** Throttles the disk: `<iotune><total_bytes_sec>`. */
   readonly totalBytesPerSec?: number;
-  /** Written to the start of the disk, such as a boot sector. */
+  /** The first bytes of the disk, such as a boot sector. */
   readonly content?: Uint8Array;
   /** QEMU's cache mode; libvirt's default when left out. */
   readonly cache?: string;
@@ -30,9 +30,9 @@ export interface GuestSpec {
   readonly machine: string;
   readonly memoryMiB: number;
   readonly vcpus: number;
-  /** More of them can be plugged in, up to this many; as many as there are when left out. */
+  /** vCPUs can be plugged in up to this number; `vcpus` when left out. */
   readonly maximumVcpus?: number;
-  /** Boots this kernel; without it, from the disk. */
+  /** The kernel to boot; the guest boots from its disk when left out. */
   readonly boot?: DirectBoot;
   readonly disk?: GuestDisk | undefined;
   /** Whether the guest agent's channel is configured. */
@@ -42,7 +42,7 @@ export interface GuestSpec {
   readonly declaredOs?: string | undefined;
   /** A virtio interface on QEMU's built-in user network, which needs nothing from the host. */
   readonly userNetwork?: boolean;
-  /** `kvm` inside another virtual machine can be far slower than emulation. */
+  /** `qemu` (emulation) when left out: `kvm` inside another virtual machine can be far slower. */
   readonly virtType?: 'qemu' | 'kvm';
   /** XML put inside `<metadata>`, `<devices>` and `<domain>` as it is. */
   readonly extraMetadataXml?: string;
@@ -54,8 +54,7 @@ export const diskPath = (name: string): string => `${DISK_DIR}/${name}.img`;
 export const consolePath = (name: string): string => `${CONSOLE_DIR}/${name}.log`;
 
 /**
- * A domain from as little XML as will do, so that libvirt 7 takes it as well as libvirt 12. To redefine one it
- * takes its uuid.
+ * The XML of a domain, as little of it as libvirt 7 to 12 need. The uuid is needed to redefine a domain.
  */
 export function domainXml(spec: GuestSpec, uuid?: string): string {
   return `<domain type='${spec.virtType ?? 'qemu'}'>
@@ -91,7 +90,7 @@ export function domainXml(spec: GuestSpec, uuid?: string): string {
 }
 
 const AGENT = `<channel type='unix'><target type='virtio' name='${AGENT_CHANNEL}'/></channel>`;
-// No boot rom: its file is in a package that the rig does not need otherwise.
+// No boot ROM: its file is in a package that the rig does not need.
 const USER_NETWORK = "<interface type='user'><model type='virtio'/><rom enabled='no'/></interface>";
 
 function declaredOsXml(id: string | undefined): string {

@@ -3,13 +3,13 @@ import { consolePath, diskPath, domainXml, type GuestSpec, RIG_NAMESPACE, RIG_PR
 import { CONSOLE_DIR, DISK_DIR, STATE_DIR } from './paths.ts';
 import { virsh } from './virsh.ts';
 
-/** QEMU's start is a matter of a second or two, unless many start at once on few processors. */
+/** QEMU starts within two seconds, unless many start at once on few processors. */
 const START_TIMEOUT_MS = 120_000;
 const NO_DOMAIN: readonly string[] = ['failed to get domain', 'Domain not found'];
 
 /**
- * Defines the domain and makes its disk; does not start it. One that is there already is redefined, which a
- * running domain takes as its configuration for the next start, and keeps its disk while it runs.
+ * Defines the domain and makes its disk; does not start it. A domain that exists is redefined: while it runs it keeps its
+ * disk, and the new configuration is that of its next start.
  */
 export async function defineGuest(spec: GuestSpec): Promise<void> {
   assertRigName(spec.name);
@@ -23,8 +23,7 @@ export async function defineGuest(spec: GuestSpec): Promise<void> {
 }
 
 /**
- * Defines a domain from XML of the caller's own. Named as the rig's and marked as the rig's it must be, or
- * nobody would clean it up.
+ * Defines a domain from the caller's XML. It needs a name and a mark of the rig, by which clean-up finds it.
  */
 export async function defineXml(name: string, xml: string): Promise<void> {
   assertRigName(name);
@@ -44,18 +43,18 @@ export async function startGuest(name: string): Promise<void> {
   await virsh(['start', name], { timeoutMs: START_TIMEOUT_MS });
 }
 
-/** Pulls the plug; a domain that does not run is fine. */
+/** Ends the domain's QEMU at once; does nothing when the domain does not run. */
 export async function destroyGuest(name: string): Promise<void> {
   assertRigName(name);
   try {
-    // libvirt gives a stopped QEMU some 15 s before it kills it.
+    // libvirt waits some 15 s for a QEMU in state T before it kills it.
     await virsh(['destroy', name], { timeoutMs: 60_000 });
   } catch (error) {
     if (!says(error, 'domain is not running', ...NO_DOMAIN)) throw error;
   }
 }
 
-/** Removes the definition, and the disk and console log with it; one that is gone already is fine. */
+/** Removes the definition, the disk and the console log; does nothing when there is no such domain. */
 export async function undefineGuest(name: string): Promise<void> {
   assertRigName(name);
   try {
@@ -73,7 +72,7 @@ export async function undefineGuest(name: string): Promise<void> {
   await Promise.all([rm(diskPath(name), { force: true }), rm(consolePath(name), { force: true })]);
 }
 
-/** Defines and starts in one go. */
+/** Defines and starts a domain. */
 export async function runGuest(spec: GuestSpec): Promise<void> {
   await defineGuest(spec);
   await startGuest(spec.name);
@@ -88,7 +87,7 @@ export async function domainState(name: string): Promise<string> {
 }
 
 /** The domain's uuid; undefined when there is no such domain. */
-export async function uuidOf(name: string): Promise<string | undefined> {
+async function uuidOf(name: string): Promise<string | undefined> {
   try {
     return (await virsh(['domuuid', name])).trim();
   } catch (error) {
@@ -109,8 +108,8 @@ export async function isRigDomain(name: string): Promise<boolean> {
   }
 }
 
-export function assertRigName(name: string): void {
-  // Files are named after it: no slash, and with it no way out of the rig's folder.
+function assertRigName(name: string): void {
+  // Files are named after the domain: a slash would lead out of the rig's folder.
   if (!/^rig-[^/\n]+$/.test(name)) {
     throw new Error(
       `"${name}" is no name for a domain of the rig: it must begin with ${RIG_PREFIX} and have no slash`,
@@ -125,7 +124,7 @@ function says(error: unknown, ...phrases: readonly string[]): boolean {
 async function makeDisk({ name, disk }: GuestSpec): Promise<void> {
   if (disk === undefined) return;
   const path = diskPath(name);
-  // A new file, so that a disk left over from a crashed run has no say.
+  // A new file: a crashed run may have left a disk.
   await rm(path, { force: true });
   const file = await open(path, 'w', 0o600);
   try {

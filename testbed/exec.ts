@@ -9,7 +9,7 @@ export interface RunOptions {
   readonly cwd?: string;
 }
 
-/** A program that ended badly, with what it had to say. */
+/** A program failed. The message is what it wrote to standard error, or else why it ended. */
 export class CommandError extends Error {
   readonly stderr: string;
 
@@ -44,13 +44,13 @@ export async function run(
   } catch (error) {
     // Not `instanceof`: under Jest, Node's own errors come from another realm.
     if (!types.isNativeError(error)) throw error;
-    const late = Reflect.get(error, 'killed') === true;
-    const reason = late ? `no answer within ${timeout} ms` : error.message;
-    throw new CommandError([program, ...args].join(' '), reason, late ? '' : textOf(error, 'stderr'));
+    const timedOut = Reflect.get(error, 'killed') === true;
+    const reason = timedOut ? `not ended within ${timeout} ms` : error.message;
+    throw new CommandError([program, ...args].join(' '), reason, timedOut ? '' : textOf(error, 'stderr'));
   }
 }
 
-/** Runs a program whose output a person wants to watch; it goes to standard error to keep stdout clean. */
+/** Runs a program whose output a person watches, on standard error. */
 export async function runShown(
   program: string,
   args: readonly string[],

@@ -4,30 +4,30 @@ import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Exposition } from './exposition.ts';
 
-/** Scraping without a pause would take the processor from the guests that are waited for. */
+/** Scrapes without a pause would take the processors that the guests need. */
 const POLL_MS = 50;
 export const MAIN = fileURLToPath(new URL('../dist/main.js', import.meta.url));
 
-export interface LogLine {
+interface LogLine {
   readonly level: string;
   readonly msg: string;
   readonly [key: string]: unknown;
 }
 
-/** The built exporter as a process of its own, as its users run it. */
+/** The built exporter as a process, as its users run it. */
 export interface ExporterProcess {
   readonly url: string;
   readonly child: ChildProcess;
   readonly log: readonly LogLine[];
   readonly scrapeText: (headers?: Readonly<Record<string, string>>) => Promise<string>;
   readonly scrape: (headers?: Readonly<Record<string, string>>) => Promise<Exposition>;
-  /** Scrapes until the condition holds; the condition is awaited, not slept for. */
+  /** Scrapes until the condition holds. */
   readonly scrapeUntil: (condition: (seen: Exposition) => boolean, timeoutMs?: number) => Promise<Exposition>;
   /** Sends SIGTERM and resolves with the exit code. */
   readonly stop: () => Promise<number | null>;
 }
 
-/** What to run, and as whom: this user when left out. */
+/** What to run, and as which user: this process's user when left out. */
 export interface Program {
   readonly node: string;
   readonly main: string;
@@ -73,7 +73,7 @@ export async function startProgram(
   const scrapeText = async (headers = {}): Promise<string> => {
     const response = await fetch(`${url}/metrics`, { headers });
     if (response.status !== 200)
-      throw new Error(`/metrics answered ${response.status}: ${await response.text()}`);
+      throw new Error(`/metrics returned ${response.status}: ${await response.text()}`);
     return response.text();
   };
   const scrape = async (headers = {}): Promise<Exposition> => new Exposition(await scrapeText(headers));

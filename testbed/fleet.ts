@@ -4,25 +4,25 @@ import { RIG_PREFIX } from './domain-xml.ts';
 import { defineGuest, startGuest } from './domains.ts';
 import { haltedGuest, silentGuest } from './halted-guest.ts';
 
-export interface FleetOptions {
-  /** Names are this and a number of four digits. */
+interface FleetOptions {
+  /** A name is the prefix and a number of four digits. */
   readonly prefix?: string;
   readonly machine?: string;
-  /** With `silent` each has an agent that is connected and never answers; on machines of the `pc` family. */
+  /** `silent`: each domain has a connected agent that never answers. Needs a machine type of the `pc` family. */
   readonly agent?: 'silent';
-  /** libvirtd works on five calls at a time; more than the processors gain nothing. */
+  /** How many domains start at a time. libvirtd works on five calls at a time; more than processors gain nothing. */
   readonly parallel?: number;
   readonly onStarted?: (name: string, started: number) => void;
 }
 
 export interface Fleet {
   readonly names: readonly string[];
-  /** How many had to be started. */
+  /** How many domains this call started. */
   readonly started: number;
   readonly seconds: number;
 }
 
-/** Brings `count` halted domains to run; those that run already count, so it can be called again for more. */
+/** Starts halted domains until `count` run. Domains that run already count. */
 export async function startFleet(count: number, options: FleetOptions = {}): Promise<Fleet> {
   const begun = performance.now();
   const prefix = options.prefix ?? `${RIG_PREFIX}fleet-`;
@@ -37,8 +37,7 @@ export async function startFleet(count: number, options: FleetOptions = {}): Pro
   let started = 0;
   const failures: unknown[] = [];
   await forEachLimited(missing, options.parallel ?? 3, async (name) => {
-    // After a failure no more are begun, and those under way are waited for: nothing goes on behind the
-    // caller's back, who may want to clean up.
+    // After a failure no further domain is started, and the starts under way are awaited: the caller may clean up then.
     if (failures.length > 0) return;
     try {
       if (!defined.includes(name)) await defineGuest(guest(name, changes));

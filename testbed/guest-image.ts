@@ -18,7 +18,7 @@ import { run } from './exec.ts';
 import { addModules } from './guest-modules.ts';
 import { GUEST_DIR, STATE_DIR } from './paths.ts';
 
-export interface GuestImage {
+interface GuestImage {
   readonly kernel: string;
   readonly initrd: string;
   /** The kernel's release, what `uname -r` says in the guest. */
@@ -29,8 +29,8 @@ const BUSYBOX = '/bin/busybox';
 const QEMU_GA = '/usr/sbin/qemu-ga';
 
 /**
- * A guest that boots in seconds without any image to download: Debian's cloud kernel, busybox, the real
- * guest agent and an init of our own. Built once and kept until one of its ingredients changes.
+ * A kernel and an initramfs that boot in seconds, without an image to download: Debian's cloud kernel, busybox, the real
+ * guest agent and guest/init.sh. Built once, and again when one of the parts changes.
  */
 export async function buildGuestImage(): Promise<GuestImage> {
   const { kernel, kernelRelease } = await findKernel();
@@ -57,19 +57,19 @@ async function findKernel(): Promise<{ kernel: string; kernelRelease: string }> 
     (a, b) => rank(b) - rank(a) || b.kernelRelease.localeCompare(a.kernelRelease, 'en', { numeric: true }),
   );
   const best = found[0];
-  if (best === undefined) throw new Error('no kernel with modules: is linux-image-cloud-amd64 installed?');
+  if (best === undefined) throw new Error('no kernel with modules; linux-image-cloud-amd64 has one');
   await access(best.kernel, constants.R_OK).catch(() => {
     throw new Error(`${best.kernel} cannot be read: run as root`);
   });
   return best;
 }
 
-/** Changes whenever the image would. */
+/** A hash of everything that the image is built from. */
 async function fingerprint(kernelRelease: string): Promise<string> {
   const hash = createHash('sha256').update(kernelRelease);
   for (const path of [BUSYBOX, QEMU_GA, `/lib/modules/${kernelRelease}/modules.dep`]) {
     const { size, mtimeMs } = await stat(path).catch(() => {
-      throw new Error(`${path} is missing: are busybox-static and qemu-guest-agent installed?`);
+      throw new Error(`${path} is missing; install busybox-static and qemu-guest-agent`);
     });
     hash.update(`${path} ${size} ${mtimeMs}\n`);
   }
@@ -103,7 +103,7 @@ async function buildInitrd(kernelRelease: string, target: string): Promise<void>
   }
 }
 
-/** Appears under its name only when it is complete, so that an interrupted build is not taken for one. */
+/** Renames the archive when it is complete, so that an interrupted build leaves no image. */
 async function pack(root: string, target: string): Promise<void> {
   const list = (await run('find', ['.', '-mindepth', '1'], { cwd: root })).trim();
   const listFile = `${root}.list`;
@@ -132,7 +132,7 @@ async function install(from: string, to: string): Promise<void> {
   await run('chmod', ['755', to]);
 }
 
-/** Finished images of other ingredients; what is being built beside this one is left alone. */
+/** Removes images that were built from other parts; leaves an image that is being built. */
 async function removeOldImages(current: string): Promise<void> {
   for (const name of await readdir(STATE_DIR)) {
     const path = `${STATE_DIR}/${name}`;

@@ -8,11 +8,11 @@ const WANTED: readonly string[] = [
   'virtio_blk',
   'virtio_balloon',
   'virtio_net',
-  // For a file system that can be frozen; Debian's cloud kernel has it built in.
+  // A file system that can be frozen. Debian's cloud kernel has it built in.
   'ext4',
 ];
 
-/** How to unpack a kernel module, by the end of its name; Debian 13 and newer compress theirs. */
+/** How to unpack a kernel module, by the end of its name. Debian 13 and newer compress kernel modules. */
 const UNPACK: ReadonlyMap<string, readonly string[]> = new Map([
   ['.xz', ['xz', '-dc']],
   ['.zst', ['zstd', '-dc']],
@@ -34,7 +34,7 @@ export async function addModules(kernelRelease: string, target: string): Promise
   await writeFile(`${target}/order`, `${order.join('\n')}\n`);
 }
 
-/** Files of the module and of all that must be loaded before it; none for what the kernel has built in. */
+/** Files of the module and of the modules to load before it; none for built-in modules. */
 async function withDependencies(kernelRelease: string, module: string): Promise<string[]> {
   const out = await run('/sbin/modprobe', ['--show-depends', '--set-version', kernelRelease, module]);
   return [...out.matchAll(/^insmod\s+(\S+)/gm)].flatMap(([, path]) => path ?? []);
@@ -47,6 +47,6 @@ async function unpack(from: string, to: string): Promise<void> {
     return;
   }
   const command = UNPACK.get(suffix);
-  if (command === undefined) throw new Error(`${from}: no way to unpack it`);
+  if (command === undefined) throw new Error(`${from}: unknown compression`);
   await run('sh', ['-c', `${command.join(' ')} "$1" >"$2"`, 'sh', from, to]);
 }

@@ -1,12 +1,12 @@
 import type { GuestSpec } from './domain-xml.ts';
 
-/** `cli; hlt; jmp`: a guest that runs and costs no processor time. */
+/** `cli; hlt; jmp`: a running guest that uses no processor time. */
 const HALT = 'fa f4 eb fc';
 
 /**
- * The least of a driver for a virtio console: it tells the host that the agent's port is open, sets up no
- * queue to receive on, and halts. To libvirt its agent is connected, and no request ever gets an answer. Only
- * the transitional device of the type `pc` has the port that this needs.
+ * A minimal driver for a virtio console: it sends the host VIRTIO_CONSOLE_PORT_OPEN for the agent's port, sets up no
+ * receive queue, and halts. libvirt sees a connected agent that never answers. It needs the I/O port of the transitional
+ * device, which machine types of the `pc` family have.
  */
 const OPEN_PORT = `
   fa fc                 # cli; cld
@@ -43,7 +43,7 @@ const OPEN_PORT = `
   8d 56 10 b8 03 00 ef  # notify queue 3
   ${HALT}`;
 
-/** Without a boot sector the firmware would try its boot devices for ever. */
+/** Without a boot sector the firmware tries its boot devices again and again. */
 export function bootSector(code: string): Uint8Array {
   const sector = new Uint8Array(512);
   sector.set(Buffer.from(code.replaceAll(/#.*$|\s/gm, ''), 'hex'), 0);
@@ -66,7 +66,7 @@ export function haltedGuest(name: string, changes: Partial<GuestSpec> = {}): Gue
   };
 }
 
-/** The same with an agent that is connected and never answers, at no more cost: for a hundred of them. */
+/** A halted guest with an agent that is connected and never answers. */
 export function silentGuest(name: string, changes: Partial<GuestSpec> = {}): GuestSpec {
   return haltedGuest(name, {
     agentChannel: true,

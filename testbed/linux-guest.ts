@@ -1,7 +1,7 @@
 import type { GuestSpec } from './domain-xml.ts';
 import { buildGuestImage } from './guest-image.ts';
 
-/** The files in guest/os-release. */
+/** The names of the files in guest/os-release. */
 export type GuestOs =
   | 'ubuntu-16.04'
   | 'ubuntu-18.04'
@@ -14,27 +14,27 @@ export type GuestOs =
 
 /**
  * - `qemu-ga`: the real agent, nothing blocked
- * - `none`: the channel is there, nobody opens it
+ * - `none`: the channel exists, and no agent opens it
  * - `silent`: opens the channel and never answers; for many of them see `silentGuest`
  * - `filtered`: the real agent with file and exec commands blocked, as Red Hat's distributions have it
  * - `old`: the real agent without guest-get-cpustats and guest-get-load
- * - `hostile`: speaks the protocol and lies, see HostileMode
+ * - `hostile`: answers guest-sync correctly and other commands wrongly, see HostileMode
  */
-export type AgentMode = 'qemu-ga' | 'none' | 'silent' | 'filtered' | 'old' | 'hostile';
+type AgentMode = 'qemu-ga' | 'none' | 'silent' | 'filtered' | 'old' | 'hostile';
 
 /**
  * - `wrong-shapes`: arrays for objects, text for numbers, no keys, numbers below 0 and beyond 2^63
  * - `huge`: 100,000 processors in 3.7 MB, names of a million characters, files of millions of bytes
  * - `oversized`: guest-get-cpustats answers with more than libvirt passes on to its clients
- * - `overflow`: and with more than libvirt reads from an agent
- * - `labels`: text that breaks out of labels, and another one at each call
+ * - `overflow`: guest-get-cpustats answers with more than libvirt reads from an agent
+ * - `labels`: text that breaks out of a label's quotes, different at each call
  * - `endless-file`: every file can be opened and none ever ends
- * - `frozen`: answers as during a backup, until guest-fsfreeze-thaw
- * - `flapping`: well-formed, but counters go back and the boot time, swap, processors and OS change at each call
- * - `broken-json`: guest-get-osinfo answers with a line that is no JSON
- * - `late`: guest-file-read takes 15 seconds, and nothing else is answered meanwhile
+ * - `frozen`: file systems frozen as during a backup, until guest-fsfreeze-thaw
+ * - `flapping`: well-formed; counters decrease, and boot time, swap, processors and OS change at each call
+ * - `broken-json`: guest-get-osinfo answers with a line that is not JSON
+ * - `late`: guest-file-read takes 15 seconds, and other commands wait behind it
  */
-export type HostileMode =
+type HostileMode =
   | 'wrong-shapes'
   | 'huge'
   | 'oversized'
@@ -46,27 +46,27 @@ export type HostileMode =
   | 'broken-json'
   | 'late';
 
-export type SwapMode = 'none' | 'idle' | 'thrash';
+type SwapMode = 'none' | 'idle' | 'thrash';
 
 export interface LinuxGuestOptions {
   readonly name: string;
-  /** What runs inside. */
+  /** The OS that the guest reports. */
   readonly os: GuestOs;
-  /** What the domain declares, a libosinfo id; nothing when left out. */
+  /** The OS that the domain declares, a libosinfo id; none when left out. */
   readonly declaredOs?: string;
   readonly machine?: string;
   readonly memoryMiB?: number;
   readonly vcpus?: number;
   readonly agent?: AgentMode;
-  /** The lie of a hostile agent; `wrong-shapes` when left out. */
+  /** What a hostile agent does; `wrong-shapes` when left out. */
   readonly hostile?: HostileMode;
-  /** Keeps the real agent's requests for `agentRequests`; those of `silent` and `hostile` always are. */
+  /** Logs the real agent's requests for `agentRequests`. `silent` and `hostile` always log theirs. */
   readonly logAgentRequests?: boolean;
   /** Whether the domain has the agent's channel at all. */
   readonly agentChannel?: boolean;
   readonly swap?: SwapMode;
   readonly swapMiB?: number;
-  /** A file system on the disk, mounted on /data, which can be frozen. The disk holds this or swap. */
+  /** Makes a file system on the disk, mounted on /data, which can be frozen. The disk holds a file system or swap. */
   readonly dataDisk?: boolean;
   /** Throttles the disk. */
   readonly diskBytesPerSec?: number;
@@ -77,7 +77,7 @@ export interface LinuxGuestOptions {
   readonly extraDomainXml?: string;
 }
 
-/** A guest with a real kernel, a real agent and real counters; builds the guest image when needed. */
+/** A guest with a real kernel and a real agent. Builds the guest image when there is none. */
 export async function linuxGuest(options: LinuxGuestOptions): Promise<GuestSpec> {
   const swap = options.swap ?? 'none';
   if (options.dataDisk === true && swap !== 'none') {
@@ -107,7 +107,7 @@ export async function linuxGuest(options: LinuxGuestOptions): Promise<GuestSpec>
 function commandLine(options: LinuxGuestOptions): string {
   return [
     'console=ttyS0 quiet panic=-1 mitigations=off psi=1',
-    // The root file system stays in memory: a guest that thrashes must not page out its agent's program.
+    // ramfs is never swapped out: the agent of a guest that thrashes must still run.
     'rootfstype=ramfs',
     `rig.os=${options.os}`,
     `rig.hostname=${options.name}`,

@@ -7,8 +7,8 @@ const recordFile = (name: string): string => `${RUN_DIR}/${name}.pid`;
 const logFile = (name: string): string => `${RUN_DIR}/${name}.log`;
 
 /**
- * Starts a daemon in the foreground, detached from this process, and records it at once: should the rig
- * die before the daemon is ready, the next run still knows whose it is.
+ * Starts a daemon in the foreground, detached from this process, and records its process id before the daemon is ready:
+ * when the rig ends in between, the next run still finds the daemon.
  */
 export async function startOwned(name: string, program: string, args: readonly string[]): Promise<void> {
   await mkdir(RUN_DIR, { recursive: true });
@@ -39,11 +39,11 @@ export async function ownedPid(name: string): Promise<number | undefined> {
   const record = await readFile(recordFile(name), 'utf8').catch(() => '');
   const [pid, ticks] = record.trim().split(' ').map(Number);
   if (pid === undefined || ticks === undefined || pid <= 1) return undefined;
-  // The start time tells the daemon from a stranger that was given the same process id later.
+  // Another start time: the process id belongs to another process by now.
   return (await startTicks(pid)) === ticks ? pid : undefined;
 }
 
-/** Ends a daemon that the rig started and waits until it is gone; leaves others alone. */
+/** Ends a daemon that the rig started and waits for its end; does nothing to a daemon of others. */
 export async function stopOwned(name: string, signal: 'SIGTERM' | 'SIGKILL' = 'SIGTERM'): Promise<void> {
   const pid = await ownedPid(name);
   if (pid !== undefined) {
@@ -57,7 +57,7 @@ export async function stopOwned(name: string, signal: 'SIGTERM' | 'SIGKILL' = 'S
   await rm(recordFile(name), { force: true });
 }
 
-/** The last lines that a daemon wrote, for error messages. */
+/** The last lines of a daemon's log, for error messages. */
 export async function ownedLogTail(name: string): Promise<string> {
   const text = await readFile(logFile(name), 'utf8').catch(() => '');
   return text.trimEnd().split('\n').slice(-15).join('\n');

@@ -1,5 +1,6 @@
 import { readFile, rm, writeFile } from 'node:fs/promises';
-import { CommandError, run, runShown } from './exec.ts';
+import { CommandError, run } from './exec.ts';
+import { INSTALL_LOG_NAME, runLogged } from './run-logged.ts';
 
 export const HYPERVISOR_PACKAGES: readonly string[] = [
   'libvirt-daemon-system',
@@ -16,16 +17,16 @@ export const GUEST_PACKAGES: readonly string[] = [
   'cpio',
   'kmod',
 ];
-/** Also for promtool and amtool. */
+/** With promtool and amtool. */
 export const PROMETHEUS_PACKAGES: readonly string[] = ['prometheus', 'prometheus-alertmanager'];
 
-/** To build the image without a container engine, and to look at the systemd unit without systemd running. */
+/** buildah and debootstrap build the image without a container engine; systemd-analyze checks the unit. */
 export const PACKAGING_PACKAGES: readonly string[] = ['buildah', 'debootstrap', 'systemd'];
 
-/** For `npm run bench`: the exporter to compare with. */
+/** The exporter that `npm run bench` compares with. */
 export const PEER_PACKAGES: readonly string[] = ['prometheus-libvirt-exporter'];
 
-/** Something is missing and only a person can help; the message is all that needs printing. */
+/** A person has to install something. The message says what and how, and needs no stack trace. */
 export class MissingPackagesError extends Error {
   constructor(message: string) {
     super(message);
@@ -36,23 +37,37 @@ export class MissingPackagesError extends Error {
 const POLICY_FILE = '/usr/sbin/policy-rc.d';
 const POLICY = '#!/bin/sh\n# libvirt-drift-exporter rig: temporary, safe to delete\nexit 101\n';
 
-/** Installs those of the named Debian packages that are missing; starts none of their services. */
-export async function ensureDebianPackages(names: readonly string[], signal?: AbortSignal): Promise<void> {
+/** Installs those of the named Debian packages that are missing, and says so first. */
+export async function ensureDebianPackages(names: readonly string[]): Promise<void> {
   const missing = await missingPackages(names);
   if (missing.length === 0) return;
-  const install = ['install', '--yes', '--no-install-recommends', ...missing];
-  if (process.getuid?.() !== 0) {
+  console.error(describeInstallation(missing));
+  await installDebianPackages(missing);
+}
+
+/** What `installDebianPackages` does with these packages, in one line. */
+export function describeInstallation(names: readonly string[]): string {
+  if (!isRoot()) return `Debian packages: ${names.length} missing`;
+  return `installing ${names.length} Debian packages (output in ${INSTALL_LOG_NAME})`;
+}
+
+/**
+ * Installs Debian packages and starts none of their services. Rejects with MissingPackagesError, whose message has the
+ * command that installs them, when the user is not root.
+ */
+export async function installDebianPackages(names: readonly string[], signal?: AbortSignal): Promise<void> {
+  const install = ['install', '--yes', '--no-install-recommends', ...names];
+  if (!isRoot()) {
     throw new MissingPackagesError(
       `missing Debian packages; install them with:\n  sudo apt-get ${install.join(' ')}`,
     );
   }
-  console.error(`installing Debian packages: ${missing.join(' ')}`);
   await withoutServiceStarts(async () => {
     try {
       await aptGet(install);
     } catch {
       signal?.throwIfAborted();
-      // Package lists that are absent or out of date are the usual cause: fetch them and try once more.
+      // The usual cause is that package lists are absent or out of date.
       await aptGet(['update']);
       await aptGet(install);
     }
@@ -60,6 +75,8 @@ export async function ensureDebianPackages(names: readonly string[], signal?: Ab
   const still = await missingPackages(names);
   if (still.length > 0) throw new MissingPackagesError(`apt-get did not install: ${still.join(' ')}`);
 }
+
+const isRoot = (): boolean => process.getuid?.() === 0;
 
 /** The named packages that are not fully installed. */
 export async function missingPackages(names: readonly string[]): Promise<string[]> {
@@ -80,14 +97,14 @@ async function isInstalled(name: string): Promise<boolean> {
 }
 
 function aptGet(args: readonly string[]): Promise<void> {
-  // A machine whose lists are updated by somebody else right now is waited for, not failed on.
-  return runShown('apt-get', ['-q', '-o', 'Dpkg::Use-Pty=0', '-o', 'DPkg::Lock::Timeout=300', ...args], {
+  // Another apt-get may hold the lock, such as unattended-upgrades on a machine that has just booted.
+  return runLogged('apt-get', ['-q', '-o', 'Dpkg::Use-Pty=0', '-o', 'DPkg::Lock::Timeout=300', ...args], {
     env: { DEBIAN_FRONTEND: 'noninteractive', LC_ALL: 'C' },
     timeoutMs: 1_200_000,
   });
 }
 
-/** invoke-rc.d asks this file before it starts a service; one that is already there belongs to the machine. */
+/** invoke-rc.d runs this file before it starts a service. A file that is there already is the machine's own. */
 async function withoutServiceStarts(work: () => Promise<void>): Promise<void> {
   const present = await readFile(POLICY_FILE, 'utf8').catch(() => undefined);
   if (present !== undefined && present !== POLICY) return work();

@@ -12,9 +12,9 @@ ${END}
 `;
 
 /**
- * Lets QEMU run as root without a security driver, so that it can read disks and kernels wherever the
- * repository lies; and without a mount namespace of its own, which a container or chroot may refuse. The
- * block goes first because libvirt takes the first value that it finds for a name.
+ * Lets QEMU run as root without a security driver, so that QEMU can read disks and kernels in the repository wherever the
+ * repository is; and without a mount namespace, which a container or chroot may refuse. The block is first in the file
+ * because libvirt uses the first value of a name.
  */
 export async function addRigBlock(): Promise<void> {
   const text = await readFile(FILE, 'utf8');
@@ -22,7 +22,7 @@ export async function addRigBlock(): Promise<void> {
   if (text !== wanted) await writeFile(FILE, wanted);
 }
 
-/** Gives the file back as it was found. */
+/** Restores the file. */
 export async function removeRigBlock(): Promise<void> {
   const text = await readFile(FILE, 'utf8').catch(() => '');
   const wanted = withoutBlock(text);

@@ -5,24 +5,23 @@ import { defineGuest, runGuest } from './domains.ts';
 import { linuxGuest } from './linux-guest.ts';
 
 export interface Story {
-  /** Old machine type, wrong OS declared, swaps itself slow: the guest that all this is about. */
+  /** An old machine type, a wrong declared OS, and too little memory: slow because it swaps. */
   readonly node1: string;
-  /** Upgraded and well. */
+  /** The newest machine type, the right declared OS, enough memory. */
   readonly node2: string;
-  /** Shut off, on a machine type of 2018. */
+  /** Shut off, with a machine type of 2018. */
   readonly legacy: string;
 }
 
 const STORY_PREFIX = `${RIG_PREFIX}story`;
 const AGENT_MS = 60_000;
 
-export function storyNames(prefix = STORY_PREFIX): Story {
+function storyNames(prefix = STORY_PREFIX): Story {
   return { node1: `${prefix}-node1`, node2: `${prefix}-node2`, legacy: `${prefix}-legacy` };
 }
 
 /**
- * Brings the three guests of the story up, waits for their agents, and leaves what is up already alone. Once the signal
- * is given it starts none of them any more.
+ * Starts those of the three guests that do not run, and waits for their agents. Starts none after the signal.
  */
 export async function startStory(prefix = STORY_PREFIX, signal?: AbortSignal): Promise<Story> {
   const names = storyNames(prefix);

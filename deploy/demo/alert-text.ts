@@ -1,13 +1,14 @@
 import type { WebhookAlert } from '../../testbed/monitoring/webhook.ts';
 
-const WIDTH = 100;
+const WIDTH = 80;
 
-/** An alert as a person on call would want to read it on a terminal. */
+/** An alert as text for a terminal. The runbook is named as a file of this repository. */
 export function describeAlert({ labels, annotations }: WebhookAlert): string {
   const title = `ALERT ${labels.alertname} (${labels.severity})`;
   const lines = [title, annotations.summary ?? '', '', ...wrap(annotations.description ?? '')];
   const rule = '-'.repeat(WIDTH);
-  return [rule, ...lines, '', `Runbook: ${annotations.runbook_url ?? ''}`, rule].join('\n');
+  const runbook = (annotations.runbook_url ?? '').replace(/^.*\/blob\/main\//, '');
+  return [rule, ...lines, '', `Runbook: ${runbook}`, rule].join('\n');
 }
 
 function wrap(text: string): string[] {

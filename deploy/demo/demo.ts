@@ -1,49 +1,70 @@
 import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { cleanUp } from '../../testbed/clean-up.ts';
 import { daemonState, startDaemon, stopDaemon } from '../../testbed/daemon.ts';
-import { runShown } from '../../testbed/exec.ts';
 import { type ExporterProcess, startExporterProcess } from '../../testbed/exporter-process.ts';
-import { Exposition } from '../../testbed/exposition.ts';
 import { type Monitoring, startMonitoring } from '../../testbed/monitoring/monitoring.ts';
 import type { WebhookAlert } from '../../testbed/monitoring/webhook.ts';
 import {
-  ensureDebianPackages,
+  describeInstallation,
   GUEST_PACKAGES,
   HYPERVISOR_PACKAGES,
+  installDebianPackages,
+  missingPackages,
   PROMETHEUS_PACKAGES,
 } from '../../testbed/packages.ts';
+import { runLogged } from '../../testbed/run-logged.ts';
 import { type Story, startStory } from '../../testbed/story.ts';
 import { describeAlert } from './alert-text.ts';
+import { renderFindings } from './findings.ts';
 import { onInterruption, untilEnding } from './interruption.ts';
-import { summarize } from './summary.ts';
+import { createSteps, DEMO_STEPS, type Steps } from './steps.ts';
 
 /**
- * `npm run demo`: the story of the README on this machine, until Ctrl-C. That ends whatever is under way, and what was
- * started is removed.
+ * `npm run demo`: the three guests of the README on this machine, until Ctrl-C. Ctrl-C ends the step that runs, and what
+ * the demo started is removed.
  */
 
 const PREFIX = 'rig-demo';
 const LISTEN = '127.0.0.1:9177';
-/** A guest that thrashes may miss its first probes. */
+/** A guest that thrashes may not answer its first probes in time. */
 const PROBED_WITHIN_MS = 120_000;
 
 const PROMETHEUS_PORT = 9090;
 const ALERTMANAGER_PORT = 9093;
-/** The shipped alerts wait for minutes, which is right for a pager and long for a demo. */
+/** The shipped alerts have a `for` of minutes, which is right for a pager and long for a demo. */
 const ALERT_AFTER = '15s';
 const ALERTED_WITHIN_MS = 240_000;
+/** Alerts of the same evaluation are sent within this time of each other. */
+const SETTLED_AFTER_MS = 6_000;
+const MAIN_ALERT = 'LibvirtGuestSwapThrashing';
+const IOWAIT = 'domain:libvirt_domain_guest_iowait:ratio_rate5m';
 
 const say = (text: string): void => console.log(text);
 
-/** Rejects once the demo is to end, so that what is waited for beside it is waited for no longer. */
+/** Rejects with the signal's reason when the signal is given. */
 async function ending(signal: AbortSignal): Promise<never> {
   if (!signal.aborted) await once(signal, 'abort');
   throw signal.reason;
 }
 
-async function show(signal: AbortSignal): Promise<void> {
-  say('Starting three guests (under emulation, which takes some ten seconds)');
+async function prepare(steps: Steps, signal: AbortSignal): Promise<void> {
+  const missing = await missingPackages([...HYPERVISOR_PACKAGES, ...GUEST_PACKAGES, ...PROMETHEUS_PACKAGES]);
+  if (missing.length === 0) {
+    steps.begin('Debian packages: installed');
+  } else {
+    steps.begin(describeInstallation(missing));
+    await installDebianPackages(missing, signal);
+  }
+  signal.throwIfAborted();
+  steps.begin('building the exporter');
+  await runLogged('npm', ['run', '--silent', 'build']);
+}
+
+async function show(steps: Steps, signal: AbortSignal): Promise<void> {
+  steps.begin('starting three guests (emulated, so this takes some 20 s)');
   const story = await startStory(PREFIX, signal);
+  steps.begin('starting the exporter, and waiting until both guest agents have answered');
   const exporter = await startExporterProcess(
     `--web.listen-address=${LISTEN}`,
     '--log.level=info',
@@ -57,72 +78,84 @@ async function show(signal: AbortSignal): Promise<void> {
       PROBED_WITHIN_MS,
     );
     await Promise.race([answered, ending(signal)]);
-    const text = await exporter.scrapeText();
-    say(`\n${summarize(new Exposition(text), Object.values(story))}`);
-    say('As Prometheus reads it:');
-    const lines = text.split('\n').filter((line) => line.includes(`domain="${story.node1}"`));
-    for (const line of lines.filter((each) => /machine_type|swap_used|os_drift.* 1$|iowait/.test(each)))
-      say(`  ${line}`);
-    await watch(exporter, story, signal);
+    await watch(steps, exporter, story, signal);
   } finally {
     await exporter.stop();
   }
 }
 
-/** Lets Prometheus look at it with the shipped rules, and tells each alert on the terminal until Ctrl-C. */
-async function watch(exporter: ExporterProcess, story: Story, signal: AbortSignal): Promise<void> {
-  const isDrastic = ({ labels }: WebhookAlert): boolean => labels.alertname === 'LibvirtGuestSwapThrashing';
-  say('\nPrometheus and Alertmanager look at it now, with the shipped rules (each `for` shortened to 15 s)');
-  const others: WebhookAlert[] = [];
+/** Runs Prometheus with the shipped rules until the main alert fires, then shows the findings until Ctrl-C. */
+async function watch(
+  steps: Steps,
+  exporter: ExporterProcess,
+  story: Story,
+  signal: AbortSignal,
+): Promise<void> {
+  const isMain = ({ labels }: WebhookAlert): boolean =>
+    labels.alertname === MAIN_ALERT && labels.domain === story.node1;
+  steps.begin('starting Prometheus and Alertmanager, and waiting for alerts (a minute or two)');
+  steps.note(`The rules are the shipped ones, with each \`for\` shortened to ${ALERT_AFTER}.`);
   const ended = Promise.race([ending(signal), once(exporter.child, 'exit')]);
-  ended.catch(() => undefined); // the start below ends with the same signal
+  ended.catch(() => undefined); // `startMonitoring` rejects with the same reason.
+  let shown = false;
   const monitoring: Monitoring = await startMonitoring({
     target: LISTEN,
     alertAfter: ALERT_AFTER,
     prometheusPort: PROMETHEUS_PORT,
     alertmanagerPort: ALERTMANAGER_PORT,
-    onAlert: (alert) => {
-      if (!isDrastic(alert)) others.push(alert);
+    onAlert: ({ labels, status }) => {
+      if (status !== 'firing' || shown) return;
+      steps.note(`firing: ${labels.alertname}, ${labels.domain ?? labels.instance}`);
     },
     signal,
   });
   try {
-    const told = monitoring.webhook.told(
-      (alert) => isDrastic(alert) && alert.labels.domain === story.node1,
-      ALERTED_WITHIN_MS,
-    );
-    const first = await Promise.race([told, ended.then(() => undefined)]);
-    if (first === undefined) return;
-    say(`\n${describeAlert(first)}`);
-    const names = new Set(others.map(({ labels }) => `${labels.alertname} ${labels.domain ?? ''}`.trim()));
-    if (names.size > 0) say(`\nAlso told: ${[...names].sort().join(', ')}`);
+    const fired = monitoring.webhook.told(isMain, ALERTED_WITHIN_MS);
+    const alert = await Promise.race([fired, ended.then(() => undefined)]);
+    if (alert === undefined) return;
+    await settle(monitoring.webhook.alerts, signal);
+    shown = true;
+    say(`\n${describeAlert(alert)}`);
+    const iowait = await monitoring.query(IOWAIT);
+    const findings = renderFindings({
+      seen: await exporter.scrape(),
+      domains: Object.values(story),
+      iowait: new Map(iowait.map(({ metric, value }) => [metric.domain ?? '', value])),
+      alerts: [alert, ...monitoring.webhook.alerts],
+    });
+    say(`\n${findings}`);
     say(`\nExporter      ${exporter.url}/metrics`);
     say(`Prometheus    ${monitoring.alertsUrl}`);
     say(`Alertmanager  ${monitoring.alertmanagerUrl}`);
-    say('Ctrl-C ends the demo and removes its guests');
+    say('Runbooks      docs/runbooks.md');
+    say('\nCtrl-C ends the demo and removes its guests.');
     await ended;
   } finally {
     await monitoring.stop();
   }
 }
 
-async function main(): Promise<void> {
+/** Resolves when no alert has come for a while. */
+async function settle(alerts: readonly WebhookAlert[], signal: AbortSignal): Promise<void> {
+  for (let before = -1; before < alerts.length; ) {
+    before = alerts.length;
+    await sleep(SETTLED_AFTER_MS, undefined, { signal });
+  }
+}
+
+async function main(steps: Steps): Promise<void> {
   const { signal, insist } = onInterruption(say);
-  await untilEnding(signal, async () => {
-    const packages = [...HYPERVISOR_PACKAGES, ...GUEST_PACKAGES, ...PROMETHEUS_PACKAGES];
-    await ensureDebianPackages(packages, signal);
-    signal.throwIfAborted();
-    await runShown('npm', ['run', '--silent', 'build']);
-  });
+  await untilEnding(signal, () => prepare(steps, signal));
   const { up: wasUp } = await daemonState();
   if (signal.aborted) return;
   let answers = false;
   try {
     await untilEnding(signal, async () => {
+      steps.begin(wasUp ? 'libvirtd: runs' : 'starting libvirtd');
       await startDaemon();
       answers = true;
       signal.throwIfAborted();
-      await show(signal);
+      await show(steps, signal);
     });
   } finally {
     say('\nRemoving what the demo started');
@@ -131,12 +164,19 @@ async function main(): Promise<void> {
     } finally {
       if (!wasUp) await insist(stopDaemon);
     }
+    say('Removed. Packages that were installed stay.');
   }
 }
 
+const steps = createSteps({
+  total: DEMO_STEPS,
+  done: 1,
+  startedAt: Number(process.env.STEPS_STARTED ?? Date.now() / 1000),
+  print: say,
+});
 try {
-  await main();
+  await main(steps);
 } catch (error) {
-  console.error(error instanceof Error ? error.message : error);
+  console.error(`\n${steps.failure()}:\n${error instanceof Error ? error.message : String(error)}`);
   process.exitCode = 1;
 }

@@ -21,7 +21,7 @@ import { qemuCollector } from './qemu.ts';
 import { storagePoolCollector } from './storage-pool.ts';
 import { vcpuCollector } from './vcpu.ts';
 
-/** Every collector there is, in the order their metrics are served. */
+/** Every collector, in the order in which their metrics are served and documented. */
 export const COLLECTORS: readonly Collector[] = [
   hypervisorCollector,
   domainCollector,

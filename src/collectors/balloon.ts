@@ -1,27 +1,103 @@
 import type { Collector } from '../metrics/collector.ts';
 import type { StatsFields } from '../stats/domain-stats.ts';
-import { counterOf, domainFamilies, gaugeOf, kibibyteCounter, kibibytes } from './stats-fields.ts';
+import { domainFamilies, fieldCounter, fieldGauge, kibibyteCounter, kibibyteGauge } from './stats-fields.ts';
 
 const PREFIX = 'libvirt_domain_balloon';
+const LABELS = ['domain'];
+const BY_DRIVER = 'as last reported by its balloon driver';
+const BY_DRIVER_NEEDS = { needs: "The guest's balloon driver and a stats period in the domain's XML" };
 
 const METRICS = [
-  kibibytes(PREFIX, 'current', 'Memory the balloon leaves the guest now.'),
-  kibibytes(PREFIX, 'maximum', 'The most memory the guest can have.'),
-  kibibytes(PREFIX, 'unused', 'Memory the guest uses for nothing (MemFree), by its balloon driver.'),
-  kibibytes(PREFIX, 'available', 'Memory as the guest sees it (MemTotal), by its balloon driver.'),
-  kibibytes(PREFIX, 'usable', 'Memory usable without swapping (MemAvailable), by its balloon driver.'),
-  kibibytes(PREFIX, 'disk_caches', 'Memory in disk caches, by its balloon driver.'),
-  kibibytes(PREFIX, 'rss', "Resident memory of the domain's process on the host."),
-  kibibyteCounter('swap_in', `${PREFIX}_swap_in_bytes_total`, 'Swapped in since the guest booted.'),
-  kibibyteCounter('swap_out', `${PREFIX}_swap_out_bytes_total`, 'Swapped out since the guest booted.'),
-  counterOf('major_fault', `${PREFIX}_major_faults_total`, 'Page faults that needed a disk.'),
-  counterOf('minor_fault', `${PREFIX}_minor_faults_total`, 'Page faults that needed no disk.'),
-  counterOf('hugetlb_pgalloc', `${PREFIX}_hugetlb_allocations_total`, 'Huge pages the guest was given.'),
-  counterOf('hugetlb_pgfail', `${PREFIX}_hugetlb_failures_total`, 'Huge pages the guest asked for in vain.'),
-  gaugeOf(
+  kibibyteGauge(
+    'current',
+    `${PREFIX}_current_bytes`,
+    'Memory that the balloon leaves the guest now, in bytes.',
+    LABELS,
+  ),
+  kibibyteGauge('maximum', `${PREFIX}_maximum_bytes`, 'Maximum memory of the guest, in bytes.', LABELS),
+  kibibyteGauge(
+    'unused',
+    `${PREFIX}_unused_bytes`,
+    `Memory that the guest does not use (MemFree), in bytes, ${BY_DRIVER}.`,
+    LABELS,
+    BY_DRIVER_NEEDS,
+  ),
+  kibibyteGauge(
+    'available',
+    `${PREFIX}_available_bytes`,
+    `Memory as the guest sees it (MemTotal), in bytes, ${BY_DRIVER}.`,
+    LABELS,
+    BY_DRIVER_NEEDS,
+  ),
+  kibibyteGauge(
+    'usable',
+    `${PREFIX}_usable_bytes`,
+    `Memory that the guest can use without swapping (MemAvailable), in bytes, ${BY_DRIVER}.`,
+    LABELS,
+    BY_DRIVER_NEEDS,
+  ),
+  kibibyteGauge(
+    'disk_caches',
+    `${PREFIX}_disk_caches_bytes`,
+    `Memory that the guest uses for disk caches, in bytes, ${BY_DRIVER}.`,
+    LABELS,
+    BY_DRIVER_NEEDS,
+  ),
+  kibibyteGauge(
+    'rss',
+    `${PREFIX}_rss_bytes`,
+    "Resident memory of the domain's QEMU process on the host, in bytes.",
+    LABELS,
+  ),
+  kibibyteCounter(
+    'swap_in',
+    `${PREFIX}_swap_in_bytes_total`,
+    `Memory that the guest has swapped in since its boot, in bytes, ${BY_DRIVER}.`,
+    LABELS,
+    BY_DRIVER_NEEDS,
+  ),
+  kibibyteCounter(
+    'swap_out',
+    `${PREFIX}_swap_out_bytes_total`,
+    `Memory that the guest has swapped out since its boot, in bytes, ${BY_DRIVER}.`,
+    LABELS,
+    BY_DRIVER_NEEDS,
+  ),
+  fieldCounter(
+    'major_fault',
+    `${PREFIX}_major_faults_total`,
+    `Page faults of the guest that read from a disk, since its boot, ${BY_DRIVER}.`,
+    LABELS,
+    BY_DRIVER_NEEDS,
+  ),
+  fieldCounter(
+    'minor_fault',
+    `${PREFIX}_minor_faults_total`,
+    `Page faults of the guest that did not read from a disk, since its boot, ${BY_DRIVER}.`,
+    LABELS,
+    BY_DRIVER_NEEDS,
+  ),
+  fieldCounter(
+    'hugetlb_pgalloc',
+    `${PREFIX}_hugetlb_allocations_total`,
+    `Successful allocations of huge pages in the guest, since its boot, ${BY_DRIVER}.`,
+    LABELS,
+    BY_DRIVER_NEEDS,
+  ),
+  fieldCounter(
+    'hugetlb_pgfail',
+    `${PREFIX}_hugetlb_failures_total`,
+    `Failed allocations of huge pages in the guest, since its boot, ${BY_DRIVER}.`,
+    LABELS,
+    BY_DRIVER_NEEDS,
+  ),
+  fieldGauge(
     'last-update',
     `${PREFIX}_last_update_timestamp_seconds`,
-    'When the balloon driver last sent statistics, Unix time; stands still while no stats period is set.',
+    "Time of the last report of the guest's balloon driver, in seconds since the Unix epoch; does not change while no " +
+      'stats period is set.',
+    LABELS,
+    BY_DRIVER_NEEDS,
   ),
 ];
 
@@ -30,15 +106,16 @@ export const balloonCollector: Collector = {
   help: "memory and swap activity by each guest's balloon driver, without an agent",
   enabledByDefault: true,
   measures: ['balloon'],
+  families: METRICS.map(({ spec }) => spec),
   collect: ({ domains }) =>
-    domainFamilies(METRICS, domains, ({ measured }) => toldBy(measured?.stats?.balloon)),
+    domainFamilies(METRICS, domains, ({ measured }) => reportedFields(measured?.stats?.balloon)),
 };
 
-/** What the host knows by itself. */
-const OF_HOST: ReadonlySet<string> = new Set(['current', 'maximum', 'rss']);
+/** Fields that libvirt and QEMU know without the guest's driver. */
+const HOST_FIELDS: ReadonlySet<string> = new Set(['current', 'maximum', 'rss']);
 
-/** Until the guest's driver has told something, its last update is 0, and all that is its to tell stands for nothing. */
-function toldBy(balloon: StatsFields | undefined): StatsFields | undefined {
+/** Until the guest's driver has sent its first report, `last-update` is 0 and the driver's fields mean nothing. */
+function reportedFields(balloon: StatsFields | undefined): StatsFields | undefined {
   if (balloon?.get('last-update') !== 0) return balloon;
-  return new Map([...balloon].filter(([field]) => OF_HOST.has(field)));
+  return new Map([...balloon].filter(([field]) => HOST_FIELDS.has(field)));
 }

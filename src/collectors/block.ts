@@ -1,90 +1,184 @@
 import type { DiskConfig } from '../inventory/domain-config.ts';
 import type { Collector } from '../metrics/collector.ts';
-import { gauge, sanitizeLabel } from '../metrics/metric-family.ts';
-import { counterOf, gaugeOf, itemFamilies, nanoseconds } from './stats-fields.ts';
+import {
+  addSample,
+  type FamilySpec,
+  gauge,
+  info,
+  newFamily,
+  sanitizeLabel,
+} from '../metrics/metric-family.ts';
+import { fieldCounter, fieldGauge, itemFamilies, nanosecondCounter } from './stats-fields.ts';
 
 const PREFIX = 'libvirt_domain_block';
+const LABELS = ['domain', 'device'];
+
+const INFO = info(
+  `${PREFIX}_info`,
+  'Bus, driver, format, cache mode, source and serial of the disk; a label is empty where the configuration has no ' +
+    'value; always 1.',
+  [
+    ...LABELS,
+    'bus',
+    'driver',
+    'format',
+    'cache',
+    'io',
+    'discard',
+    'source_type',
+    'source',
+    'protocol',
+    'serial',
+  ],
+);
 
 const METRICS = [
-  counterOf('rd.bytes', `${PREFIX}_read_bytes_total`, 'Bytes read by the guest.'),
-  counterOf('rd.reqs', `${PREFIX}_read_requests_total`, 'Read requests of the guest.'),
-  nanoseconds('rd.times', `${PREFIX}_read_time_seconds_total`, 'Time that read requests took, added up.'),
-  counterOf('wr.bytes', `${PREFIX}_write_bytes_total`, 'Bytes written by the guest.'),
-  counterOf('wr.reqs', `${PREFIX}_write_requests_total`, 'Write requests of the guest.'),
-  nanoseconds('wr.times', `${PREFIX}_write_time_seconds_total`, 'Time that write requests took, added up.'),
-  counterOf('fl.reqs', `${PREFIX}_flush_requests_total`, 'Flush requests of the guest.'),
-  nanoseconds('fl.times', `${PREFIX}_flush_time_seconds_total`, 'Time that flush requests took, added up.'),
-  gaugeOf('allocation', `${PREFIX}_allocation_bytes`, 'Offset of the highest byte written.'),
-  gaugeOf('capacity', `${PREFIX}_capacity_bytes`, 'Size of the disk as the guest sees it.'),
-  gaugeOf('physical', `${PREFIX}_physical_bytes`, 'Size of the image or device on the host.'),
+  ...(
+    [
+      ['rd', 'read'],
+      ['wr', 'write'],
+    ] as const
+  ).flatMap(([field, what]) => [
+    fieldCounter(
+      `${field}.bytes`,
+      `${PREFIX}_${what}_bytes_total`,
+      `Data of the domain's ${what} requests to the disk, in bytes.`,
+      LABELS,
+    ),
+    fieldCounter(
+      `${field}.reqs`,
+      `${PREFIX}_${what}_requests_total`,
+      `Number of the domain's ${what} requests to the disk.`,
+      LABELS,
+    ),
+    nanosecondCounter(
+      `${field}.times`,
+      `${PREFIX}_${what}_time_seconds_total`,
+      `Time that the domain's ${what} requests to the disk took, in seconds, summed over requests.`,
+      LABELS,
+    ),
+  ]),
+  fieldCounter(
+    'fl.reqs',
+    `${PREFIX}_flush_requests_total`,
+    "Number of the domain's flush requests to the disk.",
+    LABELS,
+  ),
+  nanosecondCounter(
+    'fl.times',
+    `${PREFIX}_flush_time_seconds_total`,
+    "Time that the domain's flush requests to the disk took, in seconds, summed over requests.",
+    LABELS,
+  ),
+  fieldGauge(
+    'allocation',
+    `${PREFIX}_allocation_bytes`,
+    "Highest offset that is written in the disk's image, in bytes.",
+    LABELS,
+  ),
+  fieldGauge(
+    'capacity',
+    `${PREFIX}_capacity_bytes`,
+    'Size of the disk as the guest sees it, in bytes.',
+    LABELS,
+  ),
+  fieldGauge(
+    'physical',
+    `${PREFIX}_physical_bytes`,
+    "Size of the disk's image or device on the host, in bytes.",
+    LABELS,
+  ),
 ];
 
-/** `<iotune>` elements that limit bytes or requests a second, and for how long they may burst. */
-const LIMITS: readonly (readonly [element: string, name: string, help: string])[] = (
-  ['total', 'read', 'write'] as const
-).flatMap((what) => [
-  [`${what}_bytes_sec`, `limit_${what}_bytes_per_second`, `Most bytes a second, ${what}.`],
-  [`${what}_iops_sec`, `limit_${what}_requests_per_second`, `Most requests a second, ${what}.`],
-  [
-    `${what}_bytes_sec_max`,
-    `limit_burst_${what}_bytes_per_second`,
-    `Most bytes a second in a burst, ${what}.`,
-  ],
-  [
-    `${what}_iops_sec_max`,
-    `limit_burst_${what}_requests_per_second`,
-    `Most requests a second in a burst, ${what}.`,
-  ],
-  [
-    `${what}_bytes_sec_max_length`,
-    `limit_burst_length_${what}_bytes_seconds`,
-    `How long a burst of bytes may last, ${what}.`,
-  ],
-  [
-    `${what}_iops_sec_max_length`,
-    `limit_burst_length_${what}_requests_seconds`,
-    `How long a burst of requests may last, ${what}.`,
-  ],
-]);
+interface LimitMetric {
+  /** Element of `<iotune>`. */
+  readonly element: string;
+  readonly spec: FamilySpec;
+}
 
-const ALL_LIMITS = [
-  ...LIMITS,
-  ['size_iops_sec', 'limit_size_iops_bytes', 'A request of more bytes than this counts as several.'],
-] as const;
+function limit(element: string, name: string, help: string): LimitMetric {
+  const needs = `\`<iotune>\` in the domain's XML (\`${element}\`)`;
+  return {
+    element,
+    spec: gauge(`${PREFIX}_limit_${name}`, `${help}; absent without a limit.`, LABELS, { needs }),
+  };
+}
+
+const LIMITS: readonly LimitMetric[] = [
+  ...(
+    [
+      ['total', 'reads and writes together'],
+      ['read', 'reads'],
+      ['write', 'writes'],
+    ] as const
+  ).flatMap(([what, words]) => [
+    limit(
+      `${what}_bytes_sec`,
+      `${what}_bytes_per_second`,
+      `Limit of data to and from the disk, in bytes per second, ${words}`,
+    ),
+    limit(
+      `${what}_iops_sec`,
+      `${what}_requests_per_second`,
+      `Limit of requests to the disk, in requests per second, ${words}`,
+    ),
+    limit(
+      `${what}_bytes_sec_max`,
+      `burst_${what}_bytes_per_second`,
+      `Limit of data to and from the disk in a burst, in bytes per second, ${words}`,
+    ),
+    limit(
+      `${what}_iops_sec_max`,
+      `burst_${what}_requests_per_second`,
+      `Limit of requests to the disk in a burst, in requests per second, ${words}`,
+    ),
+    limit(
+      `${what}_bytes_sec_max_length`,
+      `burst_length_${what}_bytes_seconds`,
+      `Maximum length of a burst of data to and from the disk, in seconds, ${words}`,
+    ),
+    limit(
+      `${what}_iops_sec_max_length`,
+      `burst_length_${what}_requests_seconds`,
+      `Maximum length of a burst of requests to the disk, in seconds, ${words}`,
+    ),
+  ]),
+  limit(
+    'size_iops_sec',
+    'size_iops_bytes',
+    'Size in bytes above which a request to the disk counts as several for its limit of requests',
+  ),
+];
 
 export const blockCollector: Collector = {
   name: 'block',
   help: 'reads, writes, flushes, sizes and limits of each disk',
   enabledByDefault: true,
   measures: ['block'],
+  families: [INFO, ...METRICS.map(({ spec }) => spec), ...LIMITS.map(({ spec }) => spec)],
   *collect({ domains }) {
-    const info = gauge(`${PREFIX}_info`, 'What the disk is made of; empty labels are defaults; always 1.');
-    const limits = ALL_LIMITS.map(([element, name, help]) => ({
-      element,
-      family: gauge(`${PREFIX}_${name}`, `${help.slice(0, -1)}; absent without a limit.`),
-    }));
+    const disks = newFamily(INFO);
+    const limits = LIMITS.map(({ element, spec }) => ({ element, family: newFamily(spec) }));
     for (const { name: domain, current } of domains) {
       const named = new Set<string>();
       for (const disk of current?.disks ?? []) {
-        // Two of one name would repeat a series, which spoils the whole scrape.
+        // A second disk of the same name would repeat a series, and Prometheus then rejects the whole scrape.
         if (named.has(disk.target)) continue;
         named.add(disk.target);
-        info.samples.push({ labels: { domain, ...infoLabels(disk) }, value: 1 });
+        addSample(disks, { domain, ...infoLabels(disk) }, 1);
         if (disk.ioTune.size === 0) continue;
         for (const { element, family } of limits) {
-          const value = disk.ioTune.get(element);
-          if (value !== undefined)
-            family.samples.push({ labels: { domain, device: sanitizeLabel(disk.target) }, value });
+          addSample(family, { domain, device: sanitizeLabel(disk.target) }, disk.ioTune.get(element));
         }
       }
     }
-    yield info;
+    yield disks;
     yield* itemFamilies(METRICS, 'device', domains, (domain) => domain.measured?.stats?.blocks);
     for (const { family } of limits) yield family;
   },
 };
 
-/** The query of a network disk's URL may hold a token, which is nobody's business who may scrape. */
+/** The query of a network disk's URL may hold a token, which must not reach everyone who may scrape. */
 function withoutQuery({ type, source }: DiskConfig): string | undefined {
   return type === 'network' ? source?.split('?', 1)[0] : source;
 }

@@ -1,16 +1,19 @@
-import { gauge, type MetricFamily } from '../metrics/metric-family.ts';
+import { addSample, info, type MetricFamily, newFamily } from '../metrics/metric-family.ts';
 
 export interface BuildInfo {
   readonly version: string;
-  /** Commit the program was built from; empty when that is not known. */
+  /** Commit that the program was built from; empty when unknown. */
   readonly revision: string;
 }
 
+export const BUILD_INFO = info(
+  'libvirt_exporter_build_info',
+  'Version of the exporter, the commit it was built from, and the version of Node.js that it runs on; always 1.',
+  ['version', 'revision', 'nodejs'],
+);
+
 export function buildInfo({ version, revision }: BuildInfo): MetricFamily {
-  const info = gauge(
-    'libvirt_exporter_build_info',
-    'Version of this exporter and of the Node.js it runs on; always 1.',
-  );
-  info.samples.push({ labels: { version, revision, nodejs: process.versions.node }, value: 1 });
-  return info;
+  const family = newFamily(BUILD_INFO);
+  addSample(family, { version, revision, nodejs: process.versions.node }, 1);
+  return family;
 }

@@ -1,19 +1,24 @@
 import { CONFIG_CHANGES, pendingChanges } from '../drift/config-pending.ts';
 import { canonicalMachine } from '../inventory/capabilities.ts';
 import type { Collector } from '../metrics/collector.ts';
-import { boolToNumber, gauge } from '../metrics/metric-family.ts';
+import { addBoolean, gauge, newFamily } from '../metrics/metric-family.ts';
 import { createSupportedMachines } from './supported-machines.ts';
+
+const PENDING = gauge(
+  'libvirt_domain_config_pending',
+  'Whether a change of this kind waits for the next full stop and start of the domain (a reboot of the guest is not ' +
+    'enough): 1 yes, 0 no; absent for transient and shut-off domains.',
+  ['domain', 'change'],
+  { values: { change: CONFIG_CHANGES } },
+);
 
 export const configPendingCollector: Collector = {
   name: 'config-pending',
   help: 'configuration changes that wait for the next full stop and start',
   enabledByDefault: true,
+  families: [PENDING],
   collect: ({ domains, hypervisor }) => {
-    const pending = gauge(
-      'libvirt_domain_config_pending',
-      'Whether a change of this kind waits for the next full stop and start of the domain (a reboot is not ' +
-        'enough); absent for transient and shut-off domains.',
-    );
+    const pending = newFamily(PENDING);
     const supportedMachines = createSupportedMachines(hypervisor);
     for (const { name, current, persistent } of domains) {
       if (current === undefined || persistent === undefined) continue;
@@ -21,7 +26,7 @@ export const configPendingCollector: Collector = {
       const resolve = (_arch: string, machine: string): string => canonicalMachine(rows, machine);
       const changes = pendingChanges(current, persistent, resolve);
       for (const change of CONFIG_CHANGES) {
-        pending.samples.push({ labels: { domain: name, change }, value: boolToNumber(changes[change]) });
+        addBoolean(pending, { domain: name, change }, changes[change]);
       }
     }
     return [pending];

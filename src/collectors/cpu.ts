@@ -1,27 +1,37 @@
 import type { Collector } from '../metrics/collector.ts';
-import { counter } from '../metrics/metric-family.ts';
+import { addSample, counter, newFamily } from '../metrics/metric-family.ts';
+
+const TOTAL = counter(
+  'libvirt_domain_cpu_seconds_total',
+  'CPU time of the domain on the host, in seconds: vCPUs, QEMU and the work of the kernel for them.',
+  ['domain'],
+);
+const USER = counter(
+  'libvirt_domain_cpu_user_seconds_total',
+  'CPU time of the domain on the host in user mode, in seconds: guest code and QEMU.',
+  ['domain'],
+);
+const SYSTEM = counter(
+  'libvirt_domain_cpu_system_seconds_total',
+  'CPU time of the domain on the host in kernel mode, in seconds: VM exits and I/O.',
+  ['domain'],
+);
 
 export const cpuCollector: Collector = {
   name: 'cpu',
-  help: "processor time of each domain's process, vCPUs and the work done for them",
+  help: "CPU time of each domain's process, vCPUs and the work done for them",
   enabledByDefault: true,
   measures: ['cpu'],
+  families: [TOTAL, USER, SYSTEM],
   collect: ({ domains }) => {
-    const total = counter('libvirt_domain_cpu_seconds_total', 'Processor time the domain used on the host.');
-    const user = counter(
-      'libvirt_domain_cpu_user_seconds_total',
-      'Of it, in user mode: guest code and QEMU.',
-    );
-    const system = counter(
-      'libvirt_domain_cpu_system_seconds_total',
-      'Of it, in the kernel on its behalf: exits and I/O.',
-    );
+    const total = newFamily(TOTAL);
+    const user = newFamily(USER);
+    const system = newFamily(SYSTEM);
     for (const { name: domain, measured } of domains) {
       const times = measured?.cpu;
-      if (times === undefined) continue;
-      total.samples.push({ labels: { domain }, value: times.total });
-      if (times.user !== undefined) user.samples.push({ labels: { domain }, value: times.user });
-      if (times.system !== undefined) system.samples.push({ labels: { domain }, value: times.system });
+      addSample(total, { domain }, times?.total);
+      addSample(user, { domain }, times?.user);
+      addSample(system, { domain }, times?.system);
     }
     return [total, user, system];
   },

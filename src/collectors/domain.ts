@@ -1,51 +1,71 @@
 import type { Collector } from '../metrics/collector.ts';
-import { boolToNumber, gauge, sanitizeLabel } from '../metrics/metric-family.ts';
+import {
+  addBoolean,
+  addSample,
+  gauge,
+  info,
+  newFamily,
+  sanitizeLabel,
+  stateSet,
+} from '../metrics/metric-family.ts';
 import type { DomainSnapshot } from '../snapshot/snapshot.ts';
 import { DOMAIN_STATES } from './domain-states.ts';
+
+const INFO = info(
+  'libvirt_domain_info',
+  'UUID, architecture, OS type and emulator path of the domain; always 1.',
+  ['domain', 'uuid', 'arch', 'os_type', 'emulator'],
+);
+const STATE = stateSet(
+  'libvirt_domain_state',
+  'State of the domain in libvirt: 1 for the state that the domain is in, 0 for the others.',
+  ['domain', 'state'],
+  { values: { state: DOMAIN_STATES } },
+);
+const SUCCESS = gauge(
+  'libvirt_domain_scrape_success',
+  'Whether all values of the domain that libvirt has were read in this scrape: 1 yes, 0 no, because libvirt or the ' +
+    "domain's QEMU did not answer in time.",
+  ['domain'],
+);
+const START_TIME = gauge(
+  'libvirt_domain_start_time_seconds',
+  "Start time of the domain's QEMU process, in seconds since the Unix epoch; absent where the time is unknown.",
+  ['domain'],
+  { needs: '`/proc` without `hidepid`; else known only for starts that the exporter saw' },
+);
 
 export const domainCollector: Collector = {
   name: 'domain',
   help: 'identity, state and start time of each domain',
   enabledByDefault: true,
+  families: [INFO, STATE, SUCCESS, START_TIME],
   collect: ({ domains }) => {
-    const info = gauge('libvirt_domain_info', 'Identity of the domain; always 1.');
-    const state = gauge('libvirt_domain_state', 'State of the domain: 1 for the one it is in.');
-    const success = gauge(
-      'libvirt_domain_scrape_success',
-      'Whether what is served of this domain is current; 0 when libvirt could not tell it in time.',
-    );
-    const start = gauge(
-      'libvirt_domain_start_time_seconds',
-      "When the domain's process started, Unix time; absent where that cannot be seen.",
-    );
+    const identity = newFamily(INFO);
+    const states = newFamily(STATE);
+    const success = newFamily(SUCCESS);
+    const start = newFamily(START_TIME);
     for (const domain of domains) {
       const { name, uuid, current } = domain;
       if (current !== undefined) {
-        const { arch, osType, emulator } = current;
-        info.samples.push({
-          labels: {
-            domain: name,
-            uuid,
-            arch: sanitizeLabel(arch),
-            os_type: sanitizeLabel(osType),
-            emulator: sanitizeLabel(emulator),
-          },
-          value: 1,
-        });
+        const labels = {
+          domain: name,
+          uuid,
+          arch: sanitizeLabel(current.arch),
+          os_type: sanitizeLabel(current.osType),
+          emulator: sanitizeLabel(current.emulator),
+        };
+        addSample(identity, labels, 1);
       }
-      for (const [number, stateName] of DOMAIN_STATES.entries()) {
-        state.samples.push({
-          labels: { domain: name, state: stateName },
-          value: boolToNumber(domain.state === number),
-        });
+      for (const [number, state] of DOMAIN_STATES.entries()) {
+        addBoolean(states, { domain: name, state }, domain.state === number);
       }
       const readable =
         current !== undefined && domain.problem === undefined && domain.measured?.complete !== false;
-      success.samples.push({ labels: { domain: name }, value: boolToNumber(readable) });
-      const startSeconds = startTime(domain);
-      if (startSeconds !== undefined) start.samples.push({ labels: { domain: name }, value: startSeconds });
+      addBoolean(success, { domain: name }, readable);
+      addSample(start, { domain: name }, startTime(domain));
     }
-    return [info, state, success, start];
+    return [identity, states, success, start];
   },
 };
 

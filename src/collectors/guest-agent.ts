@@ -1,58 +1,85 @@
-import { PROBE_ERRORS, type UnavailableReason } from '../guest/unavailable-reason.ts';
+import { GUEST_FAMILIES, PROBE_ERRORS, type UnavailableReason } from '../guest/unavailable-reason.ts';
 import type { Collector } from '../metrics/collector.ts';
-import { boolToNumber, counter, gauge, sanitizeLabel } from '../metrics/metric-family.ts';
+import {
+  addBoolean,
+  addSample,
+  counter,
+  gauge,
+  info,
+  newFamily,
+  sanitizeLabel,
+} from '../metrics/metric-family.ts';
 import type { DomainSnapshot } from '../snapshot/snapshot.ts';
+
+const UP = gauge(
+  'libvirt_domain_guest_agent_up',
+  'Whether the guest agent answered the last guest probe: 1 yes, 0 no; absent when the domain has no agent channel.',
+  ['domain'],
+);
+const INFO = info(
+  'libvirt_domain_guest_agent_info',
+  'Version of the guest agent, cached from the last guest probe; always 1.',
+  ['domain', 'version'],
+);
+const PROBE_TIMESTAMP = gauge(
+  'libvirt_domain_guest_probe_timestamp_seconds',
+  'End of the last guest probe, in seconds since the Unix epoch; all cached values of the guest are of this time.',
+  ['domain'],
+);
+const PROBE_DURATION = gauge(
+  'libvirt_domain_guest_probe_duration_seconds',
+  'Duration of the last guest probe, in seconds.',
+  ['domain'],
+);
+const ERRORS = counter(
+  'libvirt_domain_guest_probe_errors_total',
+  'Guest probes that did not get all values, by reason, since the exporter started.',
+  ['domain', 'reason'],
+  { values: { reason: PROBE_ERRORS } },
+);
+const MISSING = gauge(
+  'libvirt_domain_guest_missing',
+  'Reason why a family of values from inside the guest has no current data; 1 for each such family.',
+  ['domain', 'family', 'reason'],
+  { values: { family: [...GUEST_FAMILIES, 'balloon'] } },
+);
 
 export const guestAgentCollector: Collector = {
   name: 'guest-agent',
   help: "each guest agent's health, and why values from inside a guest are missing",
   enabledByDefault: true,
+  needs: "libvirt's read-write socket; without it only `libvirt_domain_guest_missing` is served",
+  families: [UP, INFO, PROBE_TIMESTAMP, PROBE_DURATION, ERRORS, MISSING],
   collect: ({ domains }) => {
-    const up = gauge(
-      'libvirt_domain_guest_agent_up',
-      'Whether the last probe of the guest agent got answers; absent when no agent channel is configured.',
-    );
-    const info = gauge('libvirt_domain_guest_agent_info', 'Version of the guest agent; always 1.');
-    const timestamp = gauge(
-      'libvirt_domain_guest_probe_timestamp_seconds',
-      'When the last probe of the guest ended, Unix time; guest metrics are as old as this.',
-    );
-    const duration = gauge('libvirt_domain_guest_probe_duration_seconds', 'How long the last probe took.');
-    const errors = counter(
-      'libvirt_domain_guest_probe_errors_total',
-      'Probes of the guest that did not get all they asked for, by reason.',
-    );
-    const missing = gauge(
-      'libvirt_domain_guest_missing',
-      'Why a family of values from inside the guest has no current data; 1 for each such family.',
-    );
+    const up = newFamily(UP);
+    const versions = newFamily(INFO);
+    const timestamp = newFamily(PROBE_TIMESTAMP);
+    const duration = newFamily(PROBE_DURATION);
+    const errors = newFamily(ERRORS);
+    const missing = newFamily(MISSING);
     for (const domain of domains) {
       const { name, guest } = domain;
+      const labels = { domain: name };
       for (const [family, reason] of missingFamilies(domain)) {
-        missing.samples.push({ labels: { domain: name, family, reason }, value: 1 });
+        addSample(missing, { domain: name, family, reason }, 1);
       }
       if (guest === undefined) continue;
-      if (guest.agentUp !== undefined)
-        up.samples.push({ labels: { domain: name }, value: boolToNumber(guest.agentUp) });
+      addBoolean(up, labels, guest.agentUp);
       const version = guest.reading?.agentVersion;
-      if (version !== undefined)
-        info.samples.push({ labels: { domain: name, version: sanitizeLabel(version) }, value: 1 });
-      if (guest.lastProbe !== undefined) {
-        timestamp.samples.push({ labels: { domain: name }, value: guest.lastProbe.completedSeconds });
-        duration.samples.push({ labels: { domain: name }, value: guest.lastProbe.durationSeconds });
-      }
+      if (version !== undefined) addSample(versions, { domain: name, version: sanitizeLabel(version) }, 1);
+      addSample(timestamp, labels, guest.lastProbe?.completedSeconds);
+      addSample(duration, labels, guest.lastProbe?.durationSeconds);
       for (const reason of PROBE_ERRORS) {
-        const count = guest.errors.get(reason);
-        if (count !== undefined) errors.samples.push({ labels: { domain: name, reason }, value: count });
+        addSample(errors, { domain: name, reason }, guest.errors.get(reason));
       }
     }
-    return [up, info, timestamp, duration, errors, missing];
+    return [up, versions, timestamp, duration, errors, missing];
   },
 };
 
 /** virDomainState. */
 const RUNNING = 1;
-/** A balloon that told nothing for three of its periods, and for a minute, has stopped telling. */
+/** A balloon driver without a report for three periods, and for at least a minute, has stopped reporting. */
 const STALE_PERIODS = 3;
 const SHORTEST_STALE_SECONDS = 60;
 
@@ -72,10 +99,10 @@ function whyNoBalloon({ current, state, measured }: DomainSnapshot): Unavailable
   const balloon = measured?.complete === true ? measured.stats?.balloon : undefined;
   if (balloon === undefined || balloon.size === 0) return undefined;
   const updated = balloon.get('last-update');
-  // Asked for, and without the time of the last update: the hypervisor's balloon keeps no statistics.
+  // Without the time of the last update the hypervisor's balloon keeps no statistics, whatever the period.
   if (updated === undefined) return 'unsupported';
   if (updated === 0) return 'agent_silent';
-  // QEMU's timer stands still while the domain is paused.
+  // QEMU's timer for the reports stops while the domain is paused.
   const stale = Math.max(SHORTEST_STALE_SECONDS, STALE_PERIODS * period);
   return state === RUNNING && Date.now() / 1000 - updated > stale ? 'agent_silent' : undefined;
 }

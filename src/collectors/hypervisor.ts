@@ -4,13 +4,45 @@ import { countSupported, indexSupportedMachines } from '../drift/supported-machi
 import { emulatorsOf, machinesFor } from '../inventory/capabilities.ts';
 import type { HypervisorInfo } from '../inventory/hypervisor.ts';
 import type { Collector } from '../metrics/collector.ts';
-import { gauge, type MetricFamily, sanitizeLabel } from '../metrics/metric-family.ts';
+import {
+  addSample,
+  gauge,
+  info,
+  type MetricFamily,
+  newFamily,
+  sanitizeLabel,
+} from '../metrics/metric-family.ts';
 import { DOMAIN_STATES } from './domain-states.ts';
+
+const INFO = info(
+  'libvirt_hypervisor_info',
+  'Version of the installed hypervisor and version of the libvirt daemon; always 1.',
+  ['driver', 'version', 'libvirt_version'],
+);
+const MACHINE_TYPES = gauge(
+  'libvirt_hypervisor_machine_types',
+  'Number of versioned machine types that the installed emulator supports, by architecture, family and status.',
+  ['arch', 'family', 'status'],
+  {
+    values: { status: ['current', 'deprecated'] },
+    needs:
+      "The emulator's own mark for `deprecated`: libvirt 8.0. On older releases QEMU's policy alone decides",
+  },
+);
+const DOMAINS = gauge(
+  'libvirt_domains',
+  'Number of domains by libvirt state, active and inactive ones.',
+  ['state'],
+  {
+    values: { state: DOMAIN_STATES },
+  },
+);
 
 export const hypervisorCollector: Collector = {
   name: 'hypervisor',
   help: 'versions, supported machine types, number of domains by state',
   enabledByDefault: true,
+  families: [INFO, MACHINE_TYPES, DOMAINS],
   collect: ({ hypervisor, stateCounts }) => [
     versions(hypervisor),
     machineTypes(hypervisor),
@@ -19,22 +51,16 @@ export const hypervisorCollector: Collector = {
 };
 
 function versions(hypervisor: HypervisorInfo | undefined): MetricFamily {
-  const info = gauge(
-    'libvirt_hypervisor_info',
-    'Installed version of the hypervisor and version of the libvirt daemon; always 1.',
-  );
+  const family = newFamily(INFO);
   if (hypervisor !== undefined) {
     const { version = '', libvirtVersion = '' } = hypervisor;
-    info.samples.push({ labels: { driver: 'QEMU', version, libvirt_version: libvirtVersion }, value: 1 });
+    addSample(family, { driver: 'QEMU', version, libvirt_version: libvirtVersion }, 1);
   }
-  return info;
+  return family;
 }
 
 function machineTypes(hypervisor: HypervisorInfo | undefined): MetricFamily {
-  const family = gauge(
-    'libvirt_hypervisor_machine_types',
-    'Number of versioned machine types of a family that the installed emulator offers.',
-  );
+  const types = newFamily(MACHINE_TYPES);
   const capabilities = hypervisor?.capabilities;
   const installed = parseQemuVersion(hypervisor?.version ?? '');
   for (const arch of new Set(capabilities?.guests.map((guest) => guest.arch))) {
@@ -46,20 +72,17 @@ function machineTypes(hypervisor: HypervisorInfo | undefined): MetricFamily {
       // The installed version is that of the host architecture's emulator.
       Boolean(installed && arch === capabilities.hostArch && policyDeprecated(type, arch, installed)),
     );
-    for (const { family: name, status, count } of supported) {
-      family.samples.push({
-        labels: { arch: sanitizeLabel(arch), family: sanitizeLabel(name), status },
-        value: count,
-      });
+    for (const { family, status, count } of supported) {
+      addSample(types, { arch: sanitizeLabel(arch), family: sanitizeLabel(family), status }, count);
     }
   }
-  return family;
+  return types;
 }
 
 function domainCounts(stateCounts: ReadonlyMap<number, number>): MetricFamily {
-  const family = gauge('libvirt_domains', 'Number of domains by libvirt state, active and inactive.');
+  const family = newFamily(DOMAINS);
   for (const [number, state] of DOMAIN_STATES.entries()) {
-    family.samples.push({ labels: { state }, value: stateCounts.get(number) ?? 0 });
+    addSample(family, { state }, stateCounts.get(number) ?? 0);
   }
   return family;
 }

@@ -4,8 +4,8 @@ import type { DomainConfig } from '../inventory/domain-config.ts';
 import type { HypervisorInfo } from '../inventory/hypervisor.ts';
 
 /**
- * Looks up the installed version of domains' emulators. libvirt tells it only of the default emulator of the
- * host's own architecture; of a custom path or another architecture it is undefined.
+ * Looks up the installed version of domains' emulators. libvirt reports the version of one emulator only: the default
+ * of the host's own architecture. For a custom path or another architecture the version is undefined.
  */
 export function createInstalledVersion(
   hypervisor: HypervisorInfo | undefined,

@@ -1,5 +1,5 @@
 import type { Collector } from '../metrics/collector.ts';
-import { boolToNumber, gauge } from '../metrics/metric-family.ts';
+import { addBoolean, addSample, type FamilySpec, gauge, info, newFamily } from '../metrics/metric-family.ts';
 import type { DomainJob } from '../stats/stats-reader.ts';
 
 /** virDomainJobOperation, by its number. */
@@ -17,26 +17,65 @@ const OPERATIONS = [
   'snapshot_delete',
 ] as const;
 
-/** VIR_DOMAIN_JOB_* fields: times are milliseconds, amounts bytes; `disk` is what virsh calls file. */
-const FIELDS: readonly (readonly [field: string, name: string, help: string, scale: number])[] = [
-  ['time_elapsed', 'elapsed_seconds', 'How long the job has been running.', 1e-3],
-  ['time_remaining', 'remaining_seconds', 'How long the job will take by its own reckoning.', 1e-3],
+const LABELS = ['domain'];
+
+const ACTIVE = gauge(
+  'libvirt_domain_job_active',
+  'Whether a job, such as a migration or a backup, runs on the domain: 1 yes, 0 no; a new job shows within 10 seconds.',
+  LABELS,
+);
+const INFO = info(
+  'libvirt_domain_job_info',
+  'Operation of the job that runs on the domain; always 1.',
+  [...LABELS, 'operation'],
+  { values: { operation: OPERATIONS } },
+);
+
+interface JobMetric {
+  /** One of VIR_DOMAIN_JOB_*: times are milliseconds, amounts bytes. */
+  readonly field: string;
+  readonly scale: number;
+  readonly spec: FamilySpec;
+}
+
+const METRICS: readonly JobMetric[] = [
+  {
+    field: 'time_elapsed',
+    scale: 1e-3,
+    spec: gauge(
+      'libvirt_domain_job_elapsed_seconds',
+      'Time since the job that runs on the domain was started, in seconds.',
+      LABELS,
+    ),
+  },
+  {
+    field: 'time_remaining',
+    scale: 1e-3,
+    spec: gauge(
+      'libvirt_domain_job_remaining_seconds',
+      "Time until the job that runs on the domain ends, in seconds, by the hypervisor's estimate.",
+      LABELS,
+    ),
+  },
+  // libvirt's `disk` is virsh's "File".
   ...(
     [
-      ['data', 'data', ''],
-      ['memory', 'memory', 'of memory'],
-      ['disk', 'file', 'of disks'],
+      ['data', 'data', 'data'],
+      ['memory', 'memory', 'memory'],
+      ['disk', 'file', 'disk data'],
     ] as const
   ).flatMap(([field, name, what]) =>
-    (['total', 'processed', 'remaining'] as const).map(
-      (part) =>
-        [
-          `${field}_${part}`,
-          `${name}_${part}_bytes`,
-          `Bytes ${what} that the job has to move: ${part}.`.replace('  ', ' '),
-          1,
-        ] as const,
-    ),
+    (
+      [
+        ['total', `Amount of ${what} that the job on the domain moves in all, in bytes.`],
+        ['processed', `Amount of ${what} that the job on the domain has moved, in bytes.`],
+        ['remaining', `Amount of ${what} that the job on the domain still has to move, in bytes.`],
+      ] as const
+    ).map(([part, help]) => ({
+      field: `${field}_${part}`,
+      scale: 1,
+      spec: gauge(`libvirt_domain_job_${name}_${part}_bytes`, help, LABELS),
+    })),
   ),
 ];
 
@@ -45,29 +84,23 @@ export const jobCollector: Collector = {
   help: 'progress of migrations, backups and the like',
   enabledByDefault: true,
   measures: ['job'],
+  families: [ACTIVE, INFO, ...METRICS.map(({ spec }) => spec)],
   collect: ({ domains }) => {
-    const active = gauge(
-      'libvirt_domain_job_active',
-      'Whether a job, such as a migration or a backup, runs; looked for every 10 s.',
-    );
-    const info = gauge('libvirt_domain_job_info', 'What the job that runs does; always 1.');
-    const families = FIELDS.map(([field, name, help, scale]) => ({
-      field,
-      scale,
-      family: gauge(`libvirt_domain_job_${name}`, help),
-    }));
+    const active = newFamily(ACTIVE);
+    const operations = newFamily(INFO);
+    const metrics = METRICS.map(({ field, scale, spec }) => ({ field, scale, family: newFamily(spec) }));
     for (const { name: domain, measured } of domains) {
       const job = measured?.job;
       if (job === undefined) continue;
-      active.samples.push({ labels: { domain }, value: boolToNumber(job !== 'none') });
+      addBoolean(active, { domain }, job !== 'none');
       if (job === 'none') continue;
-      info.samples.push({ labels: { domain, operation: operationOf(job) }, value: 1 });
-      for (const { field, scale, family } of families) {
+      addSample(operations, { domain, operation: operationOf(job) }, 1);
+      for (const { field, scale, family } of metrics) {
         const value = job.params.get(field);
-        if (value !== undefined) family.samples.push({ labels: { domain }, value: Number(value) * scale });
+        addSample(family, { domain }, value === undefined ? undefined : Number(value) * scale);
       }
     }
-    return [active, info, ...families.map(({ family }) => family)];
+    return [active, operations, ...metrics.map(({ family }) => family)];
   },
 };
 

@@ -1,38 +1,40 @@
-import { counter, gauge, type MetricFamily } from '../metrics/metric-family.ts';
+import { counter, type FamilySpec, gauge, type MetricFamily, newFamily } from '../metrics/metric-family.ts';
 import type { DomainSnapshot } from '../snapshot/snapshot.ts';
 import type { StatsFields } from '../stats/domain-stats.ts';
 
 const KIBIBYTE = 1024;
 const NANOSECOND = 1e-9;
 
-/** A metric that shows one of libvirt's fields, and by what the field is multiplied to make it base units. */
-export interface FieldMetric {
+/** A family that serves one of libvirt's fields, and the factor that turns the field into base units. */
+interface FieldMetric {
   readonly field: string;
   readonly scale: number;
-  readonly family: () => MetricFamily;
+  readonly spec: FamilySpec;
 }
 
-/** A gauge named `PREFIX_NAME_bytes` of a field in KiB. */
-export function kibibytes(prefix: string, field: string, help: string): FieldMetric {
-  return { field, scale: KIBIBYTE, family: () => gauge(`${prefix}_${field}_bytes`, help) };
+/** A gauge in the field's own unit. */
+export function fieldGauge(field: string, ...family: Parameters<typeof gauge>): FieldMetric {
+  return { field, scale: 1, spec: gauge(...family) };
 }
 
-export function gaugeOf(field: string, name: string, help: string, scale = 1): FieldMetric {
-  return { field, scale, family: () => gauge(name, help) };
+/** A gauge in bytes of a field in KiB. */
+export function kibibyteGauge(field: string, ...family: Parameters<typeof gauge>): FieldMetric {
+  return { field, scale: KIBIBYTE, spec: gauge(...family) };
 }
 
-export function counterOf(field: string, name: string, help: string, scale = 1): FieldMetric {
-  return { field, scale, family: () => counter(name, help) };
+/** A counter in the field's own unit. */
+export function fieldCounter(field: string, ...family: Parameters<typeof counter>): FieldMetric {
+  return { field, scale: 1, spec: counter(...family) };
+}
+
+/** A counter in bytes of a field in KiB. */
+export function kibibyteCounter(field: string, ...family: Parameters<typeof counter>): FieldMetric {
+  return { field, scale: KIBIBYTE, spec: counter(...family) };
 }
 
 /** A counter in seconds of a field in nanoseconds. */
-export function nanoseconds(field: string, name: string, help: string): FieldMetric {
-  return counterOf(field, name, help, NANOSECOND);
-}
-
-/** A counter of bytes that libvirt gives in KiB. */
-export function kibibyteCounter(field: string, name: string, help: string): FieldMetric {
-  return counterOf(field, name, help, KIBIBYTE);
+export function nanosecondCounter(field: string, ...family: Parameters<typeof counter>): FieldMetric {
+  return { field, scale: NANOSECOND, spec: counter(...family) };
 }
 
 /** One sample for each domain that has the field. */
@@ -41,13 +43,13 @@ export function domainFamilies(
   domains: readonly DomainSnapshot[],
   fieldsOf: (domain: DomainSnapshot) => StatsFields | undefined,
 ): MetricFamily[] {
-  return metrics.map(({ field, scale, family }) => {
-    const made = family();
+  return metrics.map(({ field, scale, spec }) => {
+    const family = newFamily(spec);
     for (const domain of domains) {
       const value = fieldsOf(domain)?.get(field);
-      if (value !== undefined) made.samples.push({ labels: { domain: domain.name }, value: value * scale });
+      if (value !== undefined) family.samples.push({ labels: { domain: domain.name }, value: value * scale });
     }
-    return made;
+    return family;
   });
 }
 
@@ -58,15 +60,15 @@ export function* itemFamilies(
   domains: readonly DomainSnapshot[],
   itemsOf: (domain: DomainSnapshot) => ReadonlyMap<string | number, StatsFields> | undefined,
 ): Generator<MetricFamily> {
-  for (const { field, scale, family } of metrics) {
-    const made = family();
+  for (const { field, scale, spec } of metrics) {
+    const family = newFamily(spec);
     for (const domain of domains) {
       for (const [item, fields] of itemsOf(domain) ?? []) {
         const value = fields.get(field);
         if (value === undefined) continue;
-        made.samples.push({ labels: { domain: domain.name, [label]: String(item) }, value: value * scale });
+        family.samples.push({ labels: { domain: domain.name, [label]: String(item) }, value: value * scale });
       }
     }
-    yield made;
+    yield family;
   }
 }

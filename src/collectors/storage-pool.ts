@@ -1,34 +1,58 @@
 import type { Collector } from '../metrics/collector.ts';
-import { boolToNumber, gauge, sanitizeLabel } from '../metrics/metric-family.ts';
+import {
+  addBoolean,
+  addSample,
+  gauge,
+  newFamily,
+  sanitizeLabel,
+  stateSet,
+} from '../metrics/metric-family.ts';
 
 /** virStoragePoolState, by its number. */
 const STATES = ['inactive', 'building', 'running', 'degraded', 'inaccessible'] as const;
 
+const AS_OF = "in bytes, as of libvirt's last refresh of the pool";
+
+const STATE = stateSet(
+  'libvirt_storage_pool_state',
+  'State of the storage pool: 1 for the state that the pool is in, 0 for the others.',
+  ['pool', 'state'],
+  { values: { state: STATES } },
+);
+const CAPACITY = gauge('libvirt_storage_pool_capacity_bytes', `Size of the storage pool, ${AS_OF}.`, [
+  'pool',
+]);
+const ALLOCATION = gauge(
+  'libvirt_storage_pool_allocation_bytes',
+  `Used space of the storage pool, ${AS_OF}.`,
+  ['pool'],
+);
+const AVAILABLE = gauge('libvirt_storage_pool_available_bytes', `Free space of the storage pool, ${AS_OF}.`, [
+  'pool',
+]);
+
 export const storagePoolCollector: Collector = {
   name: 'storage-pool',
-  help: 'state and sizes of storage pools as libvirt last saw them; none is ever refreshed',
+  help: "state and sizes of storage pools as of libvirt's last refresh; the exporter never refreshes a pool",
   enabledByDefault: true,
   measures: ['pools'],
+  families: [STATE, CAPACITY, ALLOCATION, AVAILABLE],
   collect: ({ pools = [] }) => {
-    const state = gauge('libvirt_storage_pool_state', 'State of the storage pool: 1 for the one it is in.');
-    const asOf = 'as of its last refresh.';
-    const capacity = gauge('libvirt_storage_pool_capacity_bytes', `Size of the storage pool, ${asOf}`);
-    const allocation = gauge('libvirt_storage_pool_allocation_bytes', `Bytes of it in use, ${asOf}`);
-    const available = gauge('libvirt_storage_pool_available_bytes', `Bytes of it that are free, ${asOf}`);
+    const states = newFamily(STATE);
+    const capacity = newFamily(CAPACITY);
+    const allocation = newFamily(ALLOCATION);
+    const available = newFamily(AVAILABLE);
     for (const pool of pools) {
       const labels = { pool: sanitizeLabel(pool.name) };
-      for (const [number, name] of STATES.entries()) {
-        state.samples.push({
-          labels: { ...labels, state: name },
-          value: boolToNumber(pool.state === number),
-        });
+      for (const [number, state] of STATES.entries()) {
+        addBoolean(states, { ...labels, state }, pool.state === number);
       }
-      // An inactive pool has no sizes: libvirt says 0.
+      // libvirt reports 0 for all sizes of an inactive pool.
       if (pool.state === STATES.indexOf('inactive')) continue;
-      capacity.samples.push({ labels, value: Number(pool.capacity) });
-      allocation.samples.push({ labels, value: Number(pool.allocation) });
-      available.samples.push({ labels, value: Number(pool.available) });
+      addSample(capacity, labels, Number(pool.capacity));
+      addSample(allocation, labels, Number(pool.allocation));
+      addSample(available, labels, Number(pool.available));
     }
-    return [state, capacity, allocation, available];
+    return [states, capacity, allocation, available];
   },
 };

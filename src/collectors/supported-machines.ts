@@ -3,13 +3,16 @@ import { type MachineRow, machinesFor } from '../inventory/capabilities.ts';
 import type { DomainConfig } from '../inventory/domain-config.ts';
 import type { HypervisorInfo } from '../inventory/hypervisor.ts';
 
-/** What one emulator offers; undefined when the capabilities do not know that emulator. */
-export interface EmulatorMachines {
+/** The machine types that one emulator supports. */
+interface EmulatorMachines {
   readonly rows: readonly MachineRow[];
   readonly machines: SupportedMachines;
 }
 
-/** Looks up what domains' emulators offer; each emulator is indexed once, however many domains it runs. */
+/**
+ * Looks up the machine types that domains' emulators support; undefined for an emulator that is not in the capabilities.
+ * Each emulator is indexed once, however many domains it runs.
+ */
 export function createSupportedMachines(
   hypervisor: HypervisorInfo | undefined,
 ): (config: DomainConfig) => EmulatorMachines | undefined {

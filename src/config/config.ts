@@ -3,8 +3,8 @@ import { parseDuration } from './duration.ts';
 import { type CollectorFlag, FLAGS, type Flag, type FlagName } from './flags.ts';
 import { type ListenAddress, parseListenAddress } from './listen-address.ts';
 
-export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
-export const LOG_FORMATS = ['json', 'logfmt'] as const;
+const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
+const LOG_FORMATS = ['json', 'logfmt'] as const;
 
 export interface ExporterConfig {
   readonly web: { readonly listenAddresses: readonly ListenAddress[]; readonly telemetryPath: string };
@@ -29,7 +29,7 @@ export type CommandLine =
   | { readonly action: 'version' | 'help' }
   | { readonly action: 'run' | 'check'; readonly config: ExporterConfig };
 
-/** The command line cannot be used; the message is one line that names the flag. */
+/** The command line is not valid; the message is one line that names the option. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
   readonly code = 'ERR_CONFIG';
@@ -47,9 +47,9 @@ type RawValues = Readonly<Record<string, string | boolean | (string | boolean)[]
  */
 export function parseCommandLine(args: readonly string[], collectors: readonly CollectorFlag[]): CommandLine {
   const values = parseFlags(args, collectors);
-  // Asked for together with a flag that is wrong, help is what is needed.
-  const told = (['help', 'version'] as const).find((name) => values[name] === true);
-  if (told !== undefined) return { action: told };
+  // Before the other values are checked: who needs --help may have set one of them wrong.
+  const information = (['help', 'version'] as const).find((name) => values[name] === true);
+  if (information !== undefined) return { action: information };
   const text = (name: FlagName): string => {
     const value = values[name];
     return typeof value === 'string' ? value : '';
@@ -158,9 +158,9 @@ function concurrency(text: string): number {
 function wholeMatch(flag: FlagName, source: string): RegExp {
   if (source === '') throw new ConfigError(`--${flag}: an empty expression matches no name`);
   try {
-    // By itself first: "a)|(b" would be good in brackets, and match parts of names.
-    const { source: good } = new RegExp(source, 's');
-    return new RegExp(`^(?:${good})$`, 's');
+    // Compiled alone first: "a)|(b" is valid only inside the brackets below, and would then match parts of names.
+    const { source: valid } = new RegExp(source, 's');
+    return new RegExp(`^(?:${valid})$`, 's');
   } catch (cause) {
     throw new ConfigError(`--${flag}: ${(cause as Error).message}`, { cause });
   }

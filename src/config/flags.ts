@@ -1,9 +1,9 @@
-/** One command-line option as the user meets it; `--help` is made from these. */
+/** One command-line option; `--help` and docs/flags.md are made from these. */
 export interface Flag {
   readonly name: string;
   /** Placeholder of the value in `--help`; undefined for a switch. */
   readonly value?: string;
-  /** In the words the command line takes. */
+  /** As written on the command line. */
   readonly default?: string;
   readonly help: string;
   readonly repeatable?: true;
@@ -17,18 +17,23 @@ export const FLAGS = [
     repeatable: true,
     help: 'Address to serve on; may be given more than once.',
   },
-  { name: 'web.telemetry-path', value: 'PATH', default: '/metrics', help: 'Path of the metrics.' },
+  {
+    name: 'web.telemetry-path',
+    value: 'PATH',
+    default: '/metrics',
+    help: 'Path under which metrics are served.',
+  },
   {
     name: 'libvirt.uri',
     value: 'URI',
     default: 'qemu:///system',
-    help: 'qemu:///system, qemu:///session, or qemu+unix:///system?socket=/path for a socket of your choice.',
+    help: 'qemu:///system, qemu:///session, or qemu+unix:///system?socket=/path for another socket.',
   },
   {
     name: 'libvirt.timeout',
     value: 'DURATION',
     default: '5s',
-    help: 'How long libvirt may take to answer one call that a scrape waits for (ms, s, m, h).',
+    help: 'Timeout of one libvirt call that a scrape waits for (ms, s, m, h).',
   },
   {
     name: 'collector.disable-defaults',
@@ -38,48 +43,48 @@ export const FLAGS = [
     name: 'domain.include',
     value: 'REGEX',
     default: '.*',
-    help: 'Serve only domains whose whole name matches.',
+    help: 'Serve only domains whose whole name matches (JavaScript regular expression).',
   },
   {
     name: 'domain.exclude',
     value: 'REGEX',
     default: '',
-    help: 'Leave out domains whose whole name matches.',
+    help: 'Leave out domains whose whole name matches (JavaScript regular expression).',
   },
   {
     name: 'guest.interval',
     value: 'DURATION',
     default: '30s',
-    help: 'How often each guest with a connected agent is probed.',
+    help: 'Interval between two probes of a guest with a connected agent.',
   },
   {
     name: 'guest.timeout',
     value: 'DURATION',
     default: '5s',
-    help: "How long a guest's agent may take to answer one command; rounded up to whole seconds.",
+    help: 'Timeout of one guest agent command; rounded up to whole seconds.',
   },
   {
     name: 'guest.concurrency',
     value: 'NUMBER',
     default: '4',
-    help: 'How many guests are probed at a time, 1 to 4: libvirt answers no more of one connection.',
+    help: 'Number of guests probed at a time, 1 to 4.',
   },
   {
     name: 'balloon.stats-period',
     value: 'DURATION',
     default: '',
-    help: 'Set this period on running domains whose balloon sends no statistics; until they stop. Off by default.',
+    help: 'Set this balloon statistics period on running domains that have none, until they stop. Off by default.',
   },
   { name: 'log.level', value: 'LEVEL', default: 'info', help: 'debug, info, warn or error.' },
   { name: 'log.format', value: 'FORMAT', default: 'json', help: 'json or logfmt.' },
-  { name: 'config.check', help: 'Check the command line, then exit: 0 if it is good, 1 if not.' },
+  { name: 'config.check', help: 'Check the command line, then exit: 0 if it is valid, 1 if not.' },
   { name: 'version', help: 'Print the version, then exit.' },
   { name: 'help', help: 'Print this help, then exit.' },
 ] as const satisfies readonly Flag[];
 
 export type FlagName = (typeof FLAGS)[number]['name'];
 
-/** What `--help` needs to know of a collector. */
+/** The part of a collector that the command line needs. */
 export interface CollectorFlag {
   readonly name: string;
   readonly help: string;

@@ -1,13 +1,13 @@
 import type { CpuConfig, DiskConfig, DiskHost, DomainConfig } from '../inventory/domain-config.ts';
 
-/** What can wait for a domain's next full stop and start. */
+/** Kinds of changes that take effect at the domain's next full stop and start. */
 export const CONFIG_CHANGES = ['machine_type', 'os', 'emulator', 'cpu', 'memory', 'disk'] as const;
 
 export type ConfigChange = (typeof CONFIG_CHANGES)[number];
 
 /**
- * Tells which parts of the persistent configuration differ from what the domain runs with.
- * What libvirt fills in at start, and what cannot be decided from the two documents, is no change.
+ * Compares the persistent configuration with the one that the domain runs with.
+ * Values that libvirt fills in at start, and differences that the two documents cannot decide, are no change.
  *
  * `resolveMachine` gives the canonical name of a machine alias of the domain's emulator, any other name as it is.
  */
@@ -47,13 +47,13 @@ const ALIAS_FAMILIES: ReadonlyMap<string, string> = new Map([
   ['s390-ccw-virtio', 's390-ccw-virtio-'],
 ]);
 
-/** An alias that could not be resolved, beside a type of its family: not decidable. */
+/** An alias that could not be resolved and a type of the same family may be the same machine. */
 function mayBeAliasOf(alias: string, machine: string): boolean {
   const family = ALIAS_FAMILIES.get(alias);
   return family !== undefined && machine.startsWith(family);
 }
 
-/** A setting that is absent on one side is one that libvirt fills in. */
+/** libvirt fills in a setting that is absent on one side. */
 function bothSetAndDiffer<T>(live: T | undefined, persistent: T | undefined): boolean {
   return live !== undefined && persistent !== undefined && live !== persistent;
 }
@@ -67,7 +67,7 @@ function cpuDiffers(live: DomainConfig, persistent: DomainConfig): boolean {
   );
 }
 
-/** libvirt never fills a topology in, so one side alone having it is a change. */
+/** libvirt never fills in a topology, so a topology on one side only is a change. */
 function topologyDiffers(live: CpuConfig, persistent: CpuConfig): boolean {
   const line = ({ topology }: CpuConfig) =>
     topology &&
@@ -86,7 +86,7 @@ function modelDiffers(live: CpuConfig, persistent: CpuConfig, arch: string): boo
   return bothSetAndDiffer(unversioned(live.model), unversioned(persistent.model));
 }
 
-/** `<cpu>` without a model (say, a topology alone) asks for the hypervisor's default, as no `<cpu>` does. */
+/** `<cpu>` without a model (a topology alone, for example) means the hypervisor's default, as no `<cpu>` does. */
 function effectiveMode(cpu: CpuConfig): string | undefined {
   return cpu.mode === undefined || cpu.mode === 'custom'
     ? cpu.model === undefined
@@ -98,8 +98,8 @@ function effectiveMode(cpu: CpuConfig): string | undefined {
 const X86_DEFAULT_MODELS = /^(?:qemu|kvm)(?:32|64)$/;
 
 /**
- * With no CPU in the persistent configuration, what runs should be the hypervisor's default, which libvirt writes
- * into the live one. On x86 that is one of four models; elsewhere it depends on the machine: not decidable.
+ * Without a CPU in the persistent configuration the hypervisor's default should run, which libvirt writes into the live
+ * configuration. On x86 the default is one of four models; elsewhere it depends on the machine and is not compared.
  */
 function isNotDefaultCpu(live: CpuConfig, running: string | undefined, arch: string): boolean {
   if (running === undefined || !isX86(arch)) return false;
@@ -107,8 +107,8 @@ function isNotDefaultCpu(live: CpuConfig, running: string | undefined, arch: str
 }
 
 /**
- * libvirt runs host-model as the custom model it finds the host to be, and on x86 writes the vendor beside it
- * (seen in 9.0 and 12.8). A custom model of the user's runs without a vendor unless it was written down with one.
+ * libvirt runs host-model as a custom model that matches the host, and on x86 writes the vendor beside the model
+ * (seen in 9.0 and 12.8). A user's custom model has no vendor unless the user wrote one.
  */
 function isNotHostModel(live: CpuConfig, running: string | undefined, arch: string): boolean {
   if (running === 'custom') return isX86(arch) && live.vendor === undefined;
@@ -119,12 +119,12 @@ function isX86(arch: string): boolean {
   return arch === 'x86_64' || arch === 'i686';
 }
 
-/** QEMU's `Skylake-Client` and `Skylake-Client-v1` are one model; later versions are others. */
+/** QEMU's `Skylake-Client` and `Skylake-Client-v1` are one model; the versions after v1 are other models. */
 function unversioned(model: string | undefined): string | undefined {
   return model?.replace(/-v1$/, '');
 }
 
-/** Compares `<memory>` alone: `<currentMemory>` is the balloon's and moves while the domain runs. */
+/** Compares `<memory>` alone: the balloon moves `<currentMemory>` while the domain runs. */
 function memoryDiffers(live: DomainConfig, persistent: DomainConfig): boolean {
   if (live.memoryBytes === undefined || persistent.memoryBytes === undefined) return false;
   const added = live.memoryBytes - persistent.memoryBytes;
@@ -160,7 +160,7 @@ function cacheDiffers(live: DiskConfig, persistent: DiskConfig): boolean {
 }
 
 function sourceDiffers(live: DiskConfig, persistent: DiskConfig): boolean {
-  // Media are changed while the domain runs; nothing about them waits for a stop.
+  // Media are changed while the domain runs, so no change of them waits for a stop.
   if (persistent.device === 'cdrom' || persistent.device === 'floppy') return false;
   if (live.type !== persistent.type) return live.type !== 'volume' && persistent.type !== 'volume';
   if (isOverlayOfTransient(live.source, persistent.source)) return false;
@@ -172,7 +172,7 @@ function isOverlayOfTransient(live: string | undefined, persistent: string | und
   return live !== undefined && persistent !== undefined && live.startsWith(`${persistent}.TRANSIENT-`);
 }
 
-/** The same servers in any order. A port that one side leaves out is the default that libvirt fills in at start. */
+/** The same servers in any order. libvirt fills in the default for a missing port at start. */
 function isSameHosts(live: readonly DiskHost[], persistent: readonly DiskHost[]): boolean {
   const exact = (it: DiskHost) => live.some((host) => host.name === it.name && host.port === it.port);
   const inexact = persistent.filter((it) => !exact(it));

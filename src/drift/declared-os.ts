@@ -1,4 +1,4 @@
-/** A libosinfo id taken apart: `http://VENDOR-DOMAIN/DISTRO/VERSION`. Missing parts are `''`. */
+/** The parts of a libosinfo id: `http://VENDOR-DOMAIN/DISTRO/VERSION`. Missing parts are `''`. */
 export interface OsId {
   /** `ubuntu.com`. */
   readonly vendorDomain: string;
@@ -6,13 +6,13 @@ export interface OsId {
   readonly distro: string;
   /** `20.04`, `8-unknown`, `rolling`. */
   readonly version: string;
-  /** What makes a release a major one: `9` of rhel/9.4, `20.04` of ubuntu, `2k16` of win; `''` when rolling. */
+  /** The part that names a major release: `9` of rhel/9.4, `20.04` of ubuntu, `2k16` of win; `''` when rolling. */
   readonly major: string;
   /** The rest of the numbers: `4` of rhel/9.4, `''` when there is none. */
   readonly minor: string;
-  /** It says only what kind of system it is: `…/8-unknown`, `…/unknown`, `linux/2022`. */
+  /** The id names a kind of system, not a release: `…/8-unknown`, `…/unknown`, `linux/2022`. */
   readonly unknown: boolean;
-  /** It names a system without releases, or a branch that moves: `rolling`, `testing`, `rawhide`. */
+  /** The id names a system without releases, or a moving branch: `rolling`, `testing`, `rawhide`. */
   readonly rolling: boolean;
 }
 
@@ -43,7 +43,7 @@ const ROLLING_VERSIONS: ReadonlySet<string> = new Set([
 const NUMBERS = /^\d{1,8}(?:\.\d{1,8}){0,7}(?=$|-)/;
 
 /**
- * Takes a libosinfo id apart; never throws. Of what is no such URI every part is `''`.
+ * Splits a libosinfo id into its parts; never throws. For any other text every part is `''`.
  *
  * The last part of the path is the version, the one before it the distribution: every id in osinfo-db but
  * `http://libosinfo.org/unknown` has just these two.

@@ -8,45 +8,45 @@ import {
   type SupportedType,
 } from './supported-machines.ts';
 
-export interface MachineTypeInput {
+interface MachineTypeInput {
   /** The domain's machine type as written: a canonical name or an alias. */
   readonly machine: string;
   /** libvirt's name of the domain's architecture. */
   readonly arch: string;
-  /** What the domain's emulator offers; `undefined`, or an index of no rows, when that is not known. */
+  /** Machine types that the domain's emulator supports; `undefined`, or an index without rows, when unknown. */
   readonly supported: SupportedMachines | undefined;
   /** QEMU version of the domain's emulator as installed now. */
   readonly installed: QemuVersion | undefined;
 }
 
 export interface MachineTypeResult {
-  /** The canonical name, where the offer resolves an alias. */
+  /** The canonical name, when the emulator's list resolves an alias. */
   readonly machine: string;
   readonly family: string;
   readonly version: string;
   readonly vendor: MachineVendor;
   /** Newest supported type of the family that compares with this one; `''` when there is none. */
   readonly latest: string;
-  /** First QEMU release that by policy no longer has it; `''` when unknown. */
+  /** First QEMU release that by policy no longer has the type; `''` when unknown. */
   readonly removedIn: string;
-  /** QEMU releases from the installed one to `removedIn`, less than 1 when that is past; `undefined` when unknown. */
+  /** QEMU releases from the installed one to `removedIn`; 0 or less when it is installed or past; `undefined` when unknown. */
   readonly releasesUntilRemoved: number | undefined;
   /**
-   * Releases from this type to `latest`, 0 when it is the newest. QEMU releases; for RHEL the newer versions
-   * of the family that are supported. `undefined` for unversioned types and wherever one of the two is unknown.
+   * Releases from this type to `latest`, 0 when this type is the newest. QEMU releases; for RHEL the newer versions of
+   * the family that are supported. `undefined` for unversioned types and where one of the two types is unknown.
    */
   readonly releasesBehind: number | undefined;
-  /** By the emulator's mark or QEMU's policy; `undefined` when neither can be told. */
+  /** By the emulator's mark or QEMU's policy; `undefined` when both are unknown. */
   readonly deprecated: boolean | undefined;
 }
 
-/** Whether an emulator offers a machine type, or what its alias stands for; `undefined` when its offer is not known. */
+/** Whether an emulator supports a machine type or the target of an alias; `undefined` when its list is unknown. */
 export function isSupported(machine: string, supported: SupportedMachines | undefined): boolean | undefined {
   if (supported === undefined || supported.byName.size === 0) return undefined;
   return supported.byName.has(supported.canonicalOf.get(machine) ?? machine);
 }
 
-/** Judges one domain's machine type. Cheap: parses one name, and looks the rest up. */
+/** Evaluates one domain's machine type. Cheap: parses one name and looks up the rest. */
 export function evaluateMachineType(input: MachineTypeInput): MachineTypeResult {
   const supported = input.supported?.byName.size === 0 ? undefined : input.supported;
   const name = supported?.canonicalOf.get(input.machine) ?? input.machine;
@@ -71,7 +71,7 @@ export function evaluateMachineType(input: MachineTypeInput): MachineTypeResult 
 
 function newestComparable(type: MachineType, family: SupportedFamily | undefined): SupportedType | undefined {
   const sameVendor = family?.newest.get(type.vendor);
-  // RHEL's version says only roughly which QEMU it is: it compares with nothing but RHEL.
+  // RHEL's version corresponds only roughly to a QEMU release, so a RHEL type is compared with RHEL types alone.
   return sameVendor ?? (type.vendor === 'rhel' ? undefined : family?.newestByRelease);
 }
 
@@ -110,6 +110,6 @@ function deprecated(
   if (entry !== undefined) {
     return false;
   }
-  // Not supported, or offer unknown: policy alone could tell, and without a version it cannot either.
+  // The type is not in the list, or there is no list: only the policy can decide, and it needs the installed version.
   return machinesKnown && !policyCovers(type, arch) ? false : undefined;
 }

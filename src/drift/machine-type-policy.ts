@@ -22,7 +22,7 @@ const DELETION_YEARS = 6;
 const AUTOMATIC_DEPRECATION: QemuRelease = { major: 9, minor: 1 };
 const AUTOMATIC_DELETION: QemuRelease = { major: 10, minor: 1 };
 
-// What was decided type by type before the automatic rule: QEMU docs/about/deprecated.rst and
+// Types that QEMU deprecated or removed one by one, before the automatic rule: QEMU docs/about/deprecated.rst and
 // removed-features.rst of the releases named. Within a family the oldest types come first.
 const DEPRECATED_BY_HAND: readonly PolicyException[] = [
   { family: 'pc-i440fx', upTo: { major: 0, minor: 15 }, from: { major: 4, minor: 0 } },
@@ -42,8 +42,8 @@ const REMOVED_BY_HAND: readonly PolicyException[] = [
   { family: 's390-ccw-virtio', upTo: { major: 2, minor: 8 }, from: { major: 10, minor: 0 } },
 ];
 
-// The policy names QEMU's targets aarch64, arm, i386, m68k, ppc64, s390x and x86_64; libvirt calls some of
-// them otherwise (virArchData in libvirt's src/util/virarch.c).
+// The policy names QEMU's targets aarch64, arm, i386, m68k, ppc64, s390x and x86_64; libvirt has other names for
+// some of them (virArchData in libvirt's src/util/virarch.c).
 const COVERED_ARCHES: ReadonlySet<string> = new Set([
   'aarch64',
   'arm',
@@ -61,9 +61,9 @@ const COVERED_ARCHES: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Whether QEMU's policy for versioned machine types says anything of this one. Ubuntu's and RHEL's types are
- * patched in without the macro that applies it; `+pveN` types are, inside QEMU, the upstream type of that
- * version, so they follow it.
+ * Whether QEMU's policy for versioned machine types covers this type. Ubuntu's and RHEL's types are patched in without
+ * the macro that applies the policy. `+pveN` types are, inside QEMU, the upstream type of that version, so the policy
+ * covers them.
  *
  * @param arch libvirt's name, as in `<os><type arch=…>`
  */
@@ -86,8 +86,8 @@ export function policyDeprecated(type: MachineType, arch: string, installed: Qem
 }
 
 /**
- * First QEMU release, such as 10.1, which by policy no longer has the type; `undefined` where no policy or no
- * record says. Distributions may keep a type longer, or drop it earlier.
+ * First QEMU release, such as 10.1, that by policy no longer has the type; `undefined` when neither the policy nor a
+ * record covers the type. Distributions may keep a type longer, or drop it earlier.
  */
 export function removedIn(type: MachineType, arch: string): QemuRelease | undefined {
   const release = type.release;
@@ -103,8 +103,8 @@ export function removedIn(type: MachineType, arch: string): QemuRelease | undefi
 }
 
 /**
- * How many releases from the installed QEMU on it is until the one without the type: 1 is the next release; from 0
- * on, by policy, it is gone already.
+ * Releases from the installed QEMU to the one without the type: 1 is the next release; at 0 or less, by policy, the
+ * installed QEMU no longer has the type.
  */
 export function releasesUntilRemoved(
   type: MachineType,

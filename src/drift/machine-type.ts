@@ -1,13 +1,14 @@
 import type { QemuRelease } from './qemu-release.ts';
 import { ubuntuBase } from './ubuntu-codenames.ts';
 
-/** Who versions a machine type; `unversioned` where its name carries no version at all. */
-export type MachineVendor = 'upstream' | 'ubuntu' | 'rhel' | 'proxmox' | 'unversioned';
+/** The project that versions a machine type; `unversioned` when the name has no version. */
+export const MACHINE_VENDORS = ['upstream', 'ubuntu', 'rhel', 'proxmox', 'unversioned'] as const;
+export type MachineVendor = (typeof MACHINE_VENDORS)[number];
 
 /** RHEL's own version of a machine type: `pc-q35-rhel9.4.0` is `[9, 4, 0]`. */
 export type RhelVersion = readonly [major: number, minor: number, patch: number];
 
-/** What the name of a machine type says. */
+/** The parts of a machine type's name. */
 export interface MachineType {
   /** The name itself, cut to `MAX_MACHINE_LENGTH`. */
   readonly machine: string;
@@ -25,7 +26,7 @@ export interface MachineType {
   readonly suffix: string;
 }
 
-/** Longer names exist only where someone made them up; they are cut and count as unversioned. */
+/** No real name is longer; a longer one is cut and counts as unversioned. */
 export const MAX_MACHINE_LENGTH = 128;
 
 // Every quantifier below is followed by something its class cannot match: linear time on any input.
@@ -46,8 +47,8 @@ const RHEL_NAME = new RegExp(
 const OLD_UBUNTU_SUFFIXES: ReadonlySet<string> = new Set(['precise', 'qemu-kvm', 'saucy']);
 
 /**
- * Reads the name of a QEMU machine type, as in `<os><type machine=…>` or an emulator's list. Never throws:
- * what is no versioned name (boards, `microvm`, `powernv10` whose number is a CPU generation, the aliases
+ * Parses the name of a QEMU machine type, as in `<os><type machine=…>` or an emulator's list. Never throws:
+ * a name without a version (boards, `microvm`, `powernv10` whose number is a CPU generation, the aliases
  * `pc` and `q35`, riscv64's `virt`) is `unversioned`. So is Xen's `xenfv-4.2`, to which QEMU's version policy
  * does not apply.
  */
@@ -103,7 +104,7 @@ function parseRhelName(name: string): MachineType | undefined {
   if (match === null) {
     return undefined;
   }
-  // RHEL 6 named its i440fx types `rhel6.6.0` alone, and RHEL 7 still offered them.
+  // RHEL 6 named its i440fx types `rhel6.6.0` alone, and RHEL 7 still supported them.
   const [, family = 'pc-i440fx', major = '', minor = '', patch = '', tail = ''] = match;
   return {
     machine: name,

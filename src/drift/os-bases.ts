@@ -1,8 +1,8 @@
 /**
- * What a system calls itself (ID of os-release, lower case) and where osinfo-db keeps its releases.
+ * From ID of os-release, lower case, to the part of the osinfo ids that all releases of that system share.
  *
  * Absent on purpose, as osinfo-db 20260716 has no entry for them: amzn, kali, linuxmint, photon, flatcar,
- * openeuler, raspbian, azurelinux, rhcos and other derivatives. They are not what they derive from.
+ * openeuler, raspbian, azurelinux, rhcos and other derivatives. Their parents' entries do not describe them.
  */
 export const OSINFO_BASES: ReadonlyMap<string, string> = new Map([
   ['alpine', 'alpinelinux.org/alpinelinux'],
@@ -35,13 +35,13 @@ export const OSINFO_BASES: ReadonlyMap<string, string> = new Map([
   // openSUSE Leap wrote ID=opensuse up to 42.3.
   ['opensuse', 'opensuse.org/opensuse'],
   ['opensuse-leap', 'opensuse.org/opensuse'],
-  // SLE Micro: suse-microos up to 5.2, sle-micro from 5.3; sl-micro (6.0) is in osinfo-db not yet.
+  // SLE Micro: suse-microos up to 5.2, sle-micro from 5.3; sl-micro (6.0) is not in osinfo-db yet.
   ['suse-microos', 'suse.com/slem'],
   ['sle-micro', 'suse.com/slem'],
   ['sl-micro', 'suse.com/slem'],
 ]);
 
-/** Systems of one single, ever moving entry, whatever version they write (Gentoo writes baselayout's). */
+/** Rolling systems, which have one entry whatever version they write (Gentoo writes baselayout's). */
 export const OSINFO_ROLLING: ReadonlyMap<string, string> = new Map([
   ['arch', 'archlinux.org/archlinux/rolling'],
   ['clear-linux-os', 'clearlinux.org/clearlinux/rolling'],

@@ -3,13 +3,13 @@ import { parseOsId } from './declared-os.ts';
 import { OSINFO_BASES, OSINFO_ROLLING } from './os-bases.ts';
 import { windowsVersion } from './os-windows.ts';
 
-/** os-release of a guest, lower case; `''` for what is absent or too long to be true. */
+/** os-release of a guest, lower case; `''` for values that are absent or too long to be true. */
 interface OsRelease {
   readonly id: string;
   readonly name: string;
   readonly prettyName: string;
   readonly version: string;
-  /** `''` also when it could be no part of an osinfo id. */
+  /** `''` also for text that cannot be part of an osinfo id. */
   readonly versionId: string;
   readonly variantId: string;
 }
@@ -19,13 +19,12 @@ const VERSION_ID = /^[0-9a-z][0-9a-z._-]{0,31}$/;
 const FEDORA = 'fedoraproject.org/fedora';
 
 /**
- * The libosinfo id of the system that a guest says it runs, `http://ubuntu.com/ubuntu/20.04`; `undefined`
- * when osinfo-db has none for it.
+ * The libosinfo id of the system that a guest reports, `http://ubuntu.com/ubuntu/20.04`; `undefined` when osinfo-db
+ * has no id for that system.
  *
- * Only ever an id that `isKnown` accepts, or the declared one, which may be newer than osinfo-db, or that one's major
- * release: a guest cannot make one up. Its release is the nearest that
- * osinfo-db has: the very version, else less of it (Rocky Linux 9.4 is `rocky/9`), else `9-unknown` or
- * `unknown` of that distribution.
+ * A guest cannot invent an id: the result is one that `isKnown` accepts, or the declared one (which may be newer than
+ * osinfo-db), or the `-unknown` id of the declared major release. The release is the nearest that osinfo-db has: the
+ * exact version, else a shorter one (Rocky Linux 9.4 is `rocky/9`), else `9-unknown` or `unknown` of the distribution.
  */
 export function detectOs(
   os: GuestOs,
@@ -39,7 +38,7 @@ export function detectOs(
     .find((id) => alsoKnown.includes(id) || isKnown(id));
 }
 
-/** `rhel/11-unknown` for `rhel/11.2`: how osinfo-db names a minor release that it does not list. */
+/** `rhel/11-unknown` for `rhel/11.2`: osinfo-db's name for a minor release that it does not list. */
 function unknownMinorOf(declared: string): string | undefined {
   const { vendorDomain, distro, major, minor } = parseOsId(declared);
   return minor === '' ? undefined : `http://${vendorDomain}/${distro}/${major}-unknown`;
@@ -74,7 +73,7 @@ function releasesOf(base: string, versionId: string): readonly string[] {
   );
 }
 
-/** `undefined` when the distribution's general rule holds. */
+/** The candidates of distributions that need a rule of their own; `undefined` for all others. */
 function special(release: OsRelease): readonly string[] | undefined {
   const { id, name, prettyName, versionId, variantId } = release;
   switch (id) {
@@ -88,7 +87,7 @@ function special(release: OsRelease): readonly string[] | undefined {
     case 'centos':
       return releasesOf(`centos.org/centos${name.includes('stream') ? '-stream' : ''}`, versionId);
     case 'debian':
-      // Testing and unstable both write "forky/sid" and no VERSION_ID; judgeOsDrift takes them for one.
+      // Testing and unstable both write "forky/sid" and no VERSION_ID; evaluateOsDrift treats them as one.
       return versionId === '' ? ['debian.org/debian/testing', 'debian.org/debian/unstable'] : undefined;
     case 'eln':
       return [`${FEDORA}/eln`];
@@ -136,9 +135,9 @@ function fedora({ prettyName, version, versionId, variantId }: OsRelease): reado
 }
 
 /**
- * Fedora CoreOS does not name its stream, but numbers it: 38.20230430.3.1 is of the third, stable; 2 and 20
- * are testing and its development, 1 and 10 next (coreos/fedora-coreos-tracker, Design.md, which does not
- * promise to keep it so). Stable otherwise: drift takes the streams for one.
+ * Fedora CoreOS numbers its streams: 38.20230430.3.1 is of stream 3, stable; 2 and 20 are testing and its development,
+ * 1 and 10 next (coreos/fedora-coreos-tracker, Design.md, which does not promise to keep the numbers). Any other number
+ * counts as stable.
  */
 function coreosStream(version: string): string {
   switch (/^\d{1,3}\.\d{8}\.(\d{1,3})\./.exec(version)?.[1]) {
@@ -153,7 +152,7 @@ function coreosStream(version: string): string {
   }
 }
 
-/** osinfo-db does not part servers from desktops in SUSE Linux Enterprise 15. */
+/** osinfo-db has one id for servers and desktops of SUSE Linux Enterprise 15. */
 function suseEnterprise(product: 'sled' | 'sles', versionId: string): readonly string[] {
   return releasesOf(`suse.com/${versionId.split('.')[0] === '15' ? 'sle' : product}`, versionId);
 }

@@ -12,26 +12,26 @@ export const OS_DRIFT_STATES = [
 ] as const;
 export type OsDriftState = (typeof OS_DRIFT_STATES)[number];
 
-/** `id`: osinfo's id of what runs; `unmappable`: the guest answered, osinfo-db has no such system. */
+/** `id`: osinfo's id of the running system; `unmappable`: the guest answered, but osinfo-db has no such system. */
 export type DetectedOs =
   | { readonly kind: 'id'; readonly id: string }
   | { readonly kind: 'unmappable' }
   | { readonly kind: 'unavailable' };
 
-export interface OsDriftQuestion {
+interface OsDriftInput {
   /** The libosinfo id in the domain's metadata. */
   readonly declared: string | undefined;
   readonly detected: DetectedOs;
 }
 
 /**
- * Whether a guest runs what its domain declares.
+ * Compares the system that a guest runs with the one that its domain declares.
  *
- * What is wrong with the declaration comes first: it is true without an agent, the owner can mend it, and the
- * state does not flap with the agent (which has metrics of its own). Then what is not known of the guest,
- * then the comparison: distribution, major release, minor release.
+ * A fault of the declaration comes first: it can be seen without an agent, the owner can correct it, and the state
+ * does not flap with the agent (which has metrics of its own). An unknown running system comes second. The comparison
+ * comes last: distribution, major release, minor release.
  */
-export function judgeOsDrift({ declared, detected }: OsDriftQuestion): OsDriftState {
+export function evaluateOsDrift({ declared, detected }: OsDriftInput): OsDriftState {
   if (declared === undefined || declared === '') {
     return 'declared_missing';
   }
@@ -49,19 +49,19 @@ export function judgeOsDrift({ declared, detected }: OsDriftQuestion): OsDriftSt
   }
 }
 
-/** Vendors whose first release of a major one has no minor number. */
+/** Vendors whose major releases begin with one that has no minor number. */
 const NAMES_FIRST_RELEASE: ReadonlySet<string> = new Set(['microsoft.com', 'suse.com']);
 
 function compare(declared: OsId, running: OsId): OsDriftState {
   if (!sameDistro(declared, running)) {
     return 'distro_differs';
   }
-  // fedora/unknown: a release newer than the database, or none told. Not enough to accuse it of drift.
+  // fedora/unknown: the release is newer than osinfo-db or the guest names none, so there is nothing to compare.
   if (!namesRelease(running)) {
     return 'unmappable';
   }
   if (declared.rolling || running.rolling) {
-    // Two branches that move, Debian's testing and unstable, cannot be told apart from inside.
+    // Debian's testing and unstable write the same os-release.
     return declared.rolling && running.rolling ? 'match' : 'major_differs';
   }
   if (majorKey(declared) !== majorKey(running)) {
@@ -93,19 +93,21 @@ function isSuseEnterprise({ vendorDomain, distro }: OsId): boolean {
 }
 
 function majorKey({ vendorDomain, distro, major }: OsId): string {
-  // The agent cannot tell Windows Server 2003 R2: both are NT 5.2.
+  // Windows Server 2003 and 2003 R2 are both NT 5.2, and the agent reports no more than that.
   return vendorDomain === 'microsoft.com' && distro === 'win' && major === '2k3r2' ? '2k3' : major;
 }
 
 /**
- * An id without a minor release stands for all of them: rocky/9 is what 9.0 and 9.4 are both detected as,
- * CentOS 7 says no more than "7". But sle/15 and win/8 are releases of their own, before 15.1 and 8.1; and
- * 9-unknown is detected for a minor release that the database does not list, so it is not the declared one.
+ * An id without a minor release stands for all of them: 9.0 and 9.4 are both detected as rocky/9, and CentOS 7 calls
+ * itself "7". But sle/15 and win/8 are releases of their own, before 15.1 and 8.1; and 9-unknown is detected for a
+ * minor release that osinfo-db does not list, so the declared one does not run.
  */
 function sameMinor(declared: OsId, running: OsId): boolean {
   if (running.unknown) {
     return false;
   }
-  const silent = declared.minor === '' || running.minor === '';
-  return declared.minor === running.minor || (silent && !NAMES_FIRST_RELEASE.has(declared.vendorDomain));
+  const withoutMinor = declared.minor === '' || running.minor === '';
+  return (
+    declared.minor === running.minor || (withoutMinor && !NAMES_FIRST_RELEASE.has(declared.vendorDomain))
+  );
 }

@@ -12,7 +12,7 @@ const CLIENT_BUILDS = [
   { build: 10240, version: '10' },
 ] as const;
 
-/** Windows NT's version, which the agent sends as kernel-version, where it alone tells the release. */
+/** Releases by Windows NT's version, which the agent sends as kernel-version; used when there is no version-id. */
 const NT_VERSIONS: ReadonlyMap<string, { readonly client: string; readonly server: string }> = new Map([
   ['5.0', { client: '2k', server: '2k' }],
   ['5.1', { client: 'xp', server: 'xp' }],
@@ -45,13 +45,12 @@ const VERSION_IDS: ReadonlyMap<string, string> = new Map([
 ]);
 
 /**
- * Version part of the libosinfo id `http://microsoft.com/win/…`, from what the agent for Windows sends;
- * `undefined` when nothing of it is known.
+ * Version part of the libosinfo id `http://microsoft.com/win/…`, from the reply of the agent for Windows;
+ * `undefined` when no value in the reply is known.
  *
- * The build (kernel-release) comes before version-id, which depends on the agent's age: old ones take the next
- * row instead of the last (build 17134 is "2019") and know no Server 2022 ("N/A") and no Windows 11 ("10"); up
- * to QEMU 8.2 they call Server 2025 "2022". Windows 7 has no version-id at all, and never had: a comma is
- * missing in the agent.
+ * The build (kernel-release) comes before version-id, which depends on the agent's age: old agents use the next row
+ * instead of the last (build 17134 is "2019") and do not know Server 2022 ("N/A") and Windows 11 ("10"); up to QEMU 8.2
+ * they call Server 2025 "2022". No agent sends a version-id for Windows 7: a comma is missing in its code.
  */
 export function windowsVersion(os: GuestOs): string | undefined {
   const nt = /^\d{1,2}\.\d{1,2}(?=$|\.)/.exec(os.kernelVersion ?? '')?.[0];
@@ -67,7 +66,7 @@ export function windowsVersion(os: GuestOs): string | undefined {
 }
 
 function isServer(os: GuestOs): boolean {
-  // The agent always sends the variant; the product's name from the registry is for what imitates it.
-  const told = os.variantId || os.variant || os.prettyName || '';
-  return told.toLowerCase().includes('server');
+  // The agent always sends the variant; the product name covers replacements of the agent that do not.
+  const variant = os.variantId || os.variant || os.prettyName || '';
+  return variant.toLowerCase().includes('server');
 }

@@ -1,44 +1,45 @@
-/** What can be known of the QEMU that a domain runs on, against the one that is installed. */
+/** All that is known of the QEMU that a domain runs on and of the installed one. */
 export interface QemuEvidence {
-  /** Version that the domain's emulator path would start now; undefined when libvirt does not tell it. */
+  /** Version that the domain's emulator path would start now; undefined when libvirt does not report the version. */
   readonly installedVersion: string | undefined;
-  /** Version on the domain log's line of this very start. */
+  /** Version that the domain's log has for this start. */
   readonly loggedVersion: string | undefined;
   /** Installed version at the moment that the exporter saw this run start. */
   readonly startedWithVersion: string | undefined;
-  /** Whether the process runs the very file that is installed now; undefined when that cannot be seen. */
+  /** Whether the process runs the file that is installed now; undefined when the process's binary cannot be read. */
   readonly runsInstalledFile: boolean | undefined;
   /** Unix time in seconds at which the process started. */
   readonly startSeconds: number | undefined;
-  /** Unix times in seconds at which the installed file was made and last changed. */
+  /** Unix times in seconds at which the installed file was created and last changed. */
   readonly fileBornSeconds: number | undefined;
   readonly fileChangedSeconds: number | undefined;
 }
 
 /** `source` of a running version: domain log, start event, the process's binary, its start time, nothing. */
-export type QemuVersionSource = 'log' | 'event' | 'binary' | 'start_time' | 'none';
+export const QEMU_VERSION_SOURCES = ['log', 'event', 'binary', 'start_time', 'none'] as const;
+export type QemuVersionSource = (typeof QEMU_VERSION_SOURCES)[number];
 
-export interface QemuResult {
+interface QemuResult {
   /** "7.2.22", or "unknown". */
   readonly runningVersion: string;
   readonly source: QemuVersionSource;
-  /** Whether the process runs an older binary than the installed one; undefined when it cannot be told. */
+  /** Whether the process runs an older binary than the installed one; undefined when unknown. */
   readonly outdated: boolean | undefined;
 }
 
 /** Process start times are rounded to clock ticks and boot time to seconds. */
 const CLOCK_SLACK_SECONDS = 2;
 
-/** Weighs the evidence. What no evidence decides stays unknown. */
+/** Evaluates the evidence; without any, the result is unknown. */
 export function evaluateQemu(evidence: QemuEvidence): QemuResult {
   const sameFile = evidence.runsInstalledFile ?? sameFileByTime(evidence);
   return { ...runningVersion(evidence, sameFile), outdated: outdated(evidence, sameFile) };
 }
 
 /**
- * Without the right to look at the process's binary, times decide: a process older than the installed file's
- * inode cannot run it; one younger than the file's last change of any kind cannot run another. In between
- * (the file was relabelled, say, or is being installed) either is possible.
+ * Without the right to read the process's binary, times decide: a process that is older than the inode of the installed
+ * file cannot run that file; a process that is younger than the last change of the file cannot run another. Between the
+ * two times (the file was relabelled, for example, or is being installed) both are possible.
  */
 function sameFileByTime(evidence: QemuEvidence): boolean | undefined {
   const { startSeconds, fileBornSeconds, fileChangedSeconds } = evidence;

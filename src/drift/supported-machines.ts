@@ -2,7 +2,7 @@ import { type MachineType, parseMachineType, type RhelVersion } from './machine-
 import { type QemuRelease, releaseOrdinal } from './qemu-release.ts';
 
 /** One `<machine>` of the capabilities' `<guest><arch>`: a type, or with `canonical` an alias of one. */
-export interface SupportedMachineRow {
+interface SupportedMachineRow {
   readonly name: string;
   /** The type that this row is an alias of. */
   readonly canonical?: string | undefined;
@@ -11,7 +11,7 @@ export interface SupportedMachineRow {
 
 export interface SupportedType {
   readonly type: MachineType;
-  /** As `type.release`, or inferred: see `newestUnknownCodename`. */
+  /** As `type.release`, or inferred: see {@link inferNewestCodename}. */
   readonly release: QemuRelease | undefined;
   /** The emulator's own mark. */
   readonly deprecated: boolean;
@@ -20,13 +20,13 @@ export interface SupportedType {
 export interface SupportedFamily {
   /** Newest of each vendor. */
   readonly newest: ReadonlyMap<string, SupportedType>;
-  /** Newest among upstream, Ubuntu and Proxmox, which all stand for a QEMU release. */
+  /** Newest among the types of upstream, Ubuntu and Proxmox, which all stand for a QEMU release. */
   readonly newestByRelease: SupportedType | undefined;
   /** The distinct RHEL versions supported. */
   readonly rhelVersions: readonly RhelVersion[];
 }
 
-/** What one emulator offers, indexed once; shared by the verdicts on all its domains. */
+/** The machine types that one emulator supports, indexed once for all its domains. */
 export interface SupportedMachines {
   readonly byName: ReadonlyMap<string, SupportedType>;
   /** From alias to canonical name. */
@@ -34,7 +34,7 @@ export interface SupportedMachines {
   readonly byFamily: ReadonlyMap<string, SupportedFamily>;
 }
 
-export interface SupportedCount {
+interface SupportedCount {
   readonly family: string;
   readonly status: 'current' | 'deprecated';
   readonly count: number;
@@ -119,9 +119,9 @@ function summarise(members: readonly SupportedType[], aliased: ReadonlySet<strin
 }
 
 /**
- * The table of codenames is as old as this program: a codename that it does not know is newer than all that
- * it knows. The last of them in the alphabet (Ubuntu's order) is then the host's own Ubuntu release, whose
- * types stand for its QEMU, the newest upstream release of the family. Earlier ones stay without a release.
+ * The table of codenames is as old as this program, so an unknown codename is newer than all known ones. The last
+ * unknown codename in the alphabet (Ubuntu's order) is the host's own Ubuntu release, whose types stand for the host's
+ * QEMU: the newest upstream release of the family. Other unknown codenames stay without a release.
  */
 function inferNewestCodename(members: readonly SupportedType[]): readonly SupportedType[] {
   const newestUpstream = members
@@ -152,7 +152,7 @@ function newer(
   return best !== undefined && compareSupported(best, other, aliased) >= 0 ? best : other;
 }
 
-/** By version; among equals what an alias names, then the plain name, then the last revision (noble-v2). */
+/** By version; among equals the target of an alias, then the plain name, then the last revision (noble-v2). */
 function compareSupported(a: SupportedType, b: SupportedType, aliased: ReadonlySet<string>): number {
   return (
     compareVersions(a, b) ||
@@ -174,7 +174,7 @@ function ordinal({ release }: SupportedType): number {
   return release === undefined ? -1 : releaseOrdinal(release);
 }
 
-/** Number of suffix words that make it a variant, such as `hpb`; a revision `v2` is none. */
+/** Number of suffix words that make the type a variant, such as `hpb`; a revision such as `v2` does not count. */
 function variants({ type }: SupportedType): number {
   return type.suffix.split('-').filter((word) => word !== '' && !/^v\d+$/.test(word)).length;
 }

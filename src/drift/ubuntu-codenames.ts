@@ -1,7 +1,7 @@
 import type { QemuRelease } from './qemu-release.ts';
 
 interface CodenameBase {
-  /** Release that the types of this codename stand for, unless a family or suffix says otherwise. */
+  /** Release that the types of this codename stand for, unless `except` has one for the family or suffix. */
   readonly base: string;
   /** Keyed by family (`pc-q35`) or family and suffix (`pc-i440fx-v2`). */
   readonly except?: Readonly<Record<string, string>>;
@@ -9,7 +9,7 @@ interface CodenameBase {
 
 // From Ubuntu's machine-type patch in its package qemu 1:10.2.1+ds-1ubuntu3; from hirsute on confirmed by
 // comparing `query-machines` compat-props with those of the upstream types in 1:11.0.3+ds-2ubuntu2. Of the
-// types older than yakkety, which neither has, the QEMU release that their Ubuntu shipped.
+// types older than yakkety, which neither package has, the QEMU release that their Ubuntu shipped.
 const CODENAMES: ReadonlyMap<string, CodenameBase> = new Map<string, CodenameBase>([
   ['precise', { base: '1.0' }],
   ['saucy', { base: '1.5' }],

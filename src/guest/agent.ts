@@ -8,31 +8,38 @@ export type SendCommand = (command: string) => Promise<string>;
 /** Small enough that its reply stays far below libvirt's limits, large enough for any file but /proc/stat. */
 const CHUNK_BYTES = 32 * 1024;
 const MAX_FILE_BYTES = 256 * 1024;
-/** A reply may hold less than was asked for: an endless file in single bytes would take for ever. */
+/** A reply may hold fewer bytes than requested: an endless file in single bytes would take for ever. */
 const MAX_READS = 16;
-/** An agent that fails to close handles is asked again; what it cannot be asked is given up. */
+/** Handles that an agent failed to close and that are tried again; more are given up. */
 const MAX_UNCLOSED = 64;
 
-/** The probe's time is over: nothing more is asked, whatever the agent would still answer. */
-export class GuestOverdueError extends Error {
-  override readonly name = 'GuestOverdueError';
-  readonly code = 'ERR_GUEST_OVERDUE';
+/** The time for the probe is over: no more commands are sent, even if the agent would still answer. */
+export class ProbeTimeoutError extends Error {
+  override readonly name = 'ProbeTimeoutError';
+  readonly code = 'ERR_GUEST_PROBE_TIMEOUT';
 }
 
-/** One guest's agent during one probe, with the file handles it still has open for us. */
+/** One guest's agent during one probe, with the file handles that it still holds open for the exporter. */
 export class GuestAgent {
   readonly #send: SendCommand;
   readonly #unclosed: Set<number>;
+  readonly #now: () => number;
   #deadline: number;
 
   /**
-   * `unclosed` outlives the agent object: handles that a former probe could not close. After `deadline`
-   * (performance.now() milliseconds) handles are closed and nothing else is asked.
+   * `unclosed` outlives the agent object: it holds the handles that a former probe could not close. After `deadline`
+   * (milliseconds of the clock `now`) handles are closed and no other command is sent.
    */
-  constructor(send: SendCommand, unclosed: Set<number>, deadline = Number.POSITIVE_INFINITY) {
+  constructor(
+    send: SendCommand,
+    unclosed: Set<number>,
+    deadline = Number.POSITIVE_INFINITY,
+    now = (): number => performance.now(),
+  ) {
     this.#send = send;
     this.#unclosed = unclosed;
     this.#deadline = deadline;
+    this.#now = now;
   }
 
   /** Ends the probe at the next command. */
@@ -40,21 +47,22 @@ export class GuestAgent {
     this.#deadline = Number.NEGATIVE_INFINITY;
   }
 
-  async ask(command: GuestCommand): Promise<string> {
+  /** @throws ProbeTimeoutError after the deadline, or what `send` rejects with */
+  async execute(command: GuestCommand): Promise<string> {
     const closes = command.execute === 'guest-file-close';
-    if (!closes && performance.now() > this.#deadline) {
-      throw new GuestOverdueError("the probe's time is over");
+    if (!closes && this.#now() > this.#deadline) {
+      throw new ProbeTimeoutError('the time for this probe is over');
     }
     return this.#send(encodeGuestCommand(command));
   }
 
   /**
-   * Closes what an earlier probe had to leave open.
-   * @throws the first error after which asking on is of no use: each handle would cost a silent agent's timeout
+   * Closes the handles that an earlier probe had to leave open.
+   * @throws the first error that ends a probe: each further handle would cost the timeout of a silent agent
    */
   async closeLeftOpen(): Promise<void> {
     for (const handle of [...this.#unclosed]) {
-      if (performance.now() > this.#deadline) return;
+      if (this.#now() > this.#deadline) return;
       const error = await this.#close(handle);
       if (error === undefined) continue;
       const reason = unavailableReason(error);
@@ -62,13 +70,13 @@ export class GuestAgent {
     }
   }
 
-  /** Whether a file can be opened; it is closed again unread. */
+  /** Whether a file can be opened. The file is closed again unread. */
   async exists(path: GuestFile): Promise<boolean> {
     await this.#close(await this.#open(path));
     return true;
   }
 
-  /** The file's beginning, at most 256 KiB, however endless the guest says it is. */
+  /** The beginning of the file, at most 256 KiB. */
   async readFile(path: GuestFile): Promise<string> {
     const handle = await this.#open(path);
     try {
@@ -76,7 +84,7 @@ export class GuestAgent {
       let total = 0;
       for (let reads = 0; reads < MAX_READS && total < MAX_FILE_BYTES; reads++) {
         const command = { execute: 'guest-file-read', arguments: { handle, count: CHUNK_BYTES } } as const;
-        const { bytes, count, eof } = parseFileRead(await this.ask(command), CHUNK_BYTES);
+        const { bytes, count, eof } = parseFileRead(await this.execute(command), CHUNK_BYTES);
         chunks.push(bytes);
         total += count;
         if (eof || count === 0) break;
@@ -89,23 +97,23 @@ export class GuestAgent {
 
   async #open(path: GuestFile): Promise<number> {
     const handle = parseFileOpen(
-      await this.ask({ execute: 'guest-file-open', arguments: { path, mode: 'r' } }),
+      await this.execute({ execute: 'guest-file-open', arguments: { path, mode: 'r' } }),
     );
     if (this.#unclosed.size < MAX_UNCLOSED) this.#unclosed.add(handle);
     return handle;
   }
 
   /**
-   * Returns what went wrong and never throws: the reading itself decides what a probe is worth. A handle that
-   * stays open is kept in mind.
+   * Returns the error instead of throwing it: a file that was read is worth its content even if it stays open. Such a
+   * handle stays in `unclosed`.
    */
   async #close(handle: number): Promise<unknown> {
     try {
-      await this.ask({ execute: 'guest-file-close', arguments: { handle } });
+      await this.execute({ execute: 'guest-file-close', arguments: { handle } });
       this.#unclosed.delete(handle);
       return undefined;
     } catch (error) {
-      // Not this guest's any more (its agent restarted): nothing is left to close.
+      // An agent that was restarted does not know the handle: nothing is left to close.
       if (error instanceof Error && /has not been found|not found/.test(error.message))
         this.#unclosed.delete(handle);
       return error;

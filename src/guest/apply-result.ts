@@ -1,101 +1,126 @@
-/** What the end of a probe makes of what is known of its guest. */
+/** What the end of a probe changes in the state of its guest. */
 
-import { allUnavailable, countErrors, type GuestState, type GuestView } from './guest-state.ts';
+import { allUnavailable, type GuestState, type GuestView } from './guest-state.ts';
 import { advance } from './monotonic.ts';
-import { isLasting, type ProbeResult } from './probe.ts';
+import { isCacheable, type ProbeResult } from './probe.ts';
+import type { ProbeEnding } from './probe-schedule.ts';
 import type { GuestFilesystem } from './replies.ts';
 import { isPassing, PROBE_ERRORS, type ProbeError, type UnavailableReason } from './unavailable-reason.ts';
 
 const MAX_MOUNTPOINTS = 64;
-/** A guest that answers in part backs off to every other interval: its next reading comes before this one is stale. */
-const FAILURES_THAT_STAY_FRESH = 2;
 
-/** The guest answered, if not to all. `mayHaveBooted`: since its last reading, and before this one began. */
+export interface ProbeTimes {
+  /** Milliseconds of the prober's clock. */
+  readonly startedAt: number;
+  readonly endedAt: number;
+  /** Unix time of the end. */
+  readonly completedSeconds: number;
+}
+
+/** The guest answered. `mayHaveBooted`: between its last sample and the start of this probe. */
 export function applyResult(
   state: GuestState,
-  { reading, lasting, filesystems, missing, fellSilent }: ProbeResult,
-  begun: number,
+  { sample, staticInfo, filesystems, missing, stoppedAnswering }: ProbeResult,
+  times: ProbeTimes,
   mayHaveBooted: boolean,
-): void {
-  const readAt = performance.now();
+): ProbeEnding {
   const {
     cpu,
     pressure,
     regressed,
-    state: counters,
-  } = advance(state.counters, {
-    readAt,
+    state: monotonic,
+  } = advance(state.counters.monotonic, {
+    sampledAt: times.endedAt,
     domainRunId: String(state.target.id),
-    bootTimeSeconds: reading.bootTimeSeconds,
+    bootTimeSeconds: sample.bootTimeSeconds,
     mayHaveBooted,
-    cpu: reading.cpu,
-    pressure: reading.pressure,
+    cpu: sample.cpu,
+    pressure: sample.pressure,
   });
   const errors = new Set<ProbeError>([...missing.values()].filter(isProbeError));
-  if (fellSilent) errors.add('agent_silent');
+  if (stoppedAnswering) errors.add('agent_silent');
   if (regressed.length > 0) errors.add('counter_regressed');
-  state.counters = counters;
-  state.lasting = isLasting(lasting) ? lasting : undefined;
-  state.failures = fellSilent ? Math.min(state.failures + 1, FAILURES_THAT_STAY_FRESH) : 0;
-  state.putOffs = 0;
-  state.fault = undefined;
-  state.refusal = undefined;
-  state.readAt = readAt;
-  state.putOff = undefined;
-  state.view = {
-    agentUp: true,
-    reading: { ...reading, cpu, pressure },
-    filesystems: firstTold(state.mountpoints, filesystems),
-    missing,
-    lastProbe: probeTimes(begun),
-    errors: countErrors(state.view.errors, errors),
+  state.counters = { ...state.counters, monotonic };
+  state.staticInfo = { ...state.staticInfo, value: isCacheable(staticInfo) ? staticInfo : undefined };
+  state.logged = { crash: undefined, refusal: undefined };
+  state.mountpoints = withFirstTypes(state.mountpoints, filesystems);
+  state.served = {
+    view: {
+      agentUp: true,
+      reading: { ...sample, cpu, pressure },
+      filesystems: knownFilesystems(state.mountpoints, filesystems),
+      missing,
+      lastProbe: lastProbe(times),
+      errors: countErrors(state.served.view.errors, errors),
+    },
+    sampledAt: times.endedAt,
+    unanswered: undefined,
   };
+  return stoppedAnswering ? 'partial' : 'complete';
 }
 
-/** The probe ended without an answer that is worth anything. */
-export function applyFailure(state: GuestState, reason: UnavailableReason, begun: number): void {
-  const errors = countErrors(state.view.errors, isProbeError(reason) ? [reason] : []);
+/** The probe ended without a usable answer. */
+export function applyFailure(state: GuestState, reason: UnavailableReason, times: ProbeTimes): ProbeEnding {
+  const { served } = state;
+  const errors = countErrors(served.view.errors, isProbeError(reason) ? [reason] : []);
   if (isPassing(reason)) {
-    // A backup holds the agent: what it said last is still the best there is, until it is stale.
-    state.putOff = reason;
-    state.putOffs += 1;
-    state.view =
-      state.view.reading === undefined
-        ? { ...state.view, agentUp: false, missing: allUnavailable(reason), errors }
-        : { ...state.view, errors };
-    return;
+    // A backup holds the agent: its last sample is served until that is stale.
+    const view =
+      served.view.reading === undefined
+        ? { ...served.view, agentUp: false, missing: allUnavailable(reason), errors }
+        : { ...served.view, errors };
+    state.served = { ...served, view, unanswered: reason };
+    return 'postponed';
   }
-  state.failures += 1;
-  state.lasting = undefined;
-  state.view = {
-    agentUp: false,
-    reading: undefined,
-    filesystems: [],
-    missing: allUnavailable(reason),
-    lastProbe: probeTimes(begun),
-    errors,
+  state.staticInfo = { ...state.staticInfo, value: undefined };
+  state.served = {
+    ...served,
+    view: {
+      agentUp: false,
+      reading: undefined,
+      filesystems: [],
+      missing: allUnavailable(reason),
+      lastProbe: lastProbe(times),
+      errors,
+    },
   };
+  return 'failed';
 }
 
-/** What is served of a guest now: a reading that is older than `staleMs` no more. */
-export function viewNow({ view, readAt, putOff, fault }: GuestState, staleMs: number): GuestView {
-  const stale = performance.now() - readAt > staleMs;
-  if (view.reading === undefined || !stale) return view;
-  // Where there was no time or no connection to ask it, nothing is known against its agent.
-  const agentUp = putOff === undefined && fault === undefined ? view.agentUp : false;
-  return { ...view, agentUp, reading: undefined, filesystems: [], missing: allUnavailable(putOff ?? 'busy') };
+/** The exporter itself failed: the last sample is served until it is stale. */
+export function applyCrash(state: GuestState): ProbeEnding {
+  state.served = { ...state.served, unanswered: state.served.unanswered ?? 'busy' };
+  return 'crashed';
 }
 
-/**
- * The filesystems whose mount points were among the first that the guest told in this run, with the type that it
- * told first: what it makes up later makes no more series.
- */
-function firstTold(told: Map<string, string>, filesystems: readonly GuestFilesystem[]): GuestFilesystem[] {
+/** Adds one to each of the errors. */
+function countErrors(
+  counts: ReadonlyMap<ProbeError, number>,
+  errors: Iterable<ProbeError>,
+): ReadonlyMap<ProbeError, number> {
+  const sums = new Map(counts);
+  for (const error of errors) sums.set(error, (sums.get(error) ?? 0) + 1);
+  return sums;
+}
+
+/** The mount points with their first types, and the new ones among `filesystems` as far as there is room. */
+function withFirstTypes(
+  known: ReadonlyMap<string, string>,
+  filesystems: readonly GuestFilesystem[],
+): ReadonlyMap<string, string> {
+  const types = new Map(known);
   for (const { mountpoint, fstype } of filesystems) {
-    if (!told.has(mountpoint) && told.size < MAX_MOUNTPOINTS) told.set(mountpoint, fstype);
+    if (!types.has(mountpoint) && types.size < MAX_MOUNTPOINTS) types.set(mountpoint, fstype);
   }
+  return types;
+}
+
+function knownFilesystems(
+  types: ReadonlyMap<string, string>,
+  filesystems: readonly GuestFilesystem[],
+): GuestFilesystem[] {
   return filesystems.flatMap((filesystem) => {
-    const fstype = told.get(filesystem.mountpoint);
+    const fstype = types.get(filesystem.mountpoint);
     return fstype === undefined ? [] : [{ ...filesystem, fstype }];
   });
 }
@@ -104,6 +129,6 @@ function isProbeError(reason: UnavailableReason): reason is UnavailableReason & 
   return PROBE_ERRORS.some((error) => error === reason);
 }
 
-function probeTimes(begun: number): GuestView['lastProbe'] {
-  return { completedSeconds: Date.now() / 1000, durationSeconds: (performance.now() - begun) / 1000 };
+function lastProbe({ startedAt, endedAt, completedSeconds }: ProbeTimes): GuestView['lastProbe'] {
+  return { completedSeconds, durationSeconds: (endedAt - startedAt) / 1000 };
 }

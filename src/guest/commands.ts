@@ -1,9 +1,9 @@
 /**
- * Every command that can reach a guest's agent. Nothing else leaves this process: what is sent is encoded here,
- * and refused unless it is on these lists, whatever the types say.
+ * The only commands that are sent to guest agents. Every command is encoded here, and checked against these lists at
+ * run time, as types do not bind code that is called with other values.
  */
 
-/** The only files that are opened, all of them to read. */
+/** The files whose content is read. */
 export const GUEST_FILES = {
   stat: '/proc/stat',
   meminfo: '/proc/meminfo',
@@ -14,8 +14,8 @@ export const GUEST_FILES = {
 } as const;
 
 /**
- * Where a kubelet's configuration is found: kubeadm's two, k3s's and RKE2's, and microk8s's. They are opened to
- * see whether they are there; their content is never read.
+ * Configuration files of a kubelet: two of kubeadm, then those of k3s, RKE2 and microk8s. They are opened to see
+ * whether they exist; their content is never read.
  */
 export const KUBELET_FILES = [
   '/var/lib/kubelet/config.yaml',
@@ -59,7 +59,7 @@ const ALLOWED: Readonly<Record<GuestCommandName, readonly string[]>> = {
 
 const ALLOWED_FILES: ReadonlySet<unknown> = new Set([...Object.values(GUEST_FILES), ...KUBELET_FILES]);
 
-/** A command that is not on the list; a fault of this program, which the guest never sees. */
+/** A command that is not on the lists: a bug in this program. The command was not sent. */
 export class GuestCommandRefused extends Error {
   override readonly name = 'GuestCommandRefused';
   readonly code = 'ERR_GUEST_COMMAND';
@@ -67,7 +67,7 @@ export class GuestCommandRefused extends Error {
 
 /**
  * The JSON text of a command.
- * @throws GuestCommandRefused for anything that is not on the lists
+ * @throws GuestCommandRefused for a command, an argument or a file that is not on the lists
  */
 export function encodeGuestCommand(command: GuestCommand): string {
   const { execute } = command;
@@ -81,19 +81,19 @@ export function encodeGuestCommand(command: GuestCommand): string {
     named.some((name) => !allowed.includes(name))
   ) {
     throw new GuestCommandRefused(
-      `${String(execute).slice(0, 64)} with ${named.length} arguments may not be sent`,
+      `the agent command ${String(execute).slice(0, 64)} with ${named.length} arguments is not on the list`,
     );
   }
-  // What is checked is what is sent: a copy, which no toJSON or accessor of the original can change.
+  // A copy is checked and sent: a toJSON method or an accessor of the original could return other values later.
   const args: Readonly<Record<string, unknown>> = Object.fromEntries(
     named.map((name) => [name, given[name]]),
   );
   if (execute === 'guest-file-open' && (!ALLOWED_FILES.has(args.path) || args.mode !== 'r')) {
-    throw new GuestCommandRefused('only the listed files may be opened, and only to read');
+    throw new GuestCommandRefused('guest-file-open is limited to the listed files and to mode "r"');
   }
   for (const name of ['handle', 'count']) {
     if (named.includes(name) && !Number.isSafeInteger(args[name])) {
-      throw new GuestCommandRefused('handle and count must be whole numbers');
+      throw new GuestCommandRefused('handle and count must be integers');
     }
   }
   return JSON.stringify(named.length === 0 ? { execute } : { execute, arguments: args });

@@ -1,4 +1,4 @@
-/** What one probe learnt of a guest. A part that could not be had is undefined; why is told apart from it. */
+/** The values of one probe. A value that the guest did not supply is undefined; GuestView.missing has the reason. */
 export interface GuestSample {
   /** Version of the guest agent, "7.2.22". */
   readonly agentVersion: string | undefined;
@@ -30,10 +30,9 @@ export interface GuestOs {
 export const CPU_MODES = ['user', 'nice', 'system', 'idle', 'iowait', 'irq', 'softirq', 'steal'] as const;
 export type CpuMode = (typeof CPU_MODES)[number];
 
-/** Seconds since the guest's boot, summed over its CPUs; a mode that the guest does not tell is undefined. */
+/** Seconds since the guest's boot, summed over its CPUs; a mode that the guest does not report is undefined. */
 export type GuestCpu = Readonly<Record<CpuMode, number | undefined>>;
 
-/** Bytes. */
 export interface GuestMemory {
   readonly totalBytes: number;
   readonly availableBytes: number | undefined;
@@ -44,10 +43,11 @@ export interface GuestMemory {
 export const PRESSURE_RESOURCES = ['io', 'memory', 'cpu'] as const;
 export type PressureResource = (typeof PRESSURE_RESOURCES)[number];
 
-/** Seconds since the guest's boot during which some, or all, tasks waited for the resource. */
+/** Seconds since the guest's boot in which tasks waited for the resource (Linux PSI). */
 export interface PressureTotals {
+  /** Some task waited. */
   readonly waitingSeconds: number;
-  /** cpu has none on older kernels. */
+  /** All tasks waited; undefined for cpu before Linux 5.13. */
   readonly stalledSeconds: number | undefined;
 }
 

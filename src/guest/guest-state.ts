@@ -2,6 +2,7 @@ import type { DomainRef } from '../libvirt/types.ts';
 import type { GuestSample } from './guest-sample.ts';
 import type { MonotonicState } from './monotonic.ts';
 import type { StaticGuestInfo } from './probe.ts';
+import { newProbeState, type ProbeState } from './probe-state.ts';
 import type { GuestFilesystem } from './replies.ts';
 import {
   GUEST_FAMILIES,
@@ -10,69 +11,73 @@ import {
   type UnavailableReason,
 } from './unavailable-reason.ts';
 
-/** A running domain that may be asked. */
+/** A running domain whose guest may be probed. */
 export interface GuestTarget extends DomainRef {
   /** State of the agent's channel; undefined when none is configured. */
   readonly agentChannel: 'connected' | 'disconnected' | undefined;
-  /** Its owner does not want it to be asked. */
+  /** The domain's metadata says that its guest must not be probed. */
   readonly optedOut: boolean;
-  /** Share of one processor that its process has used since its start; undefined when the host does not tell. */
+  /** The domain's QEMU does not respond: its agent is not probed. */
+  readonly unresponsive: boolean;
+  /** Share of one processor that the domain has used since its start; undefined when unknown. */
   readonly busy: number | undefined;
 }
 
 /** What is served of a guest. */
 export interface GuestView {
-  /** Whether the last probe got answers; undefined when no channel is configured or none was made yet. */
+  /** Whether the last probe got answers; undefined when no channel is configured or no probe has ended yet. */
   readonly agentUp: boolean | undefined;
   readonly reading: GuestSample | undefined;
   readonly filesystems: readonly GuestFilesystem[];
+  /** Why each family without data has none. */
   readonly missing: ReadonlyMap<GuestFamily, UnavailableReason>;
-  /** The last probe that ended, with or without answers; one that was put off is none. */
+  /** The last probe that completed or failed; a postponed one does not count. */
   readonly lastProbe: { readonly completedSeconds: number; readonly durationSeconds: number } | undefined;
   readonly errors: ReadonlyMap<ProbeError, number>;
 }
 
-/** What is remembered of a guest between its probes. */
+/** What the prober keeps of one run of a domain, by subject; each part is replaced as a whole. */
 export interface GuestState {
   target: GuestTarget;
-  view: GuestView;
-  lasting: StaticGuestInfo | undefined;
-  /** Probes since `lasting` was read. */
-  lastingAge: number;
-  counters: MonotonicState | undefined;
-  /** libvirt told of a reboot, or of another agent, since the last reading began. */
-  mayHaveBooted: boolean;
-  /** File handles that the agent may still have open for us. */
+  probe: ProbeState;
+  served: ServedView;
+  staticInfo: CachedStaticInfo;
+  counters: GuestCounters;
+  logged: LoggedErrors;
+  /** Mount points of this run with their first types: a bound on the series that one guest can create. */
+  mountpoints: ReadonlyMap<string, string>;
+  /** File handles that the agent may still hold open for the exporter. */
   readonly unclosed: Set<number>;
-  /** Failed probes in a row. */
-  failures: number;
-  /** Probes in a row that were put off, by a backup for example. */
-  putOffs: number;
-  /** How many more probes it has to answer, and soon, until it counts as a guest that does. */
-  probation: number;
-  /** How long the last probe took; undefined before the first one, and of an agent that came since. */
-  tookMs: number | undefined;
-  /** performance.now() milliseconds at which the next probe is due. */
-  dueAt: number;
-  /** performance.now() milliseconds of the last reading. */
-  readAt: number;
-  probing: boolean;
-  /** Something happened to the guest during this probe: the next one is due at once. */
-  kicked: boolean;
-  /** The next probe was brought forward by an event. */
-  expedited: boolean;
-  /** Why it cannot be asked now. */
-  aside: UnavailableReason | undefined;
-  /** performance.now() milliseconds until which another event does not bring a probe forward. */
-  rateLimitedUntil: number;
-  /** The first mount points of this run with their first types, so that a guest cannot name ever new ones. */
-  readonly mountpoints: Map<string, string>;
-  /** What went wrong in the exporter itself the last time, which is logged once. */
-  fault: string | undefined;
-  /** What libvirt said when it last refused access to the guest, which is logged once. */
-  refusal: string | undefined;
-  /** Why the last probe was put off, when a backup was at work. */
-  putOff: UnavailableReason | undefined;
+}
+
+/** The view after the last probe, and what decides for how long it is served. */
+export interface ServedView {
+  readonly view: GuestView;
+  /** When the sample of `view` was taken, in milliseconds of the prober's clock. */
+  readonly sampledAt: number;
+  /** Why the probes since then brought no newer sample; undefined when none of them says anything of the guest. */
+  readonly unanswered: UnavailableReason | undefined;
+}
+
+/** What changes seldom, and is fetched again after some probes. */
+export interface CachedStaticInfo {
+  readonly value: StaticGuestInfo | undefined;
+  /** Probes since the value was fetched, that one included. */
+  readonly probes: number;
+}
+
+export interface GuestCounters {
+  readonly monotonic: MonotonicState | undefined;
+  /** libvirt reported a reboot, or another agent, since the last sample. */
+  readonly mayHaveBooted: boolean;
+}
+
+/** Messages that were logged and are not logged again while they stay the same. */
+export interface LoggedErrors {
+  /** The exporter's own error. */
+  readonly crash: string | undefined;
+  /** libvirt's refusal of access to the guest. */
+  readonly refusal: string | undefined;
 }
 
 export const NO_GUEST_VIEW: GuestView = {
@@ -88,48 +93,28 @@ export function allUnavailable(reason: UnavailableReason): ReadonlyMap<GuestFami
   return new Map(GUEST_FAMILIES.map((family) => [family, reason]));
 }
 
-/** A guest whose run has just been seen; of its run before, what is counted or told once stays. */
+/**
+ * The state of a run that has just appeared. The error counts and the logged refusal of the domain's former run,
+ * `before`, stay.
+ */
 export function newGuestState(
   target: GuestTarget,
   before: GuestState | undefined,
   dueAt: number,
 ): GuestState {
+  const errors = before?.served.view.errors ?? NO_GUEST_VIEW.errors;
   return {
     target,
-    view: {
-      ...NO_GUEST_VIEW,
-      missing: allUnavailable('busy'),
-      errors: before?.view.errors ?? NO_GUEST_VIEW.errors,
+    probe: newProbeState(dueAt),
+    served: {
+      view: { ...NO_GUEST_VIEW, missing: allUnavailable('busy'), errors },
+      sampledAt: Number.NEGATIVE_INFINITY,
+      unanswered: undefined,
     },
-    lasting: undefined,
-    lastingAge: 0,
-    counters: undefined,
-    mayHaveBooted: false,
-    unclosed: new Set(),
-    failures: 0,
-    putOffs: 0,
-    probation: 0,
-    tookMs: undefined,
-    rateLimitedUntil: Number.NEGATIVE_INFINITY,
+    staticInfo: { value: undefined, probes: 0 },
+    counters: { monotonic: undefined, mayHaveBooted: false },
+    logged: { crash: undefined, refusal: before?.logged.refusal },
     mountpoints: new Map(),
-    fault: undefined,
-    refusal: before?.refusal,
-    dueAt,
-    readAt: Number.NEGATIVE_INFINITY,
-    probing: false,
-    kicked: false,
-    expedited: false,
-    aside: undefined,
-    putOff: undefined,
+    unclosed: new Set(),
   };
-}
-
-/** Adds one to each of the errors. */
-export function countErrors(
-  counts: ReadonlyMap<ProbeError, number>,
-  errors: Iterable<ProbeError>,
-): ReadonlyMap<ProbeError, number> {
-  const sums = new Map(counts);
-  for (const error of errors) sums.set(error, (sums.get(error) ?? 0) + 1);
-  return sums;
 }

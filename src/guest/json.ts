@@ -1,19 +1,19 @@
 import { z } from 'zod';
 import { GuestReplyError } from './guest-text.ts';
 
-/** A whole reply of the guest agent; every command's answer stands in `return`. */
+/** A whole reply of the guest agent (QEMU: docs/interop/qmp-spec.rst). */
 const envelope = z.object({ return: z.unknown() });
 
-/** Honest replies have a bracket in 60 characters, and short ones a few. */
+/** Real replies have one bracket in 60 characters; short ones have a few more. */
 const CHARACTERS_PER_BRACKET = 16;
 const BRACKETS_OF_SHORT = 64;
 const BRACKET = 0x5b;
 const BRACE = 0x7b;
 
 /**
- * The `return` value of an agent's reply, as `schema` makes it. `text` is the whole reply, `{"return": …}`; one
- * longer than `maxCharacters`, or of little but brackets, is refused before it is parsed. Throws
- * {@link GuestReplyError} for all that is not of the shape.
+ * The `return` value of an agent's reply, parsed by `schema`. `text` is the whole reply, `{"return": …}`. A reply
+ * that is longer than `maxCharacters`, or consists mostly of brackets, is refused before it is parsed.
+ * @throws GuestReplyError for a reply of any other shape
  */
 export function parseReply<T>(command: string, text: string, maxCharacters: number, schema: z.ZodType<T>): T {
   if (text.length > maxCharacters) {
@@ -26,10 +26,10 @@ export function parseReply<T>(command: string, text: string, maxCharacters: numb
   }
   const value = schema.safeParse(reply.data.return);
   if (value.success) return value.data;
-  throw new GuestReplyError(command, `reply is not of the expected shape at ${place(value.error)}`);
+  throw new GuestReplyError(command, `reply is not of the expected shape at ${issuePath(value.error)}`);
 }
 
-/** A megabyte of nested arrays keeps JSON.parse, and with it all else, busy for 90 to 180 ms. */
+/** JSON.parse takes 90 to 180 ms for a megabyte of nested arrays, and blocks the event loop. */
 function hasTooManyBrackets(text: string): boolean {
   let left = BRACKETS_OF_SHORT + text.length / CHARACTERS_PER_BRACKET;
   for (let index = 0; index < text.length && left >= 0; index++) {
@@ -40,8 +40,8 @@ function hasTooManyBrackets(text: string): boolean {
 }
 
 /**
- * An array of at most `maxLength` items. The length is looked at first: an issue for each of a hundred thousand
- * wrong items would take far more memory than the reply itself.
+ * An array of at most `maxLength` items. The length is checked first: zod's issues for a hundred thousand wrong items
+ * would take far more memory than the reply itself.
  */
 export function boundedArray<Item extends z.ZodType>(item: Item, maxLength: number) {
   return z
@@ -53,13 +53,13 @@ function parseJson(command: string, text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    // V8's message quotes the text, so it is not passed on.
+    // Without V8's error as the cause: its message quotes the guest's text.
     throw new GuestReplyError(command, 'reply is not JSON');
   }
 }
 
-/** Where the first thing wrong is, "return[3].user". Made of the schema's keys and of indices only. */
-function place(error: z.ZodError): string {
+/** The path of the first wrong value, "return[3].user"; it contains keys of the schema and indices only. */
+function issuePath(error: z.ZodError): string {
   const path = error.issues[0]?.path ?? [];
   return path.reduce<string>(
     (before, key) => (typeof key === 'number' ? `${before}[${key}]` : `${before}.${String(key)}`),

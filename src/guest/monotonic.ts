@@ -1,6 +1,7 @@
 /**
- * Keeps what a guest counts from going backwards between two readings, unless the guest was started anew. A counter
- * that falls makes Prometheus add its whole value again, which for years of CPU time drowns every rate.
+ * Keeps a guest's counters from falling between two samples, unless the guest was restarted. Prometheus takes a
+ * counter that falls for one that restarted at zero, and adds its whole value to the rate: years of CPU time in one
+ * interval.
  */
 
 import {
@@ -13,15 +14,15 @@ import {
   type PressureTotals,
 } from './guest-sample.ts';
 
-/** Counters of one guest, as one probe read them. */
-export interface CounterReading {
-  /** performance.now() milliseconds. */
-  readonly readAt: number;
-  /** Names the run of the domain; another one than before means that every counter starts anew. */
+/** The counters of one guest in one probe. */
+export interface CounterSample {
+  /** Milliseconds of the prober's clock. */
+  readonly sampledAt: number;
+  /** Identifies the run of the domain; in another run every counter restarts. */
   readonly domainRunId: string;
-  /** Unix time in seconds; undefined when it cannot be read. */
+  /** Unix time in seconds; undefined when unknown. */
   readonly bootTimeSeconds: number | undefined;
-  /** Since the reading before, libvirt told of a reboot, or of another agent: the guest may have booted. */
+  /** Since the last sample, libvirt reported a reboot or another agent. */
   readonly mayHaveBooted: boolean;
   readonly cpu: GuestCpu | undefined;
   readonly pressure: GuestPressure | undefined;
@@ -31,77 +32,80 @@ export type CounterName = `cpu.${CpuMode}` | `pressure.${PressureResource}.${'wa
 
 type Totals = ReadonlyMap<CounterName, number>;
 
-/** What is kept of a guest between its probes; bounded, as there are only 14 counters. */
+/** The state that is kept between two samples of a guest; there are 14 counters. */
 export interface MonotonicState {
   readonly domainRunId: string;
   readonly bootTimeSeconds: number | undefined;
-  /** The highest total of each counter since the guest's start, in seconds. */
+  /** The highest total of each counter since the guest booted, in seconds. */
   readonly totals: Totals;
-  /** Since which reading (its performance.now() milliseconds) a counter has been dropped. */
+  /** The `sampledAt` since which a counter has been dropped. */
   readonly droppedSince: ReadonlyMap<CounterName, number>;
 }
 
 export interface Advance {
-  /** To be passed in with the next reading. */
+  /** The `previous` of the next call. */
   readonly state: MonotonicState;
-  /** Fit to be served: the reading's, without the regressed counters, and with iowait held where it fell alone. */
+  /** The sample's values to serve: without regressed counters, and with iowait held where it fell alone. */
   readonly cpu: GuestCpu | undefined;
-  /** A resource whose waiting time regressed is left out as a whole. */
+  /** Without the resources whose waiting time regressed. */
   readonly pressure: GuestPressure | undefined;
-  /** Counters that fell without a restart of the guest; each is an error to count. */
+  /** Counters that fell without a restart of the guest. */
   readonly regressed: readonly CounterName[];
 }
 
 /**
- * A guest's boot time is its clock less its uptime: it wavers with rounding, and follows the clock's adjustment
- * (at most 0.5 ms a second). No two boots that were both probed are this close.
+ * A guest computes its boot time as clock minus uptime. The result varies by rounding, and by clock adjustments of at
+ * most 0.5 ms a second. Two boots that were both probed are further apart.
  */
 const BOOT_TIME_TOLERANCE_SECONDS = 5;
 
 /**
- * A counter may fall for good without a reboot: a CPU was unplugged (guest-get-cpustats tells those online only), or
- * the guest went back to a snapshot. After this time without a value the lower one is believed, so a rate over
- * 5 minutes never sees the fall.
+ * A counter may fall for good without a reboot: a CPU was unplugged (guest-get-cpustats lists online CPUs only), or
+ * the guest was reverted to a snapshot. The lower value is accepted after this time without a value, so that a rate
+ * over 5 minutes does not see the fall.
  */
-export const BELIEVED_AFTER_MS = 5.5 * 60_000;
+export const ACCEPTED_AFTER_MS = 5.5 * 60_000;
 
-/** Less than this share of its former total is a counter's beginning, not a part that was taken away. */
+/** A counter below this share of its former total has restarted, rather than lost a part. */
 const NEAR_ZERO = 0.1;
-/** What iowait may lose without a reboot, as a share of its total. */
-const IOWAIT_WAVERS = 0.1;
+/** The share of its total that iowait may lose without a reboot. */
+const IOWAIT_MAY_LOSE = 0.1;
 
 /** Linux documents that iowait may decrease (Documentation/filesystems/proc.rst, on /proc/stat). */
 const MAY_DECREASE: CounterName = 'cpu.iowait';
 
 /**
- * The reading with its counters made monotonic. They start anew, with `state` made of this reading alone, when
+ * The sample with its counters made monotonic. The counters restart, and `state` is made of this sample alone, in
+ * these cases:
  *
- * - the run is another one;
- * - the boot time moved and a counter fell (one that moves alone is a step of the guest's clock, or a boot so
- *   long ago that all has grown past its old total; either way there is nothing to accept);
- * - the boot time moved and iowait fell by more than the kernel's own wavering, whatever the others have outgrown;
- * - the boot time is unknown, before or now, libvirt saw the guest reboot or its agent come anew, and a counter fell,
- *   be it iowait by more than its wavering;
- * - the boot time is unknown, before or now, and more than half of the counters above zero fell to near zero; a CPU
- *   that is unplugged takes a part of them.
+ * | run     | boot time                                      | counters                                    |
+ * |---------|------------------------------------------------|---------------------------------------------|
+ * | another | any                                            | any                                         |
+ * | same    | moved                                          | one fell; iowait by more than ten percent   |
+ * | same    | unknown in either sample, with `mayHaveBooted` | one fell; iowait by more than ten percent   |
+ * | same    | unknown in either sample                       | more than half fell below ten percent       |
  *
- * Otherwise iowait is held at its highest if no other mode fell. What else fell is dropped until it has reached its
- * total again, or has been dropped for {@link BELIEVED_AFTER_MS}. A guest that makes up another boot time for each
- * probe, or restarts its agent, gets resets and no errors: its own rates are wrong, and nothing grows.
+ * A boot time that moves while no counter falls is a step of the guest's clock, or a boot so long ago that all
+ * counters have passed their old totals: there is nothing to reset. A CPU that is unplugged takes a smaller part of
+ * the counters than a reboot.
+ *
+ * In all other cases iowait is held at its highest if no other mode fell. Other counters that fell are dropped until
+ * they reach their totals again, or have been dropped for {@link ACCEPTED_AFTER_MS}. A guest that invents a new boot
+ * time for each probe, or restarts its agent each time, gets resets without errors: only its own rates are wrong.
  */
-export function advance(previous: MonotonicState | undefined, next: CounterReading): Advance {
+export function advance(previous: MonotonicState | undefined, next: CounterSample): Advance {
   const counters = countersOf(next);
   if (previous === undefined || previous.domainRunId !== next.domainRunId) return restart(next, counters);
   const fallen = fallenSince(previous.totals, counters);
   const mayHaveBooted = bootTimeMoved(previous, next) ?? next.mayHaveBooted;
   if (fallen.length > 0 && wasRestarted(previous, next, counters)) return restart(next, counters);
-  if (mayHaveBooted && iowaitStartedAnew(previous.totals, counters)) return restart(next, counters);
-  const since = (name: CounterName): number => previous.droppedSince.get(name) ?? next.readAt;
-  const dropped = fallen.filter((name) => next.readAt - since(name) < BELIEVED_AFTER_MS);
-  const believed = fallen.filter((name) => !dropped.includes(name));
+  if (mayHaveBooted && iowaitRestarted(previous.totals, counters)) return restart(next, counters);
+  const since = (name: CounterName): number => previous.droppedSince.get(name) ?? next.sampledAt;
+  const dropped = fallen.filter((name) => next.sampledAt - since(name) < ACCEPTED_AFTER_MS);
+  const accepted = fallen.filter((name) => !dropped.includes(name));
   const known = mayHaveBooted ? presentIn(counters, previous.totals) : previous.totals;
-  const totals = highest(without(believed, known), counters);
-  // What this reading lacks was not served either.
+  const totals = highest(without(accepted, known), counters);
+  // Counters that this sample lacks were not served either.
   const lacking = [...previous.droppedSince.keys()].filter((name) => !counters.has(name) && totals.has(name));
   return {
     state: {
@@ -116,7 +120,7 @@ export function advance(previous: MonotonicState | undefined, next: CounterReadi
   };
 }
 
-function restart(next: CounterReading, totals: Totals): Advance {
+function restart(next: CounterSample, totals: Totals): Advance {
   const { domainRunId, bootTimeSeconds, cpu, pressure } = next;
   return {
     state: { domainRunId, bootTimeSeconds, totals, droppedSince: new Map() },
@@ -126,8 +130,8 @@ function restart(next: CounterReading, totals: Totals): Advance {
   };
 }
 
-/** Whether the guest booted between the readings. For a reading with a counter that fell. */
-function wasRestarted(previous: MonotonicState, next: CounterReading, counters: Totals): boolean {
+/** Whether the guest booted between the samples. For a sample with a counter that fell. */
+function wasRestarted(previous: MonotonicState, next: CounterSample, counters: Totals): boolean {
   return bootTimeMoved(previous, next) ?? (next.mayHaveBooted || mostFell(previous.totals, counters));
 }
 
@@ -137,18 +141,18 @@ function mostFell(totals: Totals, counters: Totals): boolean {
   return fell.length > known.length / 2;
 }
 
-function iowaitStartedAnew(totals: Totals, counters: Totals): boolean {
+function iowaitRestarted(totals: Totals, counters: Totals): boolean {
   const total = totals.get(MAY_DECREASE) ?? 0;
-  return (counters.get(MAY_DECREASE) ?? total) < (1 - IOWAIT_WAVERS) * total;
+  return (counters.get(MAY_DECREASE) ?? total) < (1 - IOWAIT_MAY_LOSE) * total;
 }
 
 /** Undefined when the boot time is unknown before or now. */
-function bootTimeMoved(previous: MonotonicState, next: CounterReading): boolean | undefined {
+function bootTimeMoved(previous: MonotonicState, next: CounterSample): boolean | undefined {
   if (previous.bootTimeSeconds === undefined || next.bootTimeSeconds === undefined) return undefined;
   return Math.abs(next.bootTimeSeconds - previous.bootTimeSeconds) > BOOT_TIME_TOLERANCE_SECONDS;
 }
 
-function countersOf({ cpu, pressure }: CounterReading): Totals {
+function countersOf({ cpu, pressure }: CounterSample): Totals {
   const counters = new Map<CounterName, number>();
   const add = (name: CounterName, value: number | undefined): void => {
     if (value !== undefined) counters.set(name, value);
@@ -161,7 +165,7 @@ function countersOf({ cpu, pressure }: CounterReading): Totals {
   return counters;
 }
 
-/** iowait is among them only beside another mode: it then fell for the same reason, and would not soon be passed. */
+/** iowait is included only if another mode fell too: both then fell for the same reason. */
 function fallenSince(totals: Totals, counters: Totals): readonly CounterName[] {
   const below = [...counters]
     .filter(([name, value]) => value < (totals.get(name) ?? value))
@@ -174,12 +178,12 @@ function without(names: readonly CounterName[], totals: Totals): Totals {
   return new Map([...totals].filter(([name]) => !names.includes(name)));
 }
 
-/** Of a guest that may have booted since, the totals that a reading without the counter cannot confirm are void. */
+/** For a guest that may have booted: totals of counters that the sample lacks may be from before the boot. */
 function presentIn(counters: Totals, totals: Totals): Totals {
   return new Map([...totals].filter(([name]) => counters.has(name)));
 }
 
-/** A counter that this reading lacks keeps its total, so that it cannot come back lower. */
+/** A counter that the sample lacks keeps its total, so that it cannot come back lower. */
 function highest(totals: Totals, counters: Totals): Totals {
   const merged = new Map(totals);
   for (const [name, value] of counters) merged.set(name, Math.max(value, totals.get(name) ?? value));
@@ -189,7 +193,7 @@ function highest(totals: Totals, counters: Totals): Totals {
 function servedCpu(cpu: GuestCpu, totals: Totals, fallen: readonly CounterName[]): GuestCpu {
   const served = (mode: CpuMode): number | undefined => {
     if (cpu[mode] === undefined || fallen.includes(`cpu.${mode}`)) return undefined;
-    // Equal to the reading for all but iowait.
+    // Equal to the sample's value for all modes but iowait.
     return totals.get(`cpu.${mode}`);
   };
   return Object.fromEntries(CPU_MODES.map((mode) => [mode, served(mode)])) as Record<

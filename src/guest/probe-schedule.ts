@@ -1,75 +1,209 @@
-import type { GuestState } from './guest-state.ts';
-
-/** A guest whose probe took longer counts as a silent one when places are given out. */
-const SLOW_MS = 5_000;
 /**
- * One good answer does not make a silent guest a good one: those that are silent every other time, or every tenth,
- * would take all places at once again and again.
+ * Which guest is probed next, and when a guest is probed again. The functions are pure: the caller passes the time
+ * and the random numbers. Times are milliseconds of the prober's clock.
  */
-const PROBATION_PROBES = 10;
-/** So does one whose probe has been running for this long. */
-const SLOW_SO_FAR_MS = 1_000;
-/** What a guest that was never asked is expected to take: one that is silent takes five seconds. */
-const UNKNOWN_MS = 3_000;
-/** Differences below this are no reason to prefer one guest to another. */
-const SHORTEST_MS = 100;
 
-/** A place that a probe holds. */
-export interface TakenPlace {
-  readonly suspect: boolean;
-  /** performance.now() milliseconds. */
-  readonly begun: number;
+/** What the schedule knows of a guest that waits for its probe. */
+export interface ScheduleEntry {
+  readonly uuid: string;
+  readonly dueAt: number;
+  readonly expectedMs: number;
+  /** See {@link isTrusted}. */
+  readonly trusted: boolean;
+  /** Share of one processor that the domain has used since its start; 0 when unknown. */
+  readonly cpuShare: number;
+}
+
+/** One of the prober's slots, while a probe runs in it. */
+export interface OccupiedSlot {
+  /** Whether the guest was trusted when its probe started. */
+  readonly trusted: boolean;
+  readonly startedAt: number;
+}
+
+/** When a guest's next probe is due, and whether an event brought it forward. */
+export interface Due {
+  readonly dueAt: number;
+  readonly expedited: boolean;
 }
 
 /**
- * Which of the guests that are due is given a place now: the one whose waiting weighs most against the time that its
- * probe is expected to take ("highest response ratio next"). Those that answer soon come first, and as waiting counts
- * without end, nobody waits for ever. Of the ones never asked, all due at once after a start, those whose processors
- * work are the likelier to answer: a guest that hangs in its firmware or has halted uses none.
+ * | ending        | the probe                                                                        |
+ * |---------------|----------------------------------------------------------------------------------|
+ * | `complete`    | got a result for each command that the agent supports, an error reply included   |
+ * | `partial`     | got some results, then the agent stopped answering                               |
+ * | `failed`      | got no result from the agent                                                     |
+ * | `postponed`   | found the guest frozen or the domain busy                                        |
+ * | `interrupted` | lost libvirt, or the domain's QEMU stopped responding: the agent is not to blame |
+ * | `crashed`     | met an error of the exporter itself                                              |
+ */
+export type ProbeEnding = 'complete' | 'partial' | 'failed' | 'postponed' | 'interrupted' | 'crashed';
+
+/** What the last probes of a guest say about its next one. */
+export interface Reliability {
+  /** Whether the agent answered the last probe that completed or failed. */
+  readonly answered: boolean;
+  /** Failed probes in a row. */
+  readonly failures: number;
+  /** Postponed probes in a row. */
+  readonly postponements: number;
+  /** The trust window: complete probes that are still missing until the guest is trusted again. */
+  readonly probesUntilTrusted: number;
+  /** Undefined before the first probe. */
+  readonly lastDurationMs: number | undefined;
+}
+
+export const NEVER_PROBED: Reliability = {
+  answered: false,
+  failures: 0,
+  postponements: 0,
+  probesUntilTrusted: 0,
+  lastDurationMs: undefined,
+};
+
+/** A guest whose probe took longer is not trusted. */
+const SLOW_MS = 5_000;
+/** A running probe that takes longer counts as that of a guest that is not trusted. */
+const SLOW_SO_FAR_MS = 1_000;
+/**
+ * Guests that answer every second probe, or nine of ten, are not trusted: each of their silent probes occupies a slot
+ * for five seconds, and a few dozen such guests would occupy all slots at once.
+ */
+const TRUST_WINDOW_PROBES = 10;
+/** Between a healthy guest's tenth of a second and a silent one's five seconds. */
+const EXPECTED_OF_UNKNOWN_MS = 3_000;
+/** Below this, a difference between two guests is noise. */
+const SHORTEST_EXPECTED_MS = 100;
+const LONGEST_BACKOFF_MS = 10 * 60_000;
+const MAX_DOUBLINGS = 16;
+const JITTER = 0.1;
+/** More postponements in a row than any backup causes: the guest then backs off like a silent one. */
+const MAX_POSTPONEMENTS = 10;
+/** A guest that answers in part backs off to two intervals, so that its next sample comes before this one is stale. */
+const MAX_PARTIAL_FAILURES = 2;
+
+/**
+ * The guest to probe now, or undefined when no guest is due or no slot is free.
  *
- * One of several places stays free for guests that answer, and soon.
+ * The entry with the highest response ratio wins: waiting time divided by expected probe time. Guests that answer
+ * fast come first, and as waiting time grows without limit, no guest waits for ever. Guests that were never probed
+ * are all due at once after a start; among these the highest CPU share wins, as a guest that hangs in its firmware or
+ * has halted uses no CPU time.
+ *
+ * One of several slots is kept for trusted guests.
  */
 export function pickNext(
-  due: Iterable<GuestState>,
-  taken: readonly TakenPlace[],
-  places: number,
+  entries: Iterable<ScheduleEntry>,
+  occupied: readonly OccupiedSlot[],
+  slots: number,
   now: number,
-): GuestState | undefined {
-  if (taken.length >= places) return undefined;
-  const slow = taken.filter(({ suspect, begun }) => suspect || now - begun > SLOW_SO_FAR_MS);
-  const suspectsToo = slow.length < Math.max(1, places - 1);
-  let best: GuestState | undefined;
-  for (const state of due) {
-    if (!suspectsToo && isSuspect(state)) continue;
-    if (best === undefined || comesBefore(state, best, now)) best = state;
+): ScheduleEntry | undefined {
+  if (occupied.length >= slots) return undefined;
+  const slow = occupied.filter(({ trusted, startedAt }) => !trusted || now - startedAt > SLOW_SO_FAR_MS);
+  const trustedOnly = slow.length >= Math.max(1, slots - 1);
+  let best: ScheduleEntry | undefined;
+  for (const entry of entries) {
+    if (entry.dueAt > now || (trustedOnly && !entry.trusted)) continue;
+    if (best === undefined || comesBefore(entry, best, now)) best = entry;
   }
   return best;
 }
 
-function comesBefore(a: GuestState, b: GuestState, now: number): boolean {
-  const difference = ratio(a, now) - ratio(b, now) || expectedMs(b) - expectedMs(a) || busy(a) - busy(b);
+function comesBefore(a: ScheduleEntry, b: ScheduleEntry, now: number): boolean {
+  const difference =
+    responseRatio(a, now) - responseRatio(b, now) || b.expectedMs - a.expectedMs || a.cpuShare - b.cpuShare;
   return difference > 0;
 }
 
-function ratio(state: GuestState, now: number): number {
-  return (now - state.dueAt) / expectedMs(state);
+function responseRatio({ dueAt, expectedMs }: ScheduleEntry, now: number): number {
+  return (now - dueAt) / expectedMs;
 }
 
-function expectedMs({ tookMs }: GuestState): number {
-  return tookMs === undefined ? UNKNOWN_MS : Math.max(SHORTEST_MS, tookMs);
+export function expectedMs({ lastDurationMs }: Reliability): number {
+  return lastDurationMs === undefined
+    ? EXPECTED_OF_UNKNOWN_MS
+    : Math.max(SHORTEST_EXPECTED_MS, lastDurationMs);
 }
 
-function busy({ target }: GuestState): number {
-  return target.busy ?? 0;
+/** Whether the guest may use the last free slot: its agent answers, and did so within the whole trust window. */
+export function isTrusted({ answered, probesUntilTrusted }: Reliability): boolean {
+  return answered && probesUntilTrusted === 0;
 }
 
-/** It did not answer lately, or took long, or was never asked: it may not take the last place. */
-export function isSuspect({ view, probation }: GuestState): boolean {
-  return view.agentUp !== true || probation > 0;
+export function recordReliability(before: Reliability, ending: ProbeEnding, durationMs: number): Reliability {
+  const { answered, failures, postponements } = countEnding(before, ending);
+  const isSlow = durationMs > SLOW_MS;
+  const isGood = ending === 'complete' || ending === 'partial';
+  const reset = failures > 0 || isSlow;
+  return {
+    answered,
+    failures,
+    postponements,
+    probesUntilTrusted: reset
+      ? TRUST_WINDOW_PROBES
+      : Math.max(0, before.probesUntilTrusted - (isGood ? 1 : 0)),
+    lastDurationMs: durationMs,
+  };
 }
 
-/** What a probe that has ended means for the places of the next ones. One that was put off proves nothing. */
-export function recordReliability(state: GuestState, answered: boolean): void {
-  if (state.failures > 0 || (state.tookMs ?? 0) > SLOW_MS) state.probation = PROBATION_PROBES;
-  else if (answered) state.probation = Math.max(0, state.probation - 1);
+function countEnding(
+  { answered, failures, postponements }: Reliability,
+  ending: ProbeEnding,
+): Pick<Reliability, 'answered' | 'failures' | 'postponements'> {
+  switch (ending) {
+    case 'complete':
+      return { answered: true, failures: 0, postponements: 0 };
+    case 'partial':
+      return { answered: true, failures: Math.min(failures + 1, MAX_PARTIAL_FAILURES), postponements: 0 };
+    case 'failed':
+      return { answered: false, failures: failures + 1, postponements };
+    case 'postponed':
+      return { answered, failures, postponements: postponements + 1 };
+    case 'interrupted':
+      return { answered, failures, postponements };
+    case 'crashed':
+      return { answered, failures: failures + 1, postponements };
+  }
+}
+
+/**
+ * After an event a guest is probed at its usual interval again. One failure stays counted: an agent that is still
+ * starting may miss its first probe, and an agent that comes and goes is not to be trusted.
+ */
+export function forgiveFailures(reliability: Reliability): Reliability {
+  return { ...reliability, failures: Math.min(reliability.failures, 1), postponements: 0 };
+}
+
+/**
+ * The time from the end of a probe to the next one: one interval, doubled with each failure after the first up to ten
+ * minutes (or the interval, if that is longer), plus or minus ten percent. `random` is from 0 to 1.
+ */
+export function pauseMs(
+  { failures, postponements }: Reliability,
+  intervalMs: number,
+  random: number,
+): number {
+  const attempts = Math.max(failures, postponements - MAX_POSTPONEMENTS);
+  const doublings = Math.min(Math.max(0, attempts - 1), MAX_DOUBLINGS);
+  const longest = Math.max(intervalMs, LONGEST_BACKOFF_MS);
+  return Math.min(longest, intervalMs * 2 ** doublings) * (1 - JITTER + 2 * JITTER * random);
+}
+
+/**
+ * Brings a probe forward to `from`. The rate limit bounds what a guest can cause: it opens and closes its agent's
+ * channel as often as it likes.
+ */
+export function expedite(due: Due, from: number, rateLimitedUntil: number): Due {
+  const dueAt = Math.max(from, rateLimitedUntil);
+  return dueAt < due.dueAt ? { dueAt, expedited: true } : due;
+}
+
+/** The rate limit after a probe that starts `now`: one expedited probe in an interval. */
+export function nextRateLimit(
+  { expedited }: Due,
+  rateLimitedUntil: number,
+  now: number,
+  intervalMs: number,
+): number {
+  return expedited ? now + intervalMs : rateLimitedUntil;
 }

@@ -1,6 +1,6 @@
 /**
  * Parsers of the /proc files of a Linux guest, as read through its agent. Each throws GuestReplyError for text that
- * no kernel writes. Text may be cut at its end: a last line without its line feed is not read.
+ * no kernel writes. Text may be cut at its end: a last line without its line feed is ignored.
  */
 
 import {
@@ -13,10 +13,7 @@ import {
 } from './guest-sample.ts';
 import { GuestReplyError } from './guest-text.ts';
 
-/**
- * /proc/stat is the largest of them: a line of some 100 characters for each of 1024 CPUs, and one that lists
- * each interrupt.
- */
+/** /proc/stat is the largest file: some 100 characters for each of 1024 CPUs, and a line that lists all interrupts. */
 export const MAX_PROC_FILE_CHARACTERS = 256 * 1024;
 const MAX_CPUS = 1024;
 
@@ -32,8 +29,8 @@ export interface ProcStat {
 }
 
 /**
- * /proc/stat. The line of all CPUs is taken; it counts those that are offline too, and so does not fall when one is
- * unplugged. Without it the lines of the single CPUs are added up.
+ * /proc/stat. The line of all CPUs is used: this line includes offline CPUs, so it does not fall when a CPU is
+ * unplugged. Without this line, those of the single CPUs are added up.
  */
 export function parseProcStat(content: string): ProcStat {
   const file = '/proc/stat';
@@ -46,7 +43,7 @@ export function parseProcStat(content: string): ProcStat {
       if (all !== undefined) throw new GuestReplyError(file, 'two lines of all CPUs');
       all = ticksOf(file, line);
     } else if (cpu?.[1] !== undefined) {
-      if (single.has(cpu[1])) throw new GuestReplyError(file, 'a CPU is told twice');
+      if (single.has(cpu[1])) throw new GuestReplyError(file, 'a CPU is listed twice');
       if (single.size >= MAX_CPUS) throw new GuestReplyError(file, `more than ${MAX_CPUS} CPUs`);
       single.set(cpu[1], ticksOf(file, line));
     } else if (line.startsWith('btime ')) {
@@ -62,15 +59,15 @@ export function parseProcStat(content: string): ProcStat {
 function ticksOf(file: string, line: string): readonly number[] {
   const [, ...fields] = line.split(' ').filter((field) => field !== '');
   if (fields.length < FEWEST_CPU_MODES) throw new GuestReplyError(file, 'a CPU with too few fields');
-  // What follows, guest and guest_nice, is counted in user and nice already.
+  // The next fields, guest and guest_nice, are included in user and nice.
   return fields.slice(0, CPU_MODES.length).map((field) => wholeNumber(file, field));
 }
 
 function cpuSeconds(file: string, cpus: readonly (readonly number[])[]): GuestCpu {
   const seconds = (index: number): number | undefined => {
-    const told = cpus.map((ticks) => ticks[index]).filter((ticks) => ticks !== undefined);
-    if (told.length === 0) return undefined;
-    const sum = told.reduce((total, ticks) => total + ticks, 0);
+    const values = cpus.map((ticks) => ticks[index]).filter((ticks) => ticks !== undefined);
+    if (values.length === 0) return undefined;
+    const sum = values.reduce((total, ticks) => total + ticks, 0);
     if (!Number.isSafeInteger(sum)) throw new GuestReplyError(file, 'CPU time adds up to 2^53 or more');
     return sum / TICKS_PER_SECOND;
   };
@@ -82,14 +79,14 @@ function cpuSeconds(file: string, cpus: readonly (readonly number[])[]): GuestCp
 
 const MEMINFO_KEYS = new Set(['MemTotal', 'MemAvailable', 'SwapTotal', 'SwapFree']);
 
-/** /proc/meminfo. `MemAvailable` is missing before Linux 3.14; a guest without swap tells a total of 0. */
+/** /proc/meminfo. `MemAvailable` is missing before Linux 3.14; a guest without swap has a total of 0. */
 export function parseMeminfo(content: string): GuestMemory {
   const file = '/proc/meminfo';
   const bytes = new Map<string, number>();
   for (const line of linesOf(file, content)) {
     const key = line.slice(0, line.indexOf(':') + 1).slice(0, -1);
     if (!MEMINFO_KEYS.has(key)) continue;
-    if (bytes.has(key)) throw new GuestReplyError(file, `${key} is told twice`);
+    if (bytes.has(key)) throw new GuestReplyError(file, `${key} is listed twice`);
     const kibibytes = /^ +(\d+) kB$/.exec(line.slice(key.length + 1))?.[1];
     bytes.set(key, 1024 * wholeNumber(file, kibibytes ?? '', Number.MAX_SAFE_INTEGER / 1024));
   }
@@ -100,11 +97,11 @@ export function parseMeminfo(content: string): GuestMemory {
   if (totalBytes === undefined || swapTotalBytes === undefined || swapFreeBytes === undefined) {
     throw new GuestReplyError(file, 'no MemTotal, SwapTotal or SwapFree');
   }
-  if (totalBytes === 0) throw new GuestReplyError(file, 'no memory');
+  if (totalBytes === 0) throw new GuestReplyError(file, 'MemTotal is 0');
   if (availableBytes !== undefined && availableBytes > totalBytes) {
-    throw new GuestReplyError(file, 'more memory is available than there is');
+    throw new GuestReplyError(file, 'MemAvailable is more than MemTotal');
   }
-  if (swapFreeBytes > swapTotalBytes) throw new GuestReplyError(file, 'more swap is free than there is');
+  if (swapFreeBytes > swapTotalBytes) throw new GuestReplyError(file, 'SwapFree is more than SwapTotal');
   return { totalBytes, availableBytes, swapTotalBytes, swapUsedBytes: swapTotalBytes - swapFreeBytes };
 }
 
@@ -118,7 +115,7 @@ export function parsePressure(content: string): PressureTotals {
   for (const line of linesOf(file, content)) {
     const [, kind, total] = /^(some|full) (?:avg\d{1,5}=[\d.]{1,10} )*total=(\d+)$/.exec(line) ?? [];
     if (kind === undefined || total === undefined) throw new GuestReplyError(file, 'an unknown line');
-    if (seconds.has(kind)) throw new GuestReplyError(file, `${kind} is told twice`);
+    if (seconds.has(kind)) throw new GuestReplyError(file, `${kind} is listed twice`);
     seconds.set(kind, wholeNumber(file, total) / 1_000_000);
   }
   const waitingSeconds = seconds.get('some');
@@ -148,6 +145,6 @@ function linesOf(file: string, content: string): readonly string[] {
 /** A decimal number of at most `largest`, below 2^53. */
 function wholeNumber(file: string, digits: string, largest = Number.MAX_SAFE_INTEGER): number {
   const value = /^\d{1,16}$/.test(digits) ? Number(digits) : Number.NaN;
-  if (!(value <= largest)) throw new GuestReplyError(file, 'a number that is none, or is too large');
+  if (!(value <= largest)) throw new GuestReplyError(file, 'not a number, or too large');
   return value;
 }

@@ -1,6 +1,6 @@
 /**
- * Parsers of the guest agent's replies. Each takes the whole reply, `{"return": …}`, and throws GuestReplyError
- * for one that is too long or not of the documented shape (QEMU: qga/qapi-schema.json).
+ * Parsers of the guest agent's replies. Each takes the whole reply, `{"return": …}`, and throws GuestReplyError when
+ * the reply is too long or not of the documented shape (QEMU: qga/qapi-schema.json).
  */
 
 import { z } from 'zod';
@@ -8,16 +8,16 @@ import { CPU_MODES, type CpuMode, type GuestCpu, type GuestLoad, type GuestOs } 
 import { cleanText, GuestReplyError } from './guest-text.ts';
 import { boundedArray, parseReply } from './json.ts';
 
-/** The largest honest one, guest-info with some 70 commands of 80 characters, is a tenth of it. */
+/** Ten times the largest real reply, guest-info with some 70 commands of 80 characters. */
 const MAX_REPLY_CHARACTERS = 64 * 1024;
-/** 1024 CPUs of some 300 characters each, 350 with the largest numbers. */
+/** 1024 CPUs of 300 to 350 characters each. */
 const MAX_CPUSTATS_CHARACTERS = 400 * 1024;
-/** A container host tells hundreds of mounts, each with its disks, of some 600 characters. */
+/** A container host lists hundreds of mounts, each with its disks, in some 600 characters. */
 const MAX_FSINFO_CHARACTERS = 1024 * 1024;
 
 const MAX_COMMANDS = 512;
 const MAX_CPUS = 1024;
-/** How many filesystems may be told; how many of them are kept is less. */
+/** Filesystems that a reply may list. At most MAX_FILESYSTEMS of them are kept. */
 const MAX_FILESYSTEMS_READ = 4096;
 export const MAX_FILESYSTEMS = 64;
 
@@ -25,7 +25,7 @@ const text = z.string().transform(cleanText);
 const optionalText = text.transform((value) => (value === '' ? undefined : value)).optional();
 /** 0 to 2^53-1: what a JavaScript number holds exactly. */
 const count = z.int().nonnegative();
-/** Adding zero turns -0, which would be served as "-0", into 0. */
+/** Adding zero turns -0 into 0; -0 would be served as "-0". */
 const amount = z
   .number()
   .nonnegative()
@@ -35,7 +35,7 @@ const amount = z
 export interface GuestAgentInfo {
   /** "7.2.22". */
   readonly version: string;
-  /** The agent's commands, and whether each may be used; a filtered one is listed as not enabled. */
+  /** The agent's commands, and whether each is enabled. */
   readonly commands: ReadonlyMap<string, boolean>;
 }
 
@@ -67,7 +67,7 @@ const osInfo = z.object({
   machine: optionalText,
 });
 
-/** Reply of guest-get-osinfo; the agent leaves out what the guest's os-release does not tell. */
+/** Reply of guest-get-osinfo; the agent leaves out what the guest's os-release does not have. */
 export function parseOsInfo(reply: string): GuestOs {
   const os = parseReply('guest-get-osinfo', reply, MAX_REPLY_CHARACTERS, osInfo);
   return {
@@ -101,20 +101,20 @@ const cpuStats = boundedArray(
 );
 
 /**
- * Reply of guest-get-cpustats: cumulative milliseconds of each online CPU since the guest's boot, by Linux only
- * (QEMU: qga/commands-linux.c). `guest` and `guestnice` are left out, as `user` and `nice` have them already.
+ * Reply of guest-get-cpustats: milliseconds of each online CPU since the guest's boot, on Linux only
+ * (QEMU: qga/commands-linux.c). `guest` and `guestnice` are left out, as `user` and `nice` include them.
  */
 export function parseCpuStats(reply: string): GuestCpu {
   const command = 'guest-get-cpustats';
   const cpus = parseReply(command, reply, MAX_CPUSTATS_CHARACTERS, cpuStats);
   if (cpus.length === 0) throw new GuestReplyError(command, 'no CPU');
   if (new Set(cpus.map(({ cpu }) => cpu)).size < cpus.length) {
-    throw new GuestReplyError(command, 'a CPU is told twice');
+    throw new GuestReplyError(command, 'a CPU is listed twice');
   }
   const seconds = (mode: CpuMode): number | undefined => {
-    const told = cpus.map((cpu) => cpu[mode]).filter((value) => value !== undefined);
-    if (told.length === 0) return undefined;
-    const sum = told.reduce((total, value) => total + value, 0);
+    const values = cpus.map((cpu) => cpu[mode]).filter((value) => value !== undefined);
+    if (values.length === 0) return undefined;
+    const sum = values.reduce((total, value) => total + value, 0);
     if (!Number.isSafeInteger(sum)) throw new GuestReplyError(command, `${mode} adds up to 2^53 or more`);
     return sum / 1000;
   };
@@ -138,7 +138,7 @@ export function parseFileOpen(reply: string): number {
 }
 
 export interface FileChunk {
-  /** How many bytes were read, at most as many as were asked for. */
+  /** Bytes that were read, at most as many as requested. */
   readonly count: number;
   readonly bytes: Buffer;
   /** Whether the file's end was reached. */
@@ -147,26 +147,27 @@ export interface FileChunk {
 
 const fileRead = z.object({ count, 'buf-b64': z.string(), eof: z.boolean() });
 
-/** Reply of a guest-file-read that asked for `requestedBytes`. */
+/** Reply of a guest-file-read with the count `requestedBytes`. */
 export function parseFileRead(reply: string, requestedBytes: number): FileChunk {
   const command = 'guest-file-read';
-  // Four characters stand for three bytes, and a JSON writer on the way may put a backslash before each "/".
+  // base64 has four characters for three bytes, and a JSON writer may put a backslash before each "/".
   const maxCharacters = 1024 + 8 * Math.ceil(requestedBytes / 3);
   const { count, 'buf-b64': base64, eof } = parseReply(command, reply, maxCharacters, fileRead);
   const bytes = Buffer.from(base64, 'base64');
-  // Node skips what is not base64; only the canonical text comes out the same again.
+  // Node ignores characters that are not base64, so the text is compared with the canonical encoding.
   if (bytes.toString('base64') !== base64) throw new GuestReplyError(command, 'content is not base64');
-  if (bytes.length !== count) throw new GuestReplyError(command, 'content is not as long as it says');
-  if (count > requestedBytes) throw new GuestReplyError(command, 'more bytes than were asked for');
+  if (bytes.length !== count)
+    throw new GuestReplyError(command, 'content does not have the length that the reply states');
+  if (count > requestedBytes) throw new GuestReplyError(command, 'more bytes than were requested');
   return { count, bytes, eof };
 }
 
 export interface GuestFilesystem {
-  /** Clean, never empty, and unlike that of the other filesystems of the reply. */
+  /** Cleaned, not empty, and unique within the reply. */
   readonly mountpoint: string;
   /** "ext4", "NTFS"; may be empty. */
   readonly fstype: string;
-  /** Without what is kept for root; undefined by agents before QEMU 3.0, and where statvfs failed. */
+  /** Without the blocks reserved for root; undefined with agents before QEMU 3.0, and where statvfs failed. */
   readonly totalBytes: number | undefined;
   readonly usedBytes: number | undefined;
 }
@@ -175,7 +176,7 @@ const fsInfo = boundedArray(
   z.object({
     mountpoint: text,
     type: text,
-    // Any number: some network and FUSE filesystems tell sizes of up to 2^64, which is no reason to lose the others.
+    // Any number: some network and FUSE filesystems report up to 2^64, and must not cost the others their values.
     'total-bytes': z.number().optional(),
     'used-bytes': z.number().optional(),
   }),
@@ -183,14 +184,14 @@ const fsInfo = boundedArray(
 );
 
 /**
- * Reply of guest-get-fsinfo. Of filesystems with the same mountpoint the first is kept; those without one or
- * with impossible sizes are dropped. Of more than {@link MAX_FILESYSTEMS} the shortest mountpoints stay, which are
- * those that a container host's passing mounts do not push out.
+ * Reply of guest-get-fsinfo. Of filesystems with the same mount point the first is kept; those without a mount point
+ * or with impossible sizes are dropped. Of more than {@link MAX_FILESYSTEMS} those with the shortest mount points are
+ * kept: the short-lived mounts of a container host have long ones.
  */
 export function parseFsInfo(reply: string): readonly GuestFilesystem[] {
-  const told = parseReply('guest-get-fsinfo', reply, MAX_FSINFO_CHARACTERS, fsInfo);
+  const listed = parseReply('guest-get-fsinfo', reply, MAX_FSINFO_CHARACTERS, fsInfo);
   const kept = new Map<string, GuestFilesystem>();
-  for (const { mountpoint, type, 'total-bytes': totalBytes, 'used-bytes': usedBytes } of told) {
+  for (const { mountpoint, type, 'total-bytes': totalBytes, 'used-bytes': usedBytes } of listed) {
     if (mountpoint === '' || kept.has(mountpoint) || !possibleSizes(totalBytes, usedBytes)) continue;
     kept.set(mountpoint, { mountpoint, fstype: type, totalBytes, usedBytes });
   }

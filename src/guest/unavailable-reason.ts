@@ -1,7 +1,7 @@
 import { LibvirtServerError, LibvirtTransportError, ServerErrorNumber } from '../libvirt/errors.ts';
 import { GuestReplyError } from './guest-text.ts';
 
-/** What a probe is after; each can be missing for a reason of its own. */
+/** The families of values that a probe fetches; each has its own reason when it is missing. */
 export const GUEST_FAMILIES = ['os', 'cpu', 'swap', 'memory', 'pressure', 'load'] as const;
 export type GuestFamily = (typeof GUEST_FAMILIES)[number];
 
@@ -18,7 +18,7 @@ export type UnavailableReason =
   | 'read_only'
   | 'opted_out';
 
-/** Reasons counted as errors of a probe, the whole fixed list of `libvirt_domain_guest_probe_errors_total`. */
+/** The values of the label `reason` of `libvirt_domain_guest_probe_errors_total`. */
 export const PROBE_ERRORS = [
   'agent_disconnected',
   'agent_silent',
@@ -31,7 +31,7 @@ export const PROBE_ERRORS = [
 ] as const;
 export type ProbeError = (typeof PROBE_ERRORS)[number];
 
-/** After these no other command of the same probe would fare better. */
+/** Reasons that every further command of the same probe would meet too. */
 const ENDS_PROBE: ReadonlySet<UnavailableReason> = new Set([
   'no_channel',
   'agent_disconnected',
@@ -45,14 +45,14 @@ export function endsProbe(reason: UnavailableReason): boolean {
   return ENDS_PROBE.has(reason);
 }
 
-/** A backup is at work, or libvirt is, or the domain is paused: not a failure of the agent, and over soon. */
+/** A backup or a job of libvirt runs, QEMU does not respond, or the domain is paused: no failure of the agent. */
 export function isPassing(reason: UnavailableReason): boolean {
   return reason === 'frozen' || reason === 'busy';
 }
 
 /**
- * Why a command got no usable answer; undefined when the connection to libvirt is to blame and nothing is learnt
- * of the guest. Before libvirt 11.2 a command's failure has the number of an internal error, so words decide.
+ * Why a command got no usable answer; undefined when the error says nothing of the guest, such as a lost connection
+ * to libvirt. Before libvirt 11.2 a failed command has the number of an internal error, so the message decides.
  */
 export function unavailableReason(error: unknown): UnavailableReason | undefined {
   if (error instanceof GuestReplyError) return 'invalid_reply';
@@ -66,7 +66,7 @@ export function unavailableReason(error: unknown): UnavailableReason | undefined
     case ServerErrorNumber.agentCommandTimeout:
       return 'agent_silent';
     case ServerErrorNumber.operationTimeout:
-    // "domain is not running": it is paused, as one that has stopped is soon no longer known.
+    // "domain is not running": the domain is paused. A domain that stopped is no longer a target.
     case ServerErrorNumber.operationInvalid:
       return 'busy';
     case ServerErrorNumber.operationDenied:
@@ -78,16 +78,17 @@ export function unavailableReason(error: unknown): UnavailableReason | undefined
       return 'no_channel';
     case ServerErrorNumber.internalError:
     case ServerErrorNumber.agentCommandFailed:
-    // A reply beyond libvirt's limits of 4 and 10 MiB: the guest's doing as well.
+    // A reply beyond libvirt's limits of 4 and 10 MiB, which the guest caused.
     case ServerErrorNumber.rpc:
     case ServerErrorNumber.systemError:
-      return reasonOfCommandFailure(error.message);
+      return reasonFromMessage(error.message);
     default:
-      return 'busy'; // libvirt's own trouble, which says nothing of the guest
+      // An error of libvirt itself.
+      return 'busy';
   }
 }
 
-function reasonOfCommandFailure(message: string): UnavailableReason {
+function reasonFromMessage(message: string): UnavailableReason {
   if (/frozen/i.test(message)) return 'frozen';
   if (/disabled|not allowed|permission denied/i.test(message)) return 'command_disabled';
   if (/no such file|not found|not been found|not supported|unsupported/i.test(message)) return 'unsupported';

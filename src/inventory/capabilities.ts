@@ -1,21 +1,21 @@
 import { attribute, child, children, parseXml, type XmlElement, XmlError } from './xml.ts';
 
-/** What the hypervisor offers, from libvirt's capabilities document. */
+/** The part of libvirt's capabilities document that lists emulators and their machine types. */
 export interface Capabilities {
   /** Architecture of the host, for example x86_64. */
   readonly hostArch: string | undefined;
   readonly guests: readonly GuestCapabilities[];
 }
 
-/** One `<guest>`: what an OS type and architecture can be run with. */
-export interface GuestCapabilities {
+/** One `<guest>`: an OS type and architecture with the domain types that can run it. */
+interface GuestCapabilities {
   readonly arch: string;
   readonly osType: string;
   readonly domains: readonly DomainTypeCapabilities[];
 }
 
-/** One `<domain type=…>` with what it inherits from its `<arch>` filled in. */
-export interface DomainTypeCapabilities {
+/** One `<domain type=…>` with the values that it inherits from its `<arch>`. */
+interface DomainTypeCapabilities {
   /** kvm, qemu, xen, … */
   readonly type: string;
   /** Path of the binary; undefined when the document names none. */
@@ -26,12 +26,12 @@ export interface DomainTypeCapabilities {
 /** One `<machine>` of an emulator. */
 export interface MachineRow {
   readonly name: string;
-  /** The name an alias stands for; undefined for rows that are no alias. */
+  /** The name that an alias stands for; undefined for rows that are no alias. */
   readonly canonical: string | undefined;
   readonly deprecated: boolean;
 }
 
-export interface MachineQuery {
+interface MachineQuery {
   readonly arch: string;
   readonly domainType: string;
   /** Path as the domain's XML has it; undefined for the default of the architecture and domain type. */
@@ -56,8 +56,8 @@ export function parseCapabilities(text: string): Capabilities {
 }
 
 /**
- * The machine types that an emulator offers; undefined when the capabilities do not know this emulator,
- * so that nothing can be said about what it offers. Paths are compared as written, see {@link withEmulatorPaths}.
+ * The machine types that an emulator supports; undefined, for unknown, when the emulator is not in the capabilities.
+ * Paths are compared as written, see {@link withEmulatorPaths}.
  */
 export function machinesFor(
   capabilities: Capabilities,
@@ -69,7 +69,7 @@ export function machinesFor(
   const candidates = ofArch.filter(
     (domain) => query.emulator === undefined || domain.emulator === query.emulator,
   );
-  // The binary is the same whatever accelerates it: take what is listed for it under another domain type.
+  // One binary supports the same machines with every accelerator, so the list of another domain type is right as well.
   const fallback = query.emulator === undefined ? undefined : candidates[0];
   return (candidates.find((domain) => domain.type === query.domainType) ?? fallback)?.machines;
 }

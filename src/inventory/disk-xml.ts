@@ -85,8 +85,8 @@ function networkLine(source: XmlElement | undefined): string | undefined {
 function nvmeLine(source: XmlElement | undefined): string | undefined {
   const address = child(source, 'address');
   if (address === undefined) return undefined;
-  const place = ['domain', 'bus', 'slot', 'function'].map((part) => attribute(address, part) ?? '0x0');
-  return `nvme:${place.join(':')}:${attribute(source, 'namespace') ?? ''}`;
+  const position = ['domain', 'bus', 'slot', 'function'].map((part) => attribute(address, part) ?? '0x0');
+  return `nvme:${position.join(':')}:${attribute(source, 'namespace') ?? ''}`;
 }
 
 function hostsOf(source: XmlElement | undefined): readonly DiskHost[] {

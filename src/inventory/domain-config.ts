@@ -1,4 +1,4 @@
-/** What this exporter needs of one domain XML document, live or persistent. Absent values are `undefined`. */
+/** The part of one domain XML document, live or persistent, that this exporter uses. Absent values are `undefined`. */
 export interface DomainConfig {
   /** `<domain type=…>`: kvm, qemu, xen, … */
   readonly type: string;
@@ -15,17 +15,17 @@ export interface DomainConfig {
   readonly cpu: CpuConfig;
   /** `<memory>` (what the domain has at boot, memory devices included) in bytes. */
   readonly memoryBytes: number | undefined;
-  /** How much more libvirt may make of it by rounding at start, in bytes, exclusive. */
+  /** Upper bound, exclusive, of what libvirt adds to `memoryBytes` by rounding at start, in bytes. */
   readonly memoryRoundingBytes: number;
   readonly disks: readonly DiskConfig[];
   readonly interfaces: readonly InterfaceConfig[];
   /** State of the guest agent's channel; undefined when none is configured. */
   readonly agentChannel: 'connected' | 'disconnected' | undefined;
-  /** The owner wrote into the metadata that the guest is not to be asked. */
+  /** The owner turned probes of the guest off, in the domain's metadata. */
   readonly guestProbeOff: boolean;
-  /** Seconds between the balloon driver's statistics; 0 when they are off, undefined without a balloon. */
+  /** Seconds between two reports of the balloon driver; 0 when reports are off, undefined without a balloon. */
   readonly balloonPeriodSeconds: number | undefined;
-  /** What OpenStack Nova says of the instance; undefined when it is not Nova's. */
+  /** OpenStack Nova's metadata; undefined for a domain that is not Nova's. */
   readonly nova: NovaInstance | undefined;
 }
 
@@ -45,7 +45,7 @@ export interface CpuConfig {
   readonly current: number | undefined;
 }
 
-/** Levels that are not written count as 1, as libvirt has it. */
+/** Levels that are not written count as 1, as in libvirt. */
 export interface CpuTopology {
   readonly sockets: number;
   readonly dies: number;
@@ -61,7 +61,7 @@ export interface DiskConfig {
   readonly device: string;
   /** `<disk type=…>`: file, block, network, volume, … */
   readonly type: string;
-  /** One line that identifies what the disk reads: path, pool/volume, protocol and name. Undefined when empty. */
+  /** One line that identifies the image or device: path, pool/volume, protocol and name. Undefined when empty. */
   readonly source: string | undefined;
   /** Servers of a network disk, in document order. */
   readonly hosts: readonly DiskHost[];
@@ -70,7 +70,7 @@ export interface DiskConfig {
   readonly cache: string | undefined;
   /** Undefined for the hypervisor's default, written out or not. */
   readonly io: string | undefined;
-  /** Several domains may write to it; libvirt starts such a disk with cache none unless told otherwise. */
+  /** Several domains may write to the disk; unless a cache mode is set, libvirt starts such a disk with cache none. */
   readonly shareable: boolean;
   /** libvirt may start the domain without this disk when its source is missing (`startupPolicy`). */
   readonly optional: boolean;
@@ -82,7 +82,7 @@ export interface DiskConfig {
   /** Of a network disk: rbd, nbd, iscsi, … */
   readonly protocol: string | undefined;
   readonly serial: string | undefined;
-  /** What `<iotune>` lets through: its element's name (`read_bytes_sec`, …) and value; those that are set. */
+  /** The limits that `<iotune>` sets: the element's name (`read_bytes_sec`, …) and its value. */
   readonly ioTune: ReadonlyMap<string, number>;
 }
 
@@ -93,13 +93,13 @@ export interface DiskHost {
 }
 
 export interface InterfaceConfig {
-  /** `<target dev=…>`: the host's side; undefined where there is none (SR-IOV) and before libvirt gave one. */
+  /** `<target dev=…>`: the name on the host; undefined for SR-IOV, and until libvirt assigns one. */
   readonly target: string | undefined;
   /** `<alias name=…>`, which only running domains have. */
   readonly alias: string | undefined;
   /** `<interface type=…>`: network, bridge, direct, hostdev, user, … */
   readonly type: string;
-  /** Network, bridge or device it is attached to. */
+  /** Network, bridge or device that the interface is attached to. */
   readonly source: string | undefined;
   readonly model: string | undefined;
   readonly mac: string | undefined;
@@ -109,7 +109,7 @@ export interface InterfaceConfig {
   readonly interfaceId: string | undefined;
 }
 
-/** From Nova's metadata; undefined where it does not say. */
+/** Nova's metadata of an instance; absent values are undefined. */
 export interface NovaInstance {
   readonly name: string | undefined;
   readonly flavor: string | undefined;
@@ -118,9 +118,9 @@ export interface NovaInstance {
   readonly root: NovaRoot;
 }
 
-/** What the instance's root disk was made of. */
-export interface NovaRoot {
-  /** image, or volume. */
+/** The image or volume of the instance's root disk. */
+interface NovaRoot {
+  /** `image` or `volume`. */
   readonly type: string | undefined;
   readonly id: string | undefined;
 }

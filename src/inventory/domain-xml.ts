@@ -6,11 +6,11 @@ import { attribute, child, children, parseXml, type XmlElement, XmlError } from 
 
 const LIBOSINFO_NAMESPACE = 'http://libosinfo.org/xmlns/libvirt/domain/1.0';
 
-/** The exporter's own, for what a domain's owner has to say to it: see the README. */
+/** Namespace of the exporter's own metadata, which the owner of a domain writes: see docs/guests.md. */
 export const OWN_NAMESPACE = 'https://github.com/libvirt-drift-exporter/ns/domain/1.0';
 const AGENT_CHANNEL = 'org.qemu.guest_agent.0';
 
-/** As long as a path can be (PATH_MAX); longer strings are cut, which is enough to compare them. */
+/** PATH_MAX; longer strings are cut, and the rest is enough to compare them. */
 const MAX_STRING = 4096;
 
 /**
@@ -48,7 +48,7 @@ export function parseDomainXml(text: string): DomainConfig {
   };
 }
 
-/** Only live XML has a state; without one nobody is connected. */
+/** Only live XML has a state; a channel without one is not connected. */
 function agentChannel(devices: XmlElement | undefined): DomainConfig['agentChannel'] {
   const targets = children(devices, 'channel').map((channel) => child(channel, 'target'));
   const agent = targets.find((target) => attribute(target, 'name') === AGENT_CHANNEL);

@@ -1,6 +1,6 @@
 import { type DomainEvent, Lifecycle, LifecycleDetail } from '../libvirt/events.ts';
 
-/** The lifecycle events that are counted, in the order they are served. */
+/** The lifecycle events that are counted, in the order in which they are served. */
 export const LIFECYCLE_EVENTS = [
   'started',
   'stopped',
@@ -29,9 +29,9 @@ export const NO_EVENTS: LifecycleEventCounts = {
 const CRASHED_DETAILS: readonly number[] = [LifecycleDetail.stoppedCrashed, LifecycleDetail.stoppedFailed];
 
 /**
- * Names the counted event, or undefined for one that is not counted. A migration arrives as "started" and
- * leaves as "stopped" with a detail of its own; a QEMU that is killed is "stopped" with the detail "failed" (seen
- * on libvirt 7.0 to 12.8), as is one that fails while it restores a saved domain.
+ * Name of the counted event; undefined for one that is not counted. A migration is "started" on the target host and
+ * "stopped" on the source host, each with a detail of its own. A killed QEMU is "stopped" with the detail "failed" (seen
+ * on libvirt 7.0 to 12.8), and so is one that fails while it restores a saved domain.
  */
 export function lifecycleEventName(event: DomainEvent): LifecycleEventName | undefined {
   if (event.kind === 'reboot') return 'rebooted';

@@ -7,7 +7,7 @@ const NAMESPACES = [
   'http://openstack.org/xmlns/libvirt/nova/1.0',
 ];
 
-/** Reads what Nova wrote into `<metadata>`; undefined when it wrote nothing. */
+/** Parses Nova's part of `<metadata>`; undefined when there is none. */
 export function parseNova(
   metadata: XmlElement | undefined,
   bounded: (text: string | undefined) => string | undefined,

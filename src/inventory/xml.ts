@@ -15,14 +15,14 @@ export interface XmlElement {
 }
 
 /** Codes of {@link XmlError}; stable, for programs to branch on. */
-export type XmlErrorCode =
+type XmlErrorCode =
   | 'ERR_XML_MALFORMED'
   | 'ERR_XML_TOO_LARGE'
   | 'ERR_XML_TOO_DEEP'
   | 'ERR_XML_DOCTYPE'
   | 'ERR_XML_UNEXPECTED';
 
-/** The text is not XML, not the document asked for (`ERR_XML_UNEXPECTED`), or larger than libvirt ever sends. */
+/** The text is not XML, not the expected document (`ERR_XML_UNEXPECTED`), or larger than libvirt ever sends. */
 export class XmlError extends Error {
   override readonly name = 'XmlError';
   readonly code: XmlErrorCode;
@@ -42,8 +42,8 @@ export const MAX_XML_DEPTH = 256;
 const TEXT = '#text';
 const ATTRIBUTES = ':@';
 const ATTRIBUTE_PREFIX = '@';
-// fast-xml-parser refuses elements named `constructor` or `prototype`; a prefix keeps every name harmless to it.
-// It transforms the names of self-closing elements twice, so the prefix may be there twice as well.
+// fast-xml-parser refuses elements named `constructor` or `prototype`; with a prefix it accepts every name. It
+// transforms the names of self-closing elements twice, so the prefix may be there twice as well.
 const ELEMENT_PREFIX = '<';
 const XML_NAMESPACE = 'http://www.w3.org/XML/1998/namespace';
 
@@ -123,13 +123,13 @@ const parser = new XMLParser({
 function parseNodes(text: string): unknown {
   try {
     // The parser itself accepts unclosed and mismatched tags.
-    const verdict = XMLValidator.validate(text);
-    if (verdict !== true) {
-      const { msg, line, col } = verdict.err;
+    const validation = XMLValidator.validate(text);
+    if (validation !== true) {
+      const { msg, line, col } = validation.err;
       // There is no column when the document has no element at all.
-      const place = Number.isInteger(col) ? ` at line ${line}, column ${col}` : '';
-      throw new XmlError('ERR_XML_MALFORMED', `XML is not well-formed${place}: ${msg.slice(0, 200)}`, {
-        cause: verdict.err,
+      const position = Number.isInteger(col) ? ` at line ${line}, column ${col}` : '';
+      throw new XmlError('ERR_XML_MALFORMED', `XML is not well-formed${position}: ${msg.slice(0, 200)}`, {
+        cause: validation.err,
       });
     }
     return parser.parse(text);
@@ -213,7 +213,7 @@ function resolveName(
   const colon = name.indexOf(':');
   const prefix = colon === -1 ? '' : name.slice(0, colon);
   const uri = prefix === 'xml' ? XML_NAMESPACE : lookUp(prefix, scope);
-  // xmlns="" takes the default namespace away again.
+  // xmlns="" removes the default namespace.
   if (uri === undefined || uri === '') return { localName: name, namespace: undefined };
   return { localName: name.slice(colon + 1), namespace: uri };
 }
@@ -256,7 +256,7 @@ function characterOf(codePoint: number, written: string): string {
   return String.fromCodePoint(codePoint);
 }
 
-/** Called for any `<!DOCTYPE`. libvirt never sends one, and entity definitions are the way to blow a parser up. */
+/** Called for any `<!DOCTYPE`. libvirt never sends one, and entity definitions can exhaust a parser's memory. */
 function refuseDoctype(): never {
   throw new XmlError('ERR_XML_DOCTYPE', 'XML document has a DOCTYPE, which libvirt never writes');
 }

@@ -1,4 +1,4 @@
-/** Longer values (stacks, messages with an XML document in them) are cut: one event stays one readable line. */
+/** Longer values (stacks, messages that contain an XML document) are cut, so that one event stays one readable line. */
 const MAX_VALUE_CHARACTERS = 2_048;
 
 /** Rewrites one of pino's JSON lines as logfmt; nested objects become dotted keys. */

@@ -1,6 +1,6 @@
 import type { Snapshot } from '../snapshot/snapshot.ts';
 import type { StatsKind } from '../stats/stats-reader.ts';
-import type { MetricFamily } from './metric-family.ts';
+import type { FamilySpec, MetricFamily } from './metric-family.ts';
 
 /** Turns a snapshot into metric families. Collectors read nothing themselves and hold no state. */
 export interface Collector {
@@ -9,8 +9,12 @@ export interface Collector {
   /** Half a sentence for `--help`. */
   readonly help: string;
   readonly enabledByDefault: boolean;
-  /** What has to be measured for it in each scrape; nothing when left out. */
+  /** What all its families need, in Markdown; left out when libvirt's read-only socket is enough. */
+  readonly needs?: string;
+  /** What has to be measured for the collector in each scrape; nothing when left out. */
   readonly measures?: readonly StatsKind[];
-  /** Large ones are made one at a time, as they are taken: others get a turn between two of them. */
+  /** Every family that `collect` can return, in its order. */
+  readonly families: readonly FamilySpec[];
+  /** A generator makes large families one at a time, so that other work can run between two of them. */
   readonly collect: (snapshot: Snapshot) => Iterable<MetricFamily>;
 }

@@ -5,15 +5,13 @@ import type { TextBuffer } from './text-buffer.ts';
 export type Format = 'text' | 'openmetrics';
 
 /**
- * Writes one family. prom-client, which keeps the exporter's own long-lived metrics, could render them as well; for
- * values that live for one scrape it costs several times the CPU and memory.
+ * Writes one family; one without samples is left out. prom-client keeps the exporter's own metrics, but for values that
+ * live for one scrape it needs several times the CPU time and memory of this function.
  */
-export function writeFamily(
-  out: TextBuffer,
-  { name, help, type, samples }: MetricFamily,
-  format: Format = 'text',
-): void {
+export function writeFamily(out: TextBuffer, { spec, samples }: MetricFamily, format: Format = 'text'): void {
   if (samples.length === 0) return;
+  const { name, help } = spec;
+  const type = spec.kind === 'counter' ? 'counter' : 'gauge';
   // OpenMetrics names a counter without the suffix that its samples have.
   const title = format === 'openmetrics' && type === 'counter' ? name.replace(/_total$/, '') : name;
   out.write(`# HELP ${title} ${escapeHelp(help, format)}\n# TYPE ${title} ${type}\n`);
@@ -33,7 +31,7 @@ export function writeFamily(
   }
 }
 
-/** Writes what ends an exposition. */
+/** Writes the end of an exposition: OpenMetrics has a marker for it. */
 export function writeEnd(out: TextBuffer, format: Format): void {
   if (format === 'openmetrics') out.write('# EOF\n');
 }

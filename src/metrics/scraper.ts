@@ -5,23 +5,45 @@ import type { TakeSnapshot } from '../snapshot/take-snapshot.ts';
 import type { StatsKind } from '../stats/stats-reader.ts';
 import type { Collector } from './collector.ts';
 import { type Format, writeFamily } from './exposition.ts';
-import { boolToNumber, gauge, type MetricFamily } from './metric-family.ts';
+import {
+  addBoolean,
+  addSample,
+  type FamilySpec,
+  gauge,
+  type MetricFamily,
+  newFamily,
+} from './metric-family.ts';
 import type { TextBuffer } from './text-buffer.ts';
 
-export interface ScraperOptions {
+const UP = gauge('libvirt_up', 'Whether libvirt answered this scrape: 1 yes, 0 no.', []);
+const SUCCESS = gauge(
+  'libvirt_scrape_collector_success',
+  'Whether the collector could read what it serves: 1 yes, 0 no; 0 for every collector while libvirt does not answer.',
+  ['collector'],
+);
+const DURATION = gauge(
+  'libvirt_scrape_collector_duration_seconds',
+  'Time that the collector took to make its metrics, in seconds; reading from libvirt and writing are not included.',
+  ['collector'],
+);
+
+/** What every scrape serves, whatever collectors are enabled. */
+export const SCRAPE_FAMILIES: readonly FamilySpec[] = [UP, SUCCESS, DURATION];
+
+interface ScraperOptions {
   readonly collectors: readonly Collector[];
   /** Takes the snapshot that the collectors work on; rejects when libvirt does not answer by the deadline. */
   readonly takeSnapshot: TakeSnapshot;
   readonly log: Logger;
 }
 
-/** What one client asks for. */
+/** One client's request. */
 export interface ScrapeRequest {
   readonly timeoutMs: number;
   readonly format: Format;
   /** Whether a collector of this name is wanted. */
   readonly selects: (collector: string) => boolean;
-  /** Aborted when the client is gone; the scrape then stops early, and what it wrote is of no use. */
+  /** Aborted when the client is gone; the scrape then stops early and its text is incomplete. */
   readonly signal: AbortSignal;
 }
 
@@ -31,11 +53,11 @@ interface PendingSnapshot {
   readonly deadline: number;
 }
 
-/** Runs scrapes: takes one snapshot for all that arrive together, and lets each collector turn them into metrics. */
+/** Runs scrapes. Scrapes that arrive together share one snapshot; each collector turns the snapshot into metrics. */
 export class Scraper {
   readonly #options: ScraperOptions;
   readonly #failing = new Map<string, string>();
-  /** Those under way, by what they measure. */
+  /** Snapshots in progress, by what they measure. */
   readonly #snapshots = new Map<string, PendingSnapshot>();
 
   constructor(options: ScraperOptions) {
@@ -51,16 +73,10 @@ export class Scraper {
     const kinds = new Set(collectors.flatMap(({ measures }) => measures ?? []));
     const snapshot = await this.#snapshotWithin(timeoutMs, kinds);
     if (signal.aborted) return;
-    const up = gauge('libvirt_up', 'Whether libvirt answered this scrape.');
-    up.samples.push({ labels: {}, value: boolToNumber(snapshot !== undefined) });
-    const success = gauge(
-      'libvirt_scrape_collector_success',
-      'Whether the collector could read what it shows; 0 for all while libvirt does not answer.',
-    );
-    const duration = gauge(
-      'libvirt_scrape_collector_duration_seconds',
-      'How long the collector took to make its metrics, reading from libvirt and writing not included.',
-    );
+    const up = newFamily(UP);
+    addBoolean(up, {}, snapshot !== undefined);
+    const success = newFamily(SUCCESS);
+    const duration = newFamily(DURATION);
     const pause = createYield();
     const write = async (family: MetricFamily): Promise<void> => {
       writeFamily(out, family, format);
@@ -85,8 +101,8 @@ export class Scraper {
       }
       const labels = { collector: collector.name };
       const isMeasured = collector.measures?.every((kind) => snapshot?.unmeasured.has(kind) !== true) ?? true;
-      success.samples.push({ labels, value: boolToNumber(succeeded && isMeasured) });
-      duration.samples.push({ labels, value: tookMs / 1000 });
+      addBoolean(success, labels, succeeded && isMeasured);
+      addSample(duration, labels, tookMs / 1000);
     }
     await write(success);
     await write(duration);
@@ -96,7 +112,7 @@ export class Scraper {
     const deadline = performance.now() + timeoutMs;
     const joined = this.#snapshots.get(keyOf(kinds));
     const snapshot = await this.#snapshotOrTimeout(deadline, kinds);
-    // The scrape that began the snapshot may have had less time than this one has.
+    // The snapshot may have been started by a scrape with less time than this one.
     const cutShort = snapshot === undefined && joined !== undefined && performance.now() >= joined.deadline;
     return cutShort ? this.#snapshotOrTimeout(deadline, kinds) : snapshot;
   }
@@ -104,15 +120,15 @@ export class Scraper {
   async #snapshotOrTimeout(deadline: number, kinds: ReadonlySet<StatsKind>): Promise<Snapshot | undefined> {
     const remainingMs = deadline - performance.now();
     if (remainingMs <= 0) return undefined;
-    const underWay = this.#snapshots.get(keyOf(kinds));
-    const running = canJoin(underWay, deadline) ? underWay : this.#begin(deadline, kinds);
-    const pending = running.snapshot.catch(() => undefined); // the session logs why libvirt is away
+    const inProgress = this.#snapshots.get(keyOf(kinds));
+    const running = canJoin(inProgress, deadline) ? inProgress : this.#begin(deadline, kinds);
+    const pending = running.snapshot.catch(() => undefined); // the event connection logs why libvirt does not answer
     let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<undefined>((resolve) => {
+    const timedOut = new Promise<undefined>((resolve) => {
       timer = setTimeout(() => resolve(undefined), remainingMs);
     });
     try {
-      return await Promise.race([pending, late]);
+      return await Promise.race([pending, timedOut]);
     } finally {
       clearTimeout(timer);
     }
@@ -128,7 +144,7 @@ export class Scraper {
     return pending;
   }
 
-  /** The collector's families; returns whether it made them all. */
+  /** Yields the collector's families; returns whether the collector made them all. */
   *#run(collector: Collector, snapshot: Snapshot): Generator<MetricFamily, boolean> {
     try {
       yield* collector.collect(snapshot);
@@ -138,7 +154,10 @@ export class Scraper {
       const message = error instanceof Error ? error.message : String(error);
       if (this.#failing.get(collector.name) !== message) {
         this.#failing.set(collector.name, message);
-        this.#options.log.error({ collector: collector.name, err: error }, 'collector failed');
+        this.#options.log.error(
+          { collector: collector.name, err: error },
+          'collector failed; its metrics are missing from the scrape',
+        );
       }
       return false;
     }
@@ -146,8 +165,8 @@ export class Scraper {
 }
 
 /**
- * One that ends later would leave this scrape without anything at its own deadline; one with much less time may have
- * found no time for what this scrape can wait for.
+ * A snapshot with a later deadline could leave this scrape with nothing at its own deadline. A snapshot with less than
+ * half of this scrape's time may leave out domains that this scrape has time to wait for.
  */
 function canJoin(pending: PendingSnapshot | undefined, deadline: number): pending is PendingSnapshot {
   if (pending === undefined) return false;

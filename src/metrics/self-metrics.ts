@@ -1,67 +1,94 @@
 import { Counter, collectDefaultMetrics, Registry } from 'prom-client';
-import type { MetricFamily } from './metric-family.ts';
+import { counter, type FamilySpec, gauge, info, type MetricFamily } from './metric-family.ts';
 
-/** What the exporter says of itself, across scrapes. */
+/** Metrics of the exporter's own process, kept across scrapes. */
 export interface SelfMetrics {
   readonly families: () => Promise<MetricFamily[]>;
-  /** Counts one call handed to libvirt. */
+  /** Counts one call sent to libvirt. */
   readonly countCall: (procedure: string) => void;
-  /** Counts one connection to libvirt that was lost or could not be had. */
+  /** Counts one connection to libvirt that was lost or failed to open. */
   readonly countDisconnect: () => void;
 }
 
-/** Default metrics that break naming rules (`promtool check metrics`) or cost more than they tell. */
-const LEFT_OUT = [
-  'nodejs_active_handles_total',
-  'nodejs_active_requests_total',
-  'nodejs_active_resources_total',
-  'nodejs_active_handles',
-  'nodejs_active_requests',
-  'nodejs_active_resources',
-  'nodejs_gc_duration_seconds',
-  'nodejs_eventloop_lag_min_seconds',
-  'nodejs_eventloop_lag_max_seconds',
-  'nodejs_eventloop_lag_mean_seconds',
-  'nodejs_eventloop_lag_stddev_seconds',
-  'nodejs_eventloop_lag_p50_seconds',
-  'nodejs_eventloop_lag_p90_seconds',
-  'nodejs_heap_space_size_total_bytes',
-  'nodejs_heap_space_size_used_bytes',
-  'nodejs_heap_space_size_available_bytes',
+const CALLS = counter(
+  'libvirt_exporter_rpc_calls_total',
+  'Calls that the exporter sent to libvirt, by procedure.',
+  ['procedure'],
+);
+const DISCONNECTS = counter(
+  'libvirt_exporter_disconnects_total',
+  'Connections of the exporter to libvirt that were lost or failed to open; retries after a failure are not counted.',
+  [],
+);
+
+/**
+ * What is served of the process. The first part selects from prom-client's default metrics: the others break naming
+ * rules (`promtool check metrics`) or cost series that nobody needs.
+ */
+export const SELF_FAMILIES: readonly FamilySpec[] = [
+  counter('process_cpu_user_seconds_total', 'CPU time of the exporter in user mode, in seconds.', []),
+  counter('process_cpu_system_seconds_total', 'CPU time of the exporter in kernel mode, in seconds.', []),
+  counter('process_cpu_seconds_total', 'CPU time of the exporter, in seconds.', []),
+  gauge('process_start_time_seconds', 'Start time of the exporter, in seconds since the Unix epoch.', []),
+  gauge('process_resident_memory_bytes', 'Resident memory of the exporter, in bytes.', []),
+  gauge('process_virtual_memory_bytes', 'Virtual memory of the exporter, in bytes.', []),
+  gauge('process_heap_bytes', 'Data segment of the exporter, in bytes.', []),
+  gauge('process_open_fds', 'Number of open file descriptors of the exporter.', []),
+  gauge('process_max_fds', 'Maximum number of open file descriptors of the exporter.', []),
+  gauge('nodejs_eventloop_lag_seconds', "Lag of the exporter's event loop at this scrape, in seconds.", []),
+  gauge(
+    'nodejs_eventloop_lag_p99_seconds',
+    "99th percentile of the lag of the exporter's event loop since the last scrape, in seconds.",
+    [],
+  ),
+  gauge('nodejs_heap_size_total_bytes', "Size of the exporter's JavaScript heap, in bytes.", []),
+  gauge('nodejs_heap_size_used_bytes', "Used part of the exporter's JavaScript heap, in bytes.", []),
+  gauge(
+    'nodejs_external_memory_bytes',
+    "Memory of the exporter's JavaScript objects outside the heap, in bytes.",
+    [],
+  ),
+  info('nodejs_version_info', 'Version of Node.js that the exporter runs on; always 1.', [
+    'version',
+    'major',
+    'minor',
+    'patch',
+  ]),
+  CALLS,
+  DISCONNECTS,
 ];
 
 export function createSelfMetrics(): SelfMetrics {
   const registry = new Registry();
-  // The event loop's lag is sampled by a timer; its default of 100 wake-ups a second would be most of what an
-  // idle exporter does.
+  // A timer samples the event loop's lag; prom-client's default of 100 wake-ups a second would be most of the work of an
+  // idle exporter.
   collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: 100 });
-  for (const name of LEFT_OUT) registry.removeSingleMetric(name);
-  const calls = new Counter({
-    name: 'libvirt_exporter_rpc_calls_total',
-    help: 'Calls sent to libvirt, by procedure.',
-    labelNames: ['procedure'],
-    registers: [registry],
-  });
-  const disconnects = new Counter({
-    name: 'libvirt_exporter_disconnects_total',
-    help: 'Connections to libvirt that were lost or could not be had; retries of the same are not counted.',
-    registers: [registry],
-  });
+  const served = new Map(SELF_FAMILIES.map((spec) => [spec.name, spec]));
+  for (const { name } of registry.getMetricsAsArray()) {
+    if (!served.has(name)) registry.removeSingleMetric(name);
+  }
+  const calls = createCounter(CALLS, registry);
+  const disconnects = createCounter(DISCONNECTS, registry);
   return {
-    families: async () => (await registry.getMetricsAsJSON()).flatMap(familyOf),
+    families: async () =>
+      (await registry.getMetricsAsJSON()).flatMap((metric) => {
+        const spec = served.get(metric.name);
+        return spec === undefined ? [] : [{ spec, samples: samplesOf(metric) }];
+      }),
     countCall: (procedure) => calls.inc({ procedure }),
     countDisconnect: () => disconnects.inc(),
   };
 }
 
+function createCounter({ name, help, labels }: FamilySpec, registry: Registry): Counter {
+  return new Counter({ name, help, labelNames: [...labels], registers: [registry] });
+}
+
 type PromClientMetric = Awaited<ReturnType<Registry['getMetricsAsJSON']>>[number];
 
-function familyOf(metric: PromClientMetric): MetricFamily[] {
-  const type = String(metric.type);
-  if (type !== 'gauge' && type !== 'counter') return [];
-  const samples = metric.values.map(({ labels, value }) => ({
+function samplesOf({ values }: PromClientMetric): MetricFamily['samples'] {
+  return values.map(({ labels, value }) => ({
     labels: Object.fromEntries(Object.entries(labels).map(([name, label]) => [name, String(label)])),
     value,
   }));
-  return [{ name: metric.name, help: metric.help, type, samples }];
 }

@@ -7,15 +7,15 @@ const NEWLINE = 0x0a;
 const LETTER_N = 0x6e;
 const FIRST_NON_ASCII = 0x80;
 
-/** More than this (16 MiB of text) is not kept for the next scrape. */
+/** Chunks beyond these (16 MiB of text) are not kept for the next scrape. */
 const MAX_POOLED_CHUNKS = 256;
 
-/** Chunks that scrapes hand on to each other, so that their text leaves nothing to collect. */
+/** Chunks that one scrape leaves for the next, so that their text makes no garbage. */
 export type ChunkPool = Buffer[];
 
 /**
- * Text that is encoded as it is written. A scrape writes a hundred thousand short strings; joined as strings
- * they leave 5 MB of garbage for 200 domains, which grows the heap of a process that should stay small.
+ * Text that is encoded when it is written. A scrape writes a hundred thousand short strings; joined as strings they
+ * leave 5 MB of garbage for 200 domains, and the heap of the process grows.
  */
 export class TextBuffer {
   readonly #pool: ChunkPool;
@@ -38,12 +38,12 @@ export class TextBuffer {
     this.#append(text, true);
   }
 
-  /** What was written, in order; nothing may be written after. */
+  /** The text that was written, in order; nothing may be written after this call. */
   finish(): readonly Buffer[] {
     return [...this.#full, this.#chunk.subarray(0, this.#at)];
   }
 
-  /** Gives the memory back for others to write to: call it when nobody reads what {@link finish} returned. */
+  /** Returns the memory to the pool; call this when nobody reads the result of {@link finish} any more. */
   release(): void {
     for (const chunk of [...this.#full.splice(0), this.#chunk]) {
       const whole = Buffer.from(chunk.buffer);

@@ -2,9 +2,9 @@ import { entityFile, type HostOsinfoDatabase } from './host-database.ts';
 import { dayToEpochSeconds, type OsinfoTable } from './osinfo-table.ts';
 
 /** An operating system's end of life in seconds since the epoch; `undefined` when no date is known. */
-export type EndOfLifeLookup = (osId: string) => number | undefined;
+type EndOfLifeLookup = (osId: string) => number | undefined;
 
-export interface OsinfoSources {
+interface OsinfoSources {
   /** The host's copy of osinfo-db, where it has one. */
   readonly host: HostOsinfoDatabase | undefined;
   /** The copy inside this program. */
@@ -12,8 +12,8 @@ export interface OsinfoSources {
 }
 
 /**
- * Answers from the newer of both copies, and for ids it does not know from the other: hosts often carry one
- * that is years old. The administrator's own entries come before either.
+ * Looks ids up in the newer of both copies, then in the other: the host's copy is often years old. The administrator's
+ * own entries come before both.
  */
 export function createEndOfLifeLookup(sources: OsinfoSources): EndOfLifeLookup {
   const tables = inOrder(sources);
@@ -26,7 +26,7 @@ export function createEndOfLifeLookup(sources: OsinfoSources): EndOfLifeLookup {
   };
 }
 
-/** Whether either copy, or the administrator, has an entry of this id. */
+/** Whether one of the copies, or the administrator, has an entry for this id. */
 export function isKnownOsId(osId: string, sources: OsinfoSources): boolean {
   return !isMasked(sources.host, osId) && inOrder(sources).some((table) => table.has(osId));
 }

@@ -4,8 +4,8 @@ import { setImmediate } from 'node:timers/promises';
 import { scanOsEntities } from './os-entity.ts';
 import type { OsinfoTable } from './osinfo-table.ts';
 
-/** Where a host keeps its database; libosinfo's docs/database-layout.txt names both and the variables. */
-export interface OsinfoDirectories {
+/** Directories of a host's database; libosinfo's docs/database-layout.txt has both, and the environment variables. */
+interface OsinfoDirectories {
   /** Installed by the distribution's package osinfo-db. */
   readonly system: string;
   /** The administrator's own entries, which take priority. */
@@ -28,7 +28,7 @@ interface ScannedTree {
 const MAX_FILES = 10_000;
 const MAX_FILE_BYTES = 512 * 1024;
 
-/** The standard places, or those of `OSINFO_SYSTEM_DIR` and `OSINFO_LOCAL_DIR`. */
+/** The standard directories, or those of `OSINFO_SYSTEM_DIR` and `OSINFO_LOCAL_DIR`. */
 export function osinfoDirectories(env: NodeJS.ProcessEnv = process.env): OsinfoDirectories {
   return {
     system: env.OSINFO_SYSTEM_DIR || '/usr/share/osinfo',
@@ -37,11 +37,11 @@ export function osinfoDirectories(env: NodeJS.ProcessEnv = process.env): OsinfoD
 }
 
 /**
- * Reads the host's own copy of osinfo-db; `undefined` when there is none, which is common. Never rejects:
- * what cannot be read is left out.
+ * Reads the host's own copy of osinfo-db; `undefined` when there is none, which is common. Never rejects: a file that
+ * cannot be read is left out.
  *
- * Meant for the start of the program. It reads synchronously, into one buffer, and yields between folders:
- * a thousand promised reads take twenty times as long and leave more than twice the memory behind.
+ * Called once, at the start of the program. Files are read synchronously, into one buffer, with a yield after each
+ * folder: a thousand asynchronous reads take twenty times as long and twice the memory.
  */
 export async function readHostOsinfoDatabase(
   directories: OsinfoDirectories = osinfoDirectories(),
@@ -102,11 +102,11 @@ function scanFile(tree: ScannedTree, path: string, name: string, buffer: Buffer)
   }
 }
 
-/** The file's text; `''` for an empty one or a link to /dev/null; `undefined` when it is not to be read. */
+/** The file's text; `''` for an empty file or a link to /dev/null; `undefined` for one that cannot be read or is too large. */
 function readBounded(path: string, buffer: Buffer): string | undefined {
   let fd: number | undefined;
   try {
-    // Non-blocking, for a FIFO would otherwise hold the whole program until someone writes to it.
+    // Non-blocking: opening a FIFO would otherwise block the program until someone writes to it.
     fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
     const found = fstatSync(fd);
     if (found.isCharacterDevice()) {

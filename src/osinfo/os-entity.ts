@@ -1,20 +1,20 @@
-/** What is read of one `<os>` of osinfo-db. */
-export interface OsEntity {
+/** The values that are read from one `<os>` of osinfo-db. */
+interface OsEntity {
   readonly id: string;
   /** `<eol-date>`, `YYYY-MM-DD`. */
   readonly eol: string | undefined;
 }
 
-// Either kind of section that may hold text looking like a tag, or one of the three tags of interest. The
-// lookahead ends a tag's name, so that <os> is not <os-variant>.
+// A comment or CDATA section, which may contain text that looks like a tag, or one of the three tags of interest. The
+// lookahead ends a tag's name, so that <os> does not match <os-variant>.
 const TOKEN = /<!--|<!\[CDATA\[|<os(?=\s)|<\/os>|<eol-date(?=[\s>])/g;
 const ID = /\sid\s*=\s*(?:"([^"<]*)"|'([^'<]*)')/;
 const DAY = /^\s*(\d{4}-\d{2}-\d{2})\s*$/;
 
 /**
- * Scans one file of osinfo-db's `os` folder for its entities. No general XML parser: the whole database is
- * some thousand files of which two values each are wanted, and building their trees would cost the exporter
- * more memory than everything else it does. Ids and dates carry no XML entities.
+ * Scans one file of osinfo-db's `os` folder for its entities, without an XML parser: the database has some thousand
+ * files with two values of interest in each, and the trees of a parser would take more memory than the rest of the
+ * exporter. Ids and dates contain no XML entities.
  */
 export function scanOsEntities(xml: string): OsEntity[] {
   const entities: OsEntity[] = [];

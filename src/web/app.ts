@@ -18,26 +18,26 @@ export interface WebOptions {
   /** Whether libvirt answers. */
   readonly isReady: () => boolean;
   readonly log: Logger;
-  /** For how long a client may take nothing of its response, in milliseconds. */
+  /** How long a client may read nothing of its response before the connection is closed, in milliseconds. */
   readonly stalledMs?: number;
 }
 
-/** 600 KB become 47 KB in 2.2 ms; at zlib's usual level 40 KB in 4.7 ms. */
+/** 600 KB become 47 KB in 2.2 ms; at zlib's default level 40 KB in 4.7 ms. */
 const COMPRESSION_LEVEL = 1;
 
-/** A client that takes nothing of its response for this long is gone; what it was to get would stay in memory. */
+/** A client that reads nothing of its response for this long is gone; its response would stay in memory. */
 const STALLED_MS = 30_000;
 /**
- * Scrapes from their request to the end of their response. Each may begin a collection, and holds its text, 8 MB for
- * 1,000 domains, until the client has it; a Prometheus and its twin are two.
+ * Scrapes at a time, from the request to the end of the response. Each may start a snapshot, and its text, 8 MB for
+ * 1,000 domains, stays in memory until the client has read it. Two Prometheus servers need two.
  */
-const MOST_SCRAPES = 16;
+const MAX_SCRAPES = 16;
 const RETRY_AFTER_SECONDS = '5';
 
-/** The exporter's HTTP surface. It reads nothing from requests but the scrape's timeout and selection. */
+/** The exporter's HTTP server. It reads nothing of requests but the scrape's timeout, format and collectors. */
 export function createApp(options: WebOptions): Express {
   const app = express();
-  let underWay = 0;
+  let inProgress = 0;
   app.disable('x-powered-by');
   app.set('etag', false);
 
@@ -57,26 +57,26 @@ export function createApp(options: WebOptions): Express {
   app.use(options.telemetryPath, compression({ level: COMPRESSION_LEVEL }));
   app.get(options.telemetryPath, async (request, response) => {
     const selects = selectCollectors(queryOf(request.originalUrl), options.collectors);
-    // When the client leaves, Node emits `close` only on the response that has the socket: one that is queued behind it
-    // (HTTP pipelining) would hold its place for good.
+    // When the client leaves, Node emits `close` only on the response that has the socket. A response that is queued
+    // behind it (HTTP pipelining) would count as a scrape for ever.
     const isQueued = response.socket === null;
-    if (isQueued || underWay >= MOST_SCRAPES) {
+    if (isQueued || inProgress >= MAX_SCRAPES) {
       const message = isQueued
         ? 'an earlier request of this connection is not answered yet\n'
-        : `${MOST_SCRAPES} scrapes are under way already\n`;
+        : `${MAX_SCRAPES} scrapes are in progress already\n`;
       response.status(503).set('Retry-After', RETRY_AFTER_SECONDS).type('text').send(message);
       return;
     }
-    underWay += 1;
+    inProgress += 1;
     const timeoutMs = scrapeTimeoutMs(request.get('X-Prometheus-Scrape-Timeout-Seconds'));
     const gone = new AbortController();
     const closed = new Promise<void>((resolve) => response.once('close', resolve));
     response.once('close', () => gone.abort());
     const format = preferredFormat(request.get('Accept'));
     const scrape = options.scrape({ timeoutMs, format, selects, signal: gone.signal });
-    // Whoever leaves early leaves a collection behind.
+    // The snapshot of a client that leaves early goes on until it ends.
     void Promise.allSettled([scrape, closed]).then(() => {
-      underWay -= 1;
+      inProgress -= 1;
     });
     const text = await scrape;
     if (gone.signal.aborted) {
@@ -96,7 +96,7 @@ export function createApp(options: WebOptions): Express {
   });
   app.use((error: unknown, _request: Request, response: Response, _next: NextFunction) => {
     const clientFault = error instanceof Error && 'code' in error && error.code === 'ERR_COLLECTOR_SELECTION';
-    if (!clientFault) options.log.error({ err: error }, 'request failed');
+    if (!clientFault) options.log.error({ err: error }, 'request failed; the client got status 500');
     const message = clientFault && error instanceof Error ? error.message : 'internal error; see the log';
     response
       .status(clientFault ? 400 : 500)
@@ -106,7 +106,7 @@ export function createApp(options: WebOptions): Express {
   return app;
 }
 
-/** What precedes the query is the router's business; in a request for a proxy it need not even be a URL. */
+/** Parses the query alone: the rest of a request for a proxy need not be a valid URL. */
 function queryOf(target: string): URLSearchParams {
   const start = target.indexOf('?');
   return new URLSearchParams(start < 0 ? '' : target.slice(start + 1));

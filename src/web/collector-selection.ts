@@ -1,4 +1,4 @@
-/** A scrape asked for collectors that do not exist, are not enabled, or both ways at once. */
+/** The request names a collector that does not exist or is not enabled, or combines both parameters. */
 export class SelectionError extends Error {
   override readonly name = 'SelectionError';
   readonly code = 'ERR_COLLECTOR_SELECTION';

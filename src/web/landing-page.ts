@@ -1,10 +1,10 @@
-export interface LandingPage {
+interface LandingPage {
   readonly version: string;
   readonly telemetryPath: string;
   readonly collectors: readonly string[];
 }
 
-/** The page at `/`: what this is and where the metrics are. All values are the operator's own, never a guest's. */
+/** The page at `/`. All values come from the operator, never from a guest, so they need no escaping. */
 export function renderLandingPage({ version, telemetryPath, collectors }: LandingPage): string {
   return `<!doctype html>
 <html lang="en">
@@ -22,7 +22,7 @@ export function renderLandingPage({ version, telemetryPath, collectors }: Landin
     <li><a href="/-/ready">Readiness</a>: libvirt answers</li>
   </ul>
   <p>Collectors: ${collectors.join(', ')}.
-    One scrape can ask for some of them: <code>${telemetryPath}?collect[]=NAME</code> or <code>?exclude[]=NAME</code>.</p>
+    A scrape can select some of them: <code>${telemetryPath}?collect[]=NAME</code> or <code>?exclude[]=NAME</code>.</p>
 </body>
 </html>
 `;

@@ -1,13 +1,13 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { ListenAddress } from '../config/listen-address.ts';
 
-/** Far above what Prometheus needs; keeps a runaway client from exhausting file descriptors. */
+/** Far more than Prometheus needs; a runaway client cannot exhaust the file descriptors. */
 const MAX_CONNECTIONS = 256;
 const HEADERS_TIMEOUT_MS = 10_000;
 
 /**
- * Serves on every address; resolves once all listen. Errors that come later go to `onError`.
- * @throws the system error (EADDRINUSE, EACCES, …) of the first address that cannot be had
+ * Serves on every address; resolves once all listen. Errors after that go to `onError`.
+ * @throws the system error (EADDRINUSE, EACCES, …) of the first address that fails
  */
 export async function listenOn(
   addresses: readonly ListenAddress[],
@@ -36,7 +36,7 @@ export async function listenOn(
   }
 }
 
-/** Takes no more requests and ends what is open, scrapes under way included. */
+/** Accepts no more requests and closes all connections, those with a scrape in progress included. */
 export async function closeServers(servers: readonly Server[]): Promise<void> {
   await Promise.all(
     servers.map(

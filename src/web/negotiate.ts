@@ -5,12 +5,12 @@ export const CONTENT_TYPES: Readonly<Record<Format, string>> = {
   openmetrics: 'application/openmetrics-text; version=1.0.0; charset=utf-8',
 };
 
-/** A header with more choices than this is not from a Prometheus. */
+/** Prometheus sends fewer choices than this. */
 const MAX_CHOICES = 32;
 
 /**
- * The format that an Accept header prefers; Prometheus' own when it does not say, prefers neither, or both alike.
- * Prometheus asks for OpenMetrics as `application/openmetrics-text;version=1.0.0;escaping=…;q=0.6`.
+ * The format that an Accept header prefers; the text format when there is no header or no preference.
+ * Prometheus requests OpenMetrics as `application/openmetrics-text;version=1.0.0;escaping=…;q=0.6`.
  */
 export function preferredFormat(accept: string | undefined): Format {
   const best = { text: 0, openmetrics: 0 };

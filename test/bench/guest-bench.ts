@@ -68,7 +68,7 @@ function answer(text: string): unknown {
   }
 }
 
-/** Probes `count` guests at the default interval for a minute; tells the exporter's share of one processor. */
+/** Probes `count` guests at the default interval for a minute. `cpuPercent` is the exporter's share of one processor. */
 export async function measureProbing(
   count: number,
 ): Promise<{ cpuPercent: number; commandsPerSecond: number }> {

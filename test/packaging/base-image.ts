@@ -7,8 +7,8 @@ const MIRROR = 'http://deb.debian.org/debian';
 const CERTIFICATES = '/etc/ssl/certs/ca-certificates.crt';
 
 /**
- * Makes an image under the name that the Dockerfile starts from: Debian 12 with this machine's Node and npm. The
- * real one is in a registry, which a test should not need. What differs: the releases of Debian and Node.
+ * Makes an image with the name of the Dockerfile's base image: Debian 12 with this machine's Node and npm, so that the
+ * test needs no image registry. The real one has other releases of Debian and Node.
  */
 export async function ensureBaseImage(name: string): Promise<void> {
   if (await hasImage(name)) return;
@@ -24,7 +24,7 @@ export async function ensureBaseImage(name: string): Promise<void> {
     await buildah(['copy', '--quiet', container, root, '/'], 120_000);
     const certificates = process.env.NODE_EXTRA_CA_CERTS;
     if (certificates !== undefined) {
-      // A machine behind a proxy with an authority of its own: npm in the image must trust it as well.
+      // A proxy with a certificate authority of its own: npm in the image must trust it too.
       await buildah(['copy', '--quiet', container, certificates, CERTIFICATES]);
       await buildah(['config', '--env', `NODE_EXTRA_CA_CERTS=${CERTIFICATES}`, container]);
     }

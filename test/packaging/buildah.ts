@@ -2,19 +2,19 @@ import { mkdir } from 'node:fs/promises';
 import { run } from '../../testbed/exec.ts';
 import { STATE_DIR } from '../../testbed/paths.ts';
 
-/** Images and npm's downloads, kept from one test run to the next. One store for each Node that tests run with. */
+/** Images and npm's downloads, kept between test runs. Each release of Node has its own store. */
 export const PACKAGING_DIR = `${STATE_DIR}/packaging`;
 const STORE = `${PACKAGING_DIR}/store-${process.version}`;
 
 /**
- * How to start a program where its mounts are nobody else's. buildah and debootstrap mount /sys into what they
- * build; undone in the host's own mount tree, that takes the cgroups from the host's libvirtd.
+ * The command line that runs a program in a mount namespace. buildah and debootstrap mount /sys into what they build, and
+ * unmount it: in the host's mount namespace that would unmount the cgroups of the host's libvirtd.
  */
 export function inPrivateMounts(program: string, args: readonly string[]): [string, string[]] {
   return ['unshare', ['--mount', '--propagation', 'private', program, ...args]];
 }
 
-/** `vfs` and `chroot` work on any kernel and file system, without a container engine. */
+/** Storage driver `vfs` and isolation `chroot` work on any kernel and file system. */
 export function buildahCommand(args: readonly string[]): [string, string[]] {
   const store = ['--storage-driver', 'vfs', '--root', STORE, '--runroot', `${STORE}-run`];
   return inPrivateMounts('buildah', [...store, ...args]);

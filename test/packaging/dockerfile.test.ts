@@ -72,7 +72,7 @@ describe('the image', () => {
     await buildah(['rmi', '--force', IMAGE]);
   });
 
-  test('serves what the mounted libvirt tells', async () => {
+  test('serves what the mounted libvirt reports', async () => {
     const seen = await scrape(url);
     expect(seen.value('libvirt_up')).toBe(1);
     expect(seen.labels('libvirt_hypervisor_info')).toMatchObject({ driver: 'QEMU' });
@@ -96,12 +96,12 @@ describe('the image', () => {
     const status = await readFile(`/proc/${running?.pid}/status`, 'utf8');
     expect(/^Uid:\s+(.*)$/m.exec(status)?.[1]?.split('\t')).toEqual(Array(4).fill(String(NOBODY)));
     expect(/^Gid:\s+(.*)$/m.exec(status)?.[1]?.split('\t')).toEqual(Array(4).fill(String(NOBODY)));
-    // Numeric, so that Kubernetes' runAsNonRoot can tell.
+    // Numeric: Kubernetes' runAsNonRoot refuses names.
     expect(config.User).toBe(`${NOBODY}:${NOBODY}`);
     expect(await readFile('/etc/passwd', 'utf8')).toContain(`:${NOBODY}:`);
   });
 
-  test('its health check tells an exporter that serves from one that does not', async () => {
+  test('its health check passes with an exporter that serves, and fails otherwise', async () => {
     const [kind, ...command] = config.Healthcheck.Test;
     expect(kind).toBe('CMD');
     expect(config.Env).toContain('HEALTH_URL=http://127.0.0.1:9177/-/healthy');
@@ -134,7 +134,7 @@ describe('the image', () => {
   });
 
   // Last: it ends the exporter.
-  test('stops at once when told to, and leaves the host as it was', async () => {
+  test('stops at SIGTERM at once, and leaves the host as it was', async () => {
     expect(await running?.stop()).toBe(0);
     expect(await virshReadOnly(['version'])).toContain('QEMU');
   });

@@ -34,11 +34,11 @@ export interface RunningImage {
   /** The exporter's own process, seen from the host. */
   readonly pid: number;
   readonly output: () => string;
-  /** As `docker stop` does; resolves with the exit code, also when it has ended already. */
+  /** Sends SIGTERM as `docker stop` does; resolves with the exit code, also after the end. */
   readonly stop: () => Promise<number | null>;
 }
 
-/** Starts what the image says to start, with folders of this host where the host has them. */
+/** Starts the image's entry point, with folders of this host mounted at the same path. */
 export async function runImage(
   container: string,
   config: ImageConfig,
@@ -68,7 +68,7 @@ export async function runImage(
   }
 }
 
-/** chroot isolation shares the host's processes: buildah's own repeat the command line, but run another binary. */
+/** chroot isolation shows the host's processes. buildah's have the same command line and another binary. */
 function findProcess(child: ChildProcess, command: readonly string[], output: () => string): Promise<number> {
   const wanted = `\0${command.slice(1).join('\0')}\0`;
   return waitFor(

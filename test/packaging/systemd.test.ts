@@ -17,7 +17,7 @@ const MOST_EXPOSURE = 3;
 let directory: string;
 let text: string;
 
-/** A copy of the unit, with the drop-in or without, that names this machine's Node, which may be anywhere. */
+/** Copies the unit, with or without the drop-in, and puts the path of this machine's Node into it. */
 async function install(folder: string, dropIn: boolean): Promise<string> {
   const unit = join(directory, folder, `${NAME}.service`);
   await mkdir(`${unit}.d`, { recursive: true });
@@ -44,7 +44,7 @@ describe.each([
 ])('the unit %s', (folder, dropIn) => {
   test('is understood by systemd to the last line', async () => {
     const unit = await install(folder, dropIn);
-    // Most of what it has to say leaves the exit code at 0; it also speaks of other units of the machine.
+    // systemd-analyze exits with 0 after most warnings, and its warnings are about other units of the machine too.
     const said = await run('sh', ['-c', 'systemd-analyze verify --man=no "$1" 2>&1', 'sh', unit]);
     expect(said.split('\n').filter((line) => line.includes(NAME) || line.includes('guest-probes'))).toEqual(
       [],

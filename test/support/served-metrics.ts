@@ -15,7 +15,7 @@ export async function servedMetrics(): Promise<ReadonlyMap<string, ReadonlySet<s
     metrics.set(name, known);
   };
   for (const collector of COLLECTORS) {
-    for (const { name } of collector.collect(FIXED_INVENTORY)) add(name, []);
+    for (const { spec } of collector.collect(FIXED_INVENTORY)) add(spec.name, []);
   }
   const served = await oneScrape(async () => FIXED_INVENTORY);
   for (const { name, labels } of new Exposition(served).samples) add(name, Object.keys(labels));

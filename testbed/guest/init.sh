@@ -1,13 +1,13 @@
 #!/bin/sh
-# First process of the rig's guests. The kernel command line says how the guest is to behave:
-#   rig.os=ubuntu-20.04          which /etc/os-release it carries (files in /rig/os-release)
+# First process of the rig's guests. The kernel command line sets what the guest does:
+#   rig.os=ubuntu-20.04          which file of /rig/os-release becomes /etc/os-release
 #   rig.hostname=NAME
-#   rig.swap=none|idle|thrash    swap on the first virtio disk, and whether it is worked hard
+#   rig.swap=none|idle|thrash    swap on the first virtio disk; thrash: more memory in use than there is
 #   rig.agent=qemu-ga|none|silent|filtered|old|hostile
-#   rig.hostile=NAME             the lie that a hostile agent tells, see agents/hostile
-#   rig.agent-log=1              the real agent's requests go to the console; the scripts' always do
+#   rig.hostile=MODE             what a hostile agent does, see agents/hostile
+#   rig.agent-log=1              log the real agent's requests to the console; the scripts always log theirs
 #   rig.data=1                   a file system on the first virtio disk, instead of swap
-#   rig.kubelet=1                carries a kubelet's configuration
+#   rig.kubelet=1                a kubelet's configuration
 
 /bin/busybox mkdir -p /proc /sys /dev /run /tmp /var /etc /sbin /usr/bin /usr/sbin
 /bin/busybox mount -t proc proc /proc
@@ -36,7 +36,7 @@ say() {
   echo "rig: $*" >/dev/console
 }
 
-# In the order in which they depend on each other, as the build wrote them down.
+# The build lists modules in the order of their dependencies.
 while read -r module; do
   insmod "/rig/modules/$module" || say "module $module did not load"
 done </rig/modules/order
@@ -52,7 +52,7 @@ if [ "$kubelet" = 1 ]; then
   cp /rig/kubelet-config.yaml /var/lib/kubelet/config.yaml
 fi
 
-# Waits until the second argument, a test, holds: devices appear a moment after their driver.
+# Waits until the command $2 succeeds: a device appears some time after its driver is loaded.
 await() {
   tries=100
   until eval "$2"; do
@@ -79,7 +79,7 @@ start_agent() {
   port=$(agent_port)
   mkdir -p /dev/virtio-ports
   ln -sf "$port" /dev/virtio-ports/org.qemu.guest_agent.0
-  # Whoever serves the port starts anew when it ends, as under an init system.
+  # An agent that ends is restarted, as by an init system.
   case $agent in
     none) ;;
     qemu-ga) respawn real_agent ;;
@@ -100,7 +100,7 @@ file_commands=$file_commands,guest-file-flush,guest-exec,guest-exec-status
 
 real_agent() {
   if [ "$agent_log" = 1 ]; then
-    # It logs what it reads, but nothing while the file systems are frozen.
+    # qemu-ga logs what it reads, and nothing while the file systems are frozen.
     qemu-ga -v -m virtio-serial -p "$port" "$@" 2>&1 |
       awk 'sub(/^.*read data, count: [0-9]+, data: /, "") { print "rig: agent got " $0; fflush() }' >/dev/console
   else
@@ -111,7 +111,7 @@ real_agent() {
 respawn() {
   (
     while :; do
-      # The agent goes on answering when memory runs short.
+      # The kernel does not kill the agent when memory is short.
       echo -1000 >/proc/self/oom_score_adj
       "$@" >/run/agent.log 2>&1 </dev/null
       sleep 1
@@ -124,14 +124,14 @@ swap_on() {
   mkswap /dev/vda >/dev/null && swapon /dev/vda && say 'swap is on'
 }
 
-# A file system on a disk: what guest-get-fsinfo lists, and what can be frozen as backups do it.
+# A file system on a disk, which guest-get-fsinfo lists and which can be frozen.
 data_on() {
   await 'data disk' '[ -b /dev/vda ]' || return
   mkdir -p /data
   mke2fs /dev/vda >/dev/null && mount -t ext4 /dev/vda /data && say 'data is on'
 }
 
-# Writes and rereads more than the memory holds, until /run/calm is there.
+# Writes and reads more than the memory holds, until /run/calm exists.
 thrash() {
   mkdir -p /thrash
   mount -t tmpfs -o size=190m thrash /thrash
@@ -152,7 +152,7 @@ case $swap in
 esac
 say "up after $(cut -d' ' -f1 /proc/uptime) s: os=$os swap=$swap agent=$agent${hostile:+ hostile=$hostile}"
 
-# The first process must not end; it also buries what nobody waits for.
+# The first process must not end, and it reaps orphaned processes.
 while :; do
   wait
   sleep 3600

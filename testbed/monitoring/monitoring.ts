@@ -5,37 +5,37 @@ import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { waitFor } from '../wait.ts';
 import { freePort } from './free-port.ts';
-import { copyRulesImpatient } from './impatient-rules.ts';
+import { copyRulesShortened } from './shortened-rules.ts';
 import { startWebhook, type Webhook, type WebhookAlert } from './webhook.ts';
 
-export interface MonitoringOptions {
+interface MonitoringOptions {
   /** HOST:PORT of the exporter. */
   readonly target: string;
-  /** What `for` of every alert is made, as the real ones take minutes. */
+  /** Replaces `for` of every alert, a duration such as `15s`: the shipped ones are minutes. */
   readonly alertAfter: string;
   readonly prometheusPort?: number;
   readonly alertmanagerPort?: number;
-  /** Adds jobs of others, as a Prometheus has them: its own, and one whose target is gone. */
+  /** Adds jobs that are not the exporter's: Prometheus' own, and one whose target is down. */
   readonly otherJobs?: boolean;
   readonly onAlert?: (alert: WebhookAlert) => void;
-  /** Gives the start up. */
+  /** Ends the start. */
   readonly signal?: AbortSignal;
 }
 
-/** One series of an instant query's answer. */
-export interface QueriedSample {
+/** One series of an instant query's result. */
+interface QueriedSample {
   readonly metric: Readonly<Record<string, string>>;
   readonly value: number;
 }
 
-/** A real Prometheus with the shipped rules, and a real Alertmanager that tells a webhook. */
+/** A real Prometheus with the shipped rules, and a real Alertmanager that notifies a webhook. */
 export interface Monitoring {
   readonly prometheusUrl: string;
-  /** Where this Prometheus shows its alerts: Debian's has the older pages alone. */
+  /** The page of alerts. Debian's Prometheus has only the classic user interface. */
   readonly alertsUrl: string;
   readonly alertmanagerUrl: string;
   readonly webhook: Webhook;
-  /** Instant query; throws with Prometheus' own message when it refuses. */
+  /** Instant query; rejects with Prometheus' message when Prometheus refuses the query. */
   readonly query: (query: string) => Promise<QueriedSample[]>;
   readonly stop: () => Promise<void>;
 }
@@ -54,7 +54,7 @@ export async function startMonitoring(options: MonitoringOptions): Promise<Monit
     await rm(folder, { recursive: true, force: true });
   };
   try {
-    await copyRulesImpatient(`${folder}/rules`, options.alertAfter);
+    await copyRulesShortened(`${folder}/rules`, options.alertAfter);
     await writeFile(`${folder}/alertmanager.yml`, alertmanagerConfig(webhook.url));
     const others = options.otherJobs === true ? otherJobs(prometheusPort, await freePort()) : [];
     await writeFile(
@@ -132,7 +132,7 @@ async function start(folder: string, program: string, args: readonly string[]): 
   await mkdir(folder, { recursive: true });
   const log = await open(`${folder}/${program}.log`, 'a');
   const child = spawn(program, [...args], { stdio: ['ignore', log.fd, log.fd], cwd: folder });
-  child.once('error', () => undefined); // found out by waiting for it to be ready
+  child.once('error', () => undefined); // `waitUntilReady` reports it
   child.once('spawn', () => void log.close());
   return child;
 }
@@ -175,7 +175,7 @@ async function endProcess(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return;
   const exited = new Promise((resolve) => child.once('exit', resolve));
   child.kill('SIGTERM');
-  const late = setTimeout(() => child.kill('SIGKILL'), 10_000);
+  const kill = setTimeout(() => child.kill('SIGKILL'), 10_000);
   await exited;
-  clearTimeout(late);
+  clearTimeout(kill);
 }

@@ -1,6 +1,6 @@
 import { createServer } from 'node:http';
 
-/** An alert as Alertmanager's webhook tells it. */
+/** An alert in a notification of Alertmanager's webhook. */
 export interface WebhookAlert {
   readonly status: 'firing' | 'resolved';
   readonly labels: Readonly<Record<string, string>>;
@@ -9,9 +9,9 @@ export interface WebhookAlert {
 
 export interface Webhook {
   readonly url: string;
-  /** Every alert told so far, in order. */
+  /** Every alert received, in order. */
   readonly alerts: readonly WebhookAlert[];
-  /** Resolves with the first alert, told before or from now on, that satisfies the condition. */
+  /** Resolves with the first alert that satisfies the condition, received before the call or after. */
   readonly told: (condition: (alert: WebhookAlert) => boolean, timeoutMs: number) => Promise<WebhookAlert>;
   readonly stop: () => Promise<void>;
 }
@@ -60,7 +60,7 @@ export async function startWebhook(
         const names = (): string =>
           alerts.map(({ labels, status }) => `${labels.alertname} ${status}`).join(', ');
         const timer = setTimeout(
-          () => settle(() => reject(new Error(`not told within ${timeoutMs} ms; told: ${names()}`))),
+          () => settle(() => reject(new Error(`no such alert within ${timeoutMs} ms; received: ${names()}`))),
           timeoutMs,
         );
         timer.unref();

@@ -51,25 +51,25 @@ function served(
 }
 
 test.each<[string, number | undefined, number | undefined, number, string | undefined]>([
-  ['it tells what it should', 10, UPDATED - 60, RUNNING, undefined],
+  ['it reports in time', 10, UPDATED - 60, RUNNING, undefined],
   ['there is none', undefined, undefined, RUNNING, 'unsupported'],
   ['it has no period', 0, UPDATED - 3_600, RUNNING, 'balloon_period_off'],
   ['it keeps no statistics', 10, undefined, RUNNING, 'unsupported'],
-  ['its driver has told nothing yet', 10, 0, RUNNING, 'agent_silent'],
-  ['its driver has told nothing before a pause', 10, 0, PAUSED, 'agent_silent'],
-  ['its driver tells nothing more', 10, UPDATED - 61, RUNNING, 'agent_silent'],
+  ['its driver has not reported yet', 10, 0, RUNNING, 'agent_silent'],
+  ['its driver had not reported before a pause', 10, 0, PAUSED, 'agent_silent'],
+  ['its driver stopped reporting', 10, UPDATED - 61, RUNNING, 'agent_silent'],
   ['its period is long', 60, UPDATED - 180, RUNNING, undefined],
-  ['its driver is silent for three long periods', 60, UPDATED - 181, RUNNING, 'agent_silent'],
+  ['its driver has not reported for three long periods', 60, UPDATED - 181, RUNNING, 'agent_silent'],
   ['the domain is paused, and its timer with it', 10, UPDATED - 3_600, PAUSED, undefined],
 ])('%s', (_case, period, lastUpdate, state, reason) => {
   expect(served(period, lastUpdate, state).missing).toBe(reason);
 });
 
-test('one that could not be asked is not called silent', () => {
+test('a domain that could not be read is not called silent', () => {
   expect(served(10, 0, RUNNING, false).missing).toBeUndefined();
 });
 
-test('until the driver has told something, only what the host knows is served', () => {
+test('until the driver has reported, only values of the host are served', () => {
   expect(served(10, 0).names).toEqual([
     'libvirt_domain_balloon_current_bytes',
     'libvirt_domain_balloon_rss_bytes',

@@ -12,7 +12,7 @@ const COLLECTORS: readonly CollectorFlag[] = [
 function configOf(...args: string[]): ExporterConfig {
   const commandLine = parseCommandLine(args, COLLECTORS);
   if ('config' in commandLine) return commandLine.config;
-  throw new Error(`only told about: ${args.join(' ')}`);
+  throw new Error(`no error for: ${args.join(' ')}`);
 }
 
 function errorOf(...args: string[]): Error {
@@ -133,7 +133,7 @@ describe('the domain filters match whole names', () => {
     expect(configOf(`--domain.exclude=${source}`).domains.exclude?.test(name)).toBe(matches);
   });
 
-  test('asked twice the same, the answer is the same', () => {
+  test('the same arguments give the same result', () => {
     const { include } = configOf('--domain.include=web').domains;
     expect([include.test('web'), include.test('web')]).toEqual([true, true]);
   });

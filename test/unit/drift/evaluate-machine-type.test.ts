@@ -13,11 +13,11 @@ function row(text: string) {
   return { name, canonical, deprecated: text.endsWith('!') };
 }
 
-function offer(...rows: string[]) {
+function machines(...rows: string[]) {
   return indexSupportedMachines(rows.map(row));
 }
 
-const BOOKWORM = offer(
+const BOOKWORM = machines(
   ...[
     'pc-q35-7.2',
     'q35=pc-q35-7.2',
@@ -29,11 +29,11 @@ const BOOKWORM = offer(
   ],
   ...['pc-i440fx-7.2', 'pc=pc-i440fx-7.2', 'pc-i440fx-1.7!', 'microvm', 'none'],
 );
-const UBUNTU = offer(
+const UBUNTU = machines(
   ...['pc-q35-8.2', 'q35=pc-q35-8.2', 'pc-q35-6.2', 'pc-q35-noble', 'pc-q35-noble-v2', 'pc-q35-jammy-hpb'],
   ...['pc-q35-jammy', 'ubuntu-q35=pc-q35-noble-v2', 'pc-q35-mantic-maxcpus'],
 );
-const RHEL = offer(
+const RHEL = machines(
   ...[
     'pc-q35-rhel9.8.0',
     'q35=pc-q35-rhel9.8.0',
@@ -44,18 +44,18 @@ const RHEL = offer(
   ...['pc-i440fx-rhel7.6.0!', 'pc=pc-i440fx-rhel7.6.0!'],
 );
 
-function judge(
+function evaluate(
   machine: string,
-  offered: ReturnType<typeof offer> | undefined,
+  supported: ReturnType<typeof machines> | undefined,
   version?: string,
 ): MachineTypeResult {
   const installed = version === undefined ? undefined : parseQemuVersion(version);
-  return evaluateMachineType({ machine, arch: 'x86_64', supported: offered, installed });
+  return evaluateMachineType({ machine, arch: 'x86_64', supported, installed });
 }
 
 describe('evaluateMachineType', () => {
-  test('the whole verdict on an old type', () => {
-    expect(judge('pc-q35-3.1', BOOKWORM, '7.2.22')).toEqual({
+  test('the whole result for an old type', () => {
+    expect(evaluate('pc-q35-3.1', BOOKWORM, '7.2.22')).toEqual({
       machine: 'pc-q35-3.1',
       family: 'pc-q35',
       version: '3.1',
@@ -84,7 +84,7 @@ describe('evaluateMachineType', () => {
     ['microvm', '', undefined, true],
     ['sbsa-ref', '', undefined, false],
   ])('Debian: %s', (machine, latest, releasesBehind, supported) => {
-    expect(judge(machine, BOOKWORM, '7.2.22')).toMatchObject({ latest, releasesBehind });
+    expect(evaluate(machine, BOOKWORM, '7.2.22')).toMatchObject({ latest, releasesBehind });
     expect(isSupported(machine, BOOKWORM)).toBe(supported);
   });
 
@@ -96,7 +96,7 @@ describe('evaluateMachineType', () => {
     ['ubuntu-q35', 'pc-q35-noble-v2', 0],
     ['pc-q35-8.0+pve0', 'pc-q35-noble-v2', 2],
   ])('Ubuntu: %s against %s', (machine, latest, releasesBehind) => {
-    expect(judge(machine, UBUNTU, '8.2.2')).toMatchObject({ latest, releasesBehind });
+    expect(evaluate(machine, UBUNTU, '8.2.2')).toMatchObject({ latest, releasesBehind });
   });
 
   test.each([
@@ -107,65 +107,69 @@ describe('evaluateMachineType', () => {
     ['pc', 'pc-i440fx-rhel7.6.0', 0, true],
     ['pc-q35-7.2', '', undefined, false],
   ])('RHEL: %s', (machine, latest, releasesBehind, deprecated) => {
-    expect(judge(machine, RHEL, '9.1.0')).toMatchObject({ latest, releasesBehind, deprecated });
+    expect(evaluate(machine, RHEL, '9.1.0')).toMatchObject({ latest, releasesBehind, deprecated });
   });
 
   test('a codename newer than the table stands for the newest upstream release beside it', () => {
-    const host = offer(
+    const host = machines(
       'pc-q35-12.0',
       'pc-q35-11.0',
       'pc-q35-stonking',
       'pc-q35-ulterior',
       'pc-q35-tenacious',
     );
-    expect(judge('pc-q35-stonking', host)).toMatchObject({ latest: 'pc-q35-ulterior', releasesBehind: 3 });
-    expect(judge('pc-q35-ulterior', host)).toMatchObject({ version: '', releasesBehind: 0 });
+    expect(evaluate('pc-q35-stonking', host)).toMatchObject({ latest: 'pc-q35-ulterior', releasesBehind: 3 });
+    expect(evaluate('pc-q35-ulterior', host)).toMatchObject({ version: '', releasesBehind: 0 });
     expect(isSupported('pc-q35-ulterior', host)).toBe(true);
-    expect(judge('pc-q35-tenacious', host).releasesBehind).toBeUndefined();
+    expect(evaluate('pc-q35-tenacious', host).releasesBehind).toBeUndefined();
   });
 
   test('between equal versions the plain name and the alias target come first', () => {
-    expect(judge('pseries-2.11', offer('pseries-2.12-sxxm', 'pseries-2.12')).latest).toBe('pseries-2.12');
-    const aliased = offer('pc-q35-noble', 'pc-q35-noble-v2', 'ubuntu-q35=pc-q35-noble');
-    expect(judge('pc-q35-jammy', aliased).latest).toBe('pc-q35-noble');
-    expect(judge('pc-q35-4.0', offer('pc-q35-4.0.1', 'pc-q35-4.0')).latest).toBe('pc-q35-4.0.1');
-    expect(judge('pc-q35-jammy', offer('pc-q35-jammy-hpb', 'pc-q35-jammy')).latest).toBe('pc-q35-jammy');
+    expect(evaluate('pseries-2.11', machines('pseries-2.12-sxxm', 'pseries-2.12')).latest).toBe(
+      'pseries-2.12',
+    );
+    const aliased = machines('pc-q35-noble', 'pc-q35-noble-v2', 'ubuntu-q35=pc-q35-noble');
+    expect(evaluate('pc-q35-jammy', aliased).latest).toBe('pc-q35-noble');
+    expect(evaluate('pc-q35-4.0', machines('pc-q35-4.0.1', 'pc-q35-4.0')).latest).toBe('pc-q35-4.0.1');
+    expect(evaluate('pc-q35-jammy', machines('pc-q35-jammy-hpb', 'pc-q35-jammy')).latest).toBe(
+      'pc-q35-jammy',
+    );
   });
 
   test.each([
     ['unknown', undefined],
-    ['empty', offer()],
-  ])('with an offer that is %s', (_, offered) => {
-    const verdict = judge('pc-q35-3.1', offered, '10.1.0');
-    expect(verdict).toMatchObject({ latest: '', removedIn: '10.1', deprecated: true });
-    expect(verdict.releasesBehind).toBeUndefined();
-    expect(isSupported('pc-q35-3.1', offered)).toBeUndefined();
+    ['empty', machines()],
+  ])('with a list that is %s', (_, supported) => {
+    const result = evaluate('pc-q35-3.1', supported, '10.1.0');
+    expect(result).toMatchObject({ latest: '', removedIn: '10.1', deprecated: true });
+    expect(result.releasesBehind).toBeUndefined();
+    expect(isSupported('pc-q35-3.1', supported)).toBeUndefined();
   });
 
   test.each([
     ['marked by the emulator', 'pc-i440fx-1.7', BOOKWORM, undefined, true],
     ['not marked, version unknown', 'pc-q35-3.1', BOOKWORM, undefined, false],
     ['not marked, but by policy', 'pc-q35-3.1', BOOKWORM, '9.1.0', true],
-    ['not offered, by policy', 'pc-q35-2.4', BOOKWORM, '10.1.0', true],
-    ['not offered, version unknown', 'pc-q35-2.4', BOOKWORM, undefined, undefined],
-    ['not offered, no policy', 'pc-q35-rhel8.4.0', BOOKWORM, '10.1.0', false],
+    ['not supported, by policy', 'pc-q35-2.4', BOOKWORM, '10.1.0', true],
+    ['not supported, version unknown', 'pc-q35-2.4', BOOKWORM, undefined, undefined],
+    ['not supported, no policy', 'pc-q35-rhel8.4.0', BOOKWORM, '10.1.0', false],
     ['nothing known', 'pc-q35-3.1', undefined, undefined, undefined],
-    ['no policy, offer unknown', 'pc-q35-rhel8.4.0', undefined, '10.1.0', undefined],
-    ['unversioned, offered', 'microvm', BOOKWORM, '7.2.22', false],
-  ])('deprecated: %s', (_, machine, offered, version, expected) => {
-    expect(judge(machine, offered, version).deprecated).toBe(expected);
+    ['no policy, list unknown', 'pc-q35-rhel8.4.0', undefined, '10.1.0', undefined],
+    ['unversioned, supported', 'microvm', BOOKWORM, '7.2.22', false],
+  ])('deprecated: %s', (_, machine, supported, version, expected) => {
+    expect(evaluate(machine, supported, version).deprecated).toBe(expected);
   });
 
   test('how long the type is there is unknown where the installed version is', () => {
-    expect(judge('pc-q35-3.1', BOOKWORM).releasesUntilRemoved).toBeUndefined();
+    expect(evaluate('pc-q35-3.1', BOOKWORM).releasesUntilRemoved).toBeUndefined();
   });
 
   test('never throws', () => {
     fc.assert(
       fc.property(fc.string(), fc.string(), (machine, arch) => {
         const installed = { major: 7, minor: 2, micro: 22 };
-        const verdict = evaluateMachineType({ machine, arch, supported: BOOKWORM, installed });
-        expect(verdict.releasesBehind ?? 0).toBeGreaterThanOrEqual(0);
+        const result = evaluateMachineType({ machine, arch, supported: BOOKWORM, installed });
+        expect(result.releasesBehind ?? 0).toBeGreaterThanOrEqual(0);
       }),
     );
   });
@@ -173,10 +177,10 @@ describe('evaluateMachineType', () => {
 
 describe('indexSupportedMachines', () => {
   test('takes rows that repeat, and a canonical name that has no row of its own', () => {
-    const index = offer('pc-q35-7.2', 'pc-q35-7.2!', 'q35=pc-q35-7.1');
+    const index = machines('pc-q35-7.2', 'pc-q35-7.2!', 'q35=pc-q35-7.1');
     expect([...index.byName.keys()].sort()).toEqual(['pc-q35-7.1', 'pc-q35-7.2']);
     expect(index.byName.get('pc-q35-7.2')?.deprecated).toBe(true);
-    expect(judge('q35', index).machine).toBe('pc-q35-7.1');
+    expect(evaluate('q35', index).machine).toBe('pc-q35-7.1');
   });
 
   test('counts the versioned types of a family, aliases and boards not among them', () => {
@@ -186,6 +190,6 @@ describe('indexSupportedMachines', () => {
       { family: 'pc-q35', status: 'current', count: 6 },
       { family: 'pc-q35', status: 'deprecated', count: 0 },
     ]);
-    expect(countSupported(offer('none', 'microvm'))).toEqual([]);
+    expect(countSupported(machines('none', 'microvm'))).toEqual([]);
   });
 });

@@ -3,7 +3,7 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { OSINFO_BASES, OSINFO_ROLLING } from '../../../src/drift/os-bases.ts';
 import { detectOs } from '../../../src/drift/os-detection.ts';
-import { judgeOsDrift, type OsDriftState } from '../../../src/drift/os-drift.ts';
+import { evaluateOsDrift, type OsDriftState } from '../../../src/drift/os-drift.ts';
 import type { GuestOs } from '../../../src/guest/guest-sample.ts';
 import { isKnownOsId } from '../../../src/osinfo/end-of-life.ts';
 import { SHIPPED_OSINFO } from '../../../src/osinfo/table.generated.ts';
@@ -131,11 +131,11 @@ describe('releases that the database does not have', () => {
   ])('%s %s, declared as %s', (id, versionId, declared, expected, state) => {
     const detected = detect({ id, versionId }, `http://${declared}`);
     expect(detected).toBe(expected);
-    const judged = judgeOsDrift({
+    const drift = evaluateOsDrift({
       declared: `http://${declared}`,
       detected: detected === null ? { kind: 'unmappable' } : { kind: 'id', id: `http://${detected}` },
     });
-    expect(judged).toBe(state);
+    expect(drift).toBe(state);
   });
 
   test('openSUSE Tumbleweed before it had an ID of its own', () => {
@@ -207,17 +207,17 @@ describe('a hostile guest', () => {
     );
   });
 
-  test('gets the same ids however few are known, and few questions are asked', () => {
+  test('gets the same ids however few are known, with few lookups', () => {
     fc.assert(
       fc.property(guestOs, (os) => {
-        let asked = 0;
+        let lookups = 0;
         const none = detectOs(os, (id) => {
-          asked += 1;
+          lookups += 1;
           expect(id.length).toBeLessThan(128);
           return false;
         });
         expect(none).toBeUndefined();
-        expect(asked).toBeLessThan(48);
+        expect(lookups).toBeLessThan(48);
       }),
     );
   });

@@ -3,14 +3,14 @@ import fc from 'fast-check';
 import { parseOsId } from '../../../src/drift/declared-os.ts';
 import {
   type DetectedOs,
-  judgeOsDrift,
+  evaluateOsDrift,
   OS_DRIFT_STATES,
   type OsDriftState,
 } from '../../../src/drift/os-drift.ts';
 import { SHIPPED_OSINFO } from '../../../src/osinfo/table.generated.ts';
 
-function judge(declared: string, running: string): OsDriftState {
-  return judgeOsDrift({
+function driftOf(declared: string, running: string): OsDriftState {
+  return evaluateOsDrift({
     declared: `http://${declared}`,
     detected: { kind: 'id', id: `http://${running}` },
   });
@@ -36,7 +36,7 @@ describe('what comes first', () => {
     [jammy, UNMAPPABLE, 'unmappable'],
     [jammy, UBUNTU, 'match'],
   ])('%s, %p', (declared, detected, state) => {
-    expect(judgeOsDrift({ declared, detected })).toBe(state);
+    expect(evaluateOsDrift({ declared, detected })).toBe(state);
   });
 
   test.each([
@@ -47,13 +47,13 @@ describe('what comes first', () => {
     'ubuntu.com/ubuntu',
     'ubuntu',
   ])('%s declares no release', (declared) => {
-    expect(judge(declared, 'redhat.com/rhel/8.4')).toBe('declared_unknown');
+    expect(driftOf(declared, 'redhat.com/rhel/8.4')).toBe('declared_unknown');
   });
 
   test.each(['ubuntu22.04', 'urn:ubuntu', `http://ubuntu.com/ubuntu/${'2'.repeat(300)}`])(
     '%s is no id',
     (declared) => {
-      expect(judgeOsDrift({ declared, detected: UBUNTU })).toBe('declared_unknown');
+      expect(evaluateOsDrift({ declared, detected: UBUNTU })).toBe('declared_unknown');
     },
   );
 });
@@ -84,7 +84,7 @@ describe('declared against running', () => {
     ['microsoft.com/win/2k3r2', 'microsoft.com/win/2k3', 'match'],
     ['microsoft.com/win/10', 'debian.org/debian/10', 'distro_differs'],
   ])('%s, %s: %s', (declared, running, state) => {
-    expect(judge(declared, running)).toBe(state);
+    expect(driftOf(declared, running)).toBe(state);
   });
 });
 
@@ -103,7 +103,7 @@ describe('ids that tell less', () => {
     ['fedoraproject.org/fedora/rawhide', 'fedoraproject.org/fedora/unknown', 'unmappable'],
     ['debian.org/debian/12', 'fedoraproject.org/fedora/unknown', 'distro_differs'],
   ])('%s, %s: %s', (declared, running, state) => {
-    expect(judge(declared, running)).toBe(state);
+    expect(driftOf(declared, running)).toBe(state);
   });
 });
 
@@ -130,14 +130,14 @@ describe('equal classes', () => {
     ['opensuse.org/opensuse/factory', 'opensuse.org/opensuse/tumbleweed', 'match'],
     ['opensuse.org/opensuse/15.6', 'opensuse.org/opensuse/tumbleweed', 'major_differs'],
   ])('%s, %s: %s', (declared, running, state) => {
-    expect(judge(declared, running)).toBe(state);
+    expect(driftOf(declared, running)).toBe(state);
   });
 });
 
 test('every id of the database matches itself, unless it declares nothing', () => {
   const ids = [...SHIPPED_OSINFO.eolById.keys()];
   const odd = ids.filter((id) => {
-    const state = judgeOsDrift({ declared: id, detected: { kind: 'id', id } });
+    const state = evaluateOsDrift({ declared: id, detected: { kind: 'id', id } });
     return state !== (parseOsId(id).unknown ? 'declared_unknown' : 'match');
   });
   expect(odd).toEqual([]);
@@ -147,8 +147,8 @@ test('drift does not depend on the direction', () => {
   const known = [...SHIPPED_OSINFO.eolById.keys()].filter((id) => !parseOsId(id).unknown);
   fc.assert(
     fc.property(fc.constantFrom(...known), fc.constantFrom(...known), (a, b) => {
-      const there = judgeOsDrift({ declared: a, detected: { kind: 'id', id: b } });
-      expect(judgeOsDrift({ declared: b, detected: { kind: 'id', id: a } })).toBe(there);
+      const there = evaluateOsDrift({ declared: a, detected: { kind: 'id', id: b } });
+      expect(evaluateOsDrift({ declared: b, detected: { kind: 'id', id: a } })).toBe(there);
     }),
     { numRuns: 2000 },
   );
@@ -167,7 +167,7 @@ test('never throws, and says one of the states', () => {
   );
   fc.assert(
     fc.property(fc.option(anyId, { nil: undefined }), detected, (declared, os) => {
-      expect(OS_DRIFT_STATES).toContain(judgeOsDrift({ declared, detected: os }));
+      expect(OS_DRIFT_STATES).toContain(evaluateOsDrift({ declared, detected: os }));
     }),
   );
 });

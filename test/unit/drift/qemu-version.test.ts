@@ -71,7 +71,7 @@ describe('evaluateQemu', () => {
       true,
     ],
     [
-      'security update, told by times alone',
+      'security update, known by times alone',
       {
         installedVersion: '7.2.22',
         loggedVersion: '7.2.22',
@@ -209,10 +209,10 @@ describe('evaluateQemu', () => {
     });
     fc.assert(
       fc.property(evidence, (known) => {
-        const verdict = evaluateQemu(known);
-        expect(verdict.source === 'none').toBe(verdict.runningVersion === 'unknown');
-        if (verdict.source === 'binary' || verdict.source === 'start_time') {
-          expect(verdict).toMatchObject({ runningVersion: known.installedVersion, outdated: false });
+        const result = evaluateQemu(known);
+        expect(result.source === 'none').toBe(result.runningVersion === 'unknown');
+        if (result.source === 'binary' || result.source === 'start_time') {
+          expect(result).toMatchObject({ runningVersion: known.installedVersion, outdated: false });
         }
       }),
     );

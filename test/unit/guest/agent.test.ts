@@ -58,7 +58,7 @@ describe('the handle is closed after', () => {
     ['a timeout', silent],
     ['a reply of another shape', () => ({ count: 'many' })],
     [
-      'more bytes than were asked for',
+      'more bytes than were requested',
       () => ({ count: 65_536, 'buf-b64': Buffer.alloc(65_536).toString('base64'), eof: true }),
     ],
   ])('%s', async (_name, read) => {
@@ -96,7 +96,7 @@ describe('of the handles left open', () => {
     return { sent: fake.received.length, ended, left: unclosed.size };
   };
 
-  test('a silent agent is asked for one, and costs one timeout', async () => {
+  test('a silent agent is sent one, and costs one timeout', async () => {
     await expect(leftOpen(silent)).resolves.toMatchObject({ sent: 1, ended: { number: 86 }, left: 64 });
   });
 
@@ -105,7 +105,7 @@ describe('of the handles left open', () => {
     await expect(leftOpen(unknown)).resolves.toEqual({ sent: 64, ended: undefined, left: 0 });
   });
 
-  test('each is asked for, and kept, when the agent cannot close it', async () => {
+  test('each is sent, and kept, when the agent cannot close it', async () => {
     const failing = () => commandFailure('failed to close handle: Input/output error');
     await expect(leftOpen(failing)).resolves.toEqual({ sent: 64, ended: undefined, left: 64 });
   });

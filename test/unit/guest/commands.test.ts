@@ -51,7 +51,7 @@ test('each file on the lists may be opened', () => {
   }
 });
 
-describe('anything else is refused, whatever the types were told', () => {
+describe('anything else is refused, whatever the types say', () => {
   test.each<[string, unknown]>([
     ['a shell', { execute: 'guest-exec', arguments: { path: '/bin/sh' } }],
     ['a write', { execute: 'guest-file-write', arguments: { handle: 1, 'buf-b64': '' } }],
@@ -133,6 +133,9 @@ test('no other file of the program encodes commands, or sends them on', () => {
   const using = (text: string) =>
     files.filter((name) => readFileSync(`${root}${name}`, 'utf8').includes(text)).sort();
   expect(using('encodeGuestCommand(')).toEqual(['guest/agent.ts', 'guest/commands.ts']);
-  expect(using('qemuDomainAgentCommand')).toEqual(['daemon/agent-connection.ts', 'libvirt/procedures/agent.ts']);
+  expect(using('qemuDomainAgentCommand')).toEqual([
+    'daemon/agent-connection.ts',
+    'libvirt/procedures/agent.ts',
+  ]);
   expect(using('.command(')).toEqual(['exporter.ts']);
 });

@@ -5,17 +5,17 @@ import { unavailableReason } from '../../../src/guest/unavailable-reason.ts';
 import { LibvirtServerError, LibvirtTransportError } from '../../../src/libvirt/errors.ts';
 import { commandFailure, type FakeAgentOptions, FILES, fakeAgent } from '../../support/fake-agent.ts';
 
-async function probe(options: FakeAgentOptions = {}, lasting?: StaticGuestInfo, filesystems = false) {
+async function probe(options: FakeAgentOptions = {}, staticInfo?: StaticGuestInfo, filesystems = false) {
   const fake = fakeAgent(options);
-  const result = await probeGuest(new GuestAgent(fake.send, new Set()), { lasting, filesystems });
+  const result = await probeGuest(new GuestAgent(fake.send, new Set()), { staticInfo, filesystems });
   return { ...result, received: fake.received, open: fake.open };
 }
 
-test('a guest that tells everything has nothing missing, and no handle left open', async () => {
-  const { reading, missing, open } = await probe();
+test('a guest that reports everything has nothing missing, and no handle left open', async () => {
+  const { sample, missing, open } = await probe();
   expect(missing.size).toBe(0);
   expect(open.size).toBe(0);
-  expect(reading).toMatchObject({
+  expect(sample).toMatchObject({
     agentVersion: '7.2.22',
     os: { id: 'debian', versionId: '12' },
     cpu: { user: 1, system: 2, idle: 3, iowait: undefined },
@@ -28,10 +28,10 @@ test('a guest that tells everything has nothing missing, and no handle left open
 });
 
 const READ_FILE = ['guest-file-open', 'guest-file-read', 'guest-file-close'];
-/** What each probe asks: the agent's statistics and files, in this order. */
+/** What each probe sends: the agent's statistics and files, in this order. */
 const EACH_PROBE = ['guest-get-cpustats', ...[1, 2, 3, 4, 5].flatMap(() => READ_FILE), 'guest-get-load'];
 
-test('what seldom changes, five kubelet files included, is not asked again when it is known', async () => {
+test('what seldom changes, five kubelet files included, is not fetched again when it is known', async () => {
   const first = await probe();
   expect(first.received).toEqual([
     'guest-info',
@@ -39,12 +39,12 @@ test('what seldom changes, five kubelet files included, is not asked again when 
     ...EACH_PROBE,
     ...Array.from({ length: 5 }, () => 'guest-file-open'),
   ]);
-  const second = await probe({}, first.lasting);
+  const second = await probe({}, first.staticInfo);
   expect(second.received).toEqual(EACH_PROBE);
-  expect(second.reading).toEqual(first.reading);
+  expect(second.sample).toEqual(first.sample);
 });
 
-test('filesystems are asked for on request alone, and only of an agent that tells them', async () => {
+test('filesystems are fetched on request alone, and only from an agent that supports that', async () => {
   const info = () => ({
     version: '9.2.0',
     supported_commands: [{ name: 'guest-get-fsinfo', enabled: true }],
@@ -53,9 +53,11 @@ test('filesystems are asked for on request alone, and only of an agent that tell
     'guest-info': info,
     'guest-get-fsinfo': () => [{ mountpoint: '/', type: 'ext4', 'total-bytes': 100, 'used-bytes': 40 }],
   };
-  const asked = await probe({ answers }, undefined, true);
-  expect(asked.received).toEqual(['guest-info', 'guest-get-fsinfo']);
-  expect(asked.filesystems).toEqual([{ mountpoint: '/', fstype: 'ext4', totalBytes: 100, usedBytes: 40 }]);
+  const requested = await probe({ answers }, undefined, true);
+  expect(requested.received).toEqual(['guest-info', 'guest-get-fsinfo']);
+  expect(requested.filesystems).toEqual([
+    { mountpoint: '/', fstype: 'ext4', totalBytes: 100, usedBytes: 40 },
+  ]);
   expect((await probe({ answers })).received).toEqual(['guest-info']);
   expect((await probe({}, undefined, true)).filesystems).toEqual([]);
 });
@@ -69,14 +71,14 @@ test.each(['guest-get-osinfo', 'guest-get-cpustats', 'guest-get-load', 'guest-fi
 );
 
 test('an agent without cpustats and load: both are read from /proc', async () => {
-  const { reading, missing } = await probe({ absent: ['guest-get-cpustats', 'guest-get-load'] });
+  const { sample, missing } = await probe({ absent: ['guest-get-cpustats', 'guest-get-load'] });
   expect(missing.size).toBe(0);
-  expect(reading.cpu).toMatchObject({ user: 1, idle: 90, iowait: 0.5 });
-  expect(reading.load).toEqual({ load1: 0.1, load5: 0.2, load15: 0.3 });
+  expect(sample.cpu).toMatchObject({ user: 1, idle: 90, iowait: 0.5 });
+  expect(sample.load).toEqual({ load1: 0.1, load5: 0.2, load15: 0.3 });
 });
 
 test('files forbidden: what cannot be known is missing with the reason, and nobody tries', async () => {
-  const { reading, missing, received } = await probe({
+  const { sample, missing, received } = await probe({
     disabled: ['guest-file-open', 'guest-file-read', 'guest-file-close'],
     absent: ['guest-get-load'],
   });
@@ -86,8 +88,8 @@ test('files forbidden: what cannot be known is missing with the reason, and nobo
     pressure: 'command_disabled',
     load: 'command_disabled',
   });
-  expect(reading.kubernetesNode).toBeUndefined();
-  expect(reading.cpu).toBeDefined();
+  expect(sample.kubernetesNode).toBeUndefined();
+  expect(sample.cpu).toBeDefined();
   expect(received).toEqual(['guest-info', 'guest-get-osinfo', 'guest-get-cpustats']);
 });
 
@@ -105,8 +107,8 @@ test('one lie spoils only what it is about', async () => {
 
 test('a kubelet configuration makes a Kubernetes node', async () => {
   const files = { ...FILES, '/etc/kubernetes/kubelet.conf': 'secret' };
-  const { reading, open } = await probe({ files });
-  expect(reading.kubernetesNode).toBe(true);
+  const { sample, open } = await probe({ files });
+  expect(sample.kubernetesNode).toBe(true);
   expect(open.size).toBe(0);
 });
 
@@ -114,44 +116,44 @@ test('what could not be decided of a kubelet is looked for again, and nothing el
   const files = { ...FILES, '/etc/kubernetes/kubelet.conf': 'secret' };
   const interrupted = () => commandFailure('failed to open file: Interrupted system call');
   const first = await probe({ answers: { 'guest-file-open': interrupted } });
-  expect(first.reading.kubernetesNode).toBeUndefined();
-  const second = await probe({ files }, first.lasting);
-  expect(second.reading.kubernetesNode).toBe(true);
+  expect(first.sample.kubernetesNode).toBeUndefined();
+  const second = await probe({ files }, first.staticInfo);
+  expect(second.sample.kubernetesNode).toBe(true);
   expect(second.received).not.toContain('guest-get-osinfo');
-  const third = await probe({ files }, second.lasting);
+  const third = await probe({ files }, second.staticInfo);
   expect(third.received).toEqual(EACH_PROBE);
 });
 
 describe('an agent that falls silent', () => {
   const silent = () => new LibvirtServerError(86, 10, 'Guest agent is not responding');
 
-  test('after it answered is asked no more, and what it said is kept', async () => {
-    const { reading, missing, fellSilent, received } = await probe({
+  test('after it answered is sent no more, and what it said is kept', async () => {
+    const { sample, missing, stoppedAnswering, received } = await probe({
       answers: { 'guest-get-load': silent },
     });
-    expect(fellSilent).toBe(true);
-    expect(reading).toMatchObject({ cpu: { user: 1 }, memory: { swapTotalBytes: 409_600 } });
+    expect(stoppedAnswering).toBe(true);
+    expect(sample).toMatchObject({ cpu: { user: 1 }, memory: { swapTotalBytes: 409_600 } });
     expect(Object.fromEntries(missing)).toEqual({ load: 'agent_silent' });
     expect(received.at(-1)).toBe('guest-get-load');
   });
 
-  test('at what is asked in each probe has not answered, whatever it said of itself', async () => {
+  test('at what each probe sends has not answered, whatever it said of itself', async () => {
     const options = { answers: { 'guest-get-cpustats': silent } };
     const ended = await probe(options).catch((error: unknown) => error);
     expect(ended).toMatchObject({ reason: 'agent_silent' });
   });
 });
 
-describe('a guest that is stalled when it is asked, and wakes after libvirt gave up', () => {
+describe('a guest that is stalled when it is probed, and wakes after libvirt gave up', () => {
   /** As libvirt does it: the first command waits in the channel, the others are never sent, its answer is dropped. */
-  async function stalledProbe(options: FakeAgentOptions, lasting: StaticGuestInfo | undefined) {
+  async function stalledProbe(options: FakeAgentOptions, staticInfo: StaticGuestInfo | undefined) {
     const fake = fakeAgent(options);
     const waiting: string[] = [];
     const send = (command: string) => {
       if (waiting.length === 0) waiting.push(command);
       return Promise.reject(new LibvirtServerError(86, 10, 'Guest agent is not responding'));
     };
-    const ended = probeGuest(new GuestAgent(send, new Set()), { lasting, filesystems: false });
+    const ended = probeGuest(new GuestAgent(send, new Set()), { staticInfo, filesystems: false });
     await expect(ended).rejects.toMatchObject({ reason: 'agent_silent' });
     for (const command of waiting) await fake.send(command);
     return fake;
@@ -162,21 +164,21 @@ describe('a guest that is stalled when it is asked, and wakes after libvirt gave
     ['without cpustats', { absent: ['guest-get-cpustats'] }, 'guest-info'],
     ['that forbids cpustats', { disabled: ['guest-get-cpustats'] }, 'guest-info'],
   ])('%s has opened nothing that nobody will close', async (_name, options, command) => {
-    for (const [lasting, first] of [
+    for (const [staticInfo, first] of [
       [undefined, 'guest-info'],
-      [(await probe(options)).lasting, command],
+      [(await probe(options)).staticInfo, command],
     ] as const) {
-      const { received, open } = await stalledProbe(options, lasting);
+      const { received, open } = await stalledProbe(options, staticInfo);
       expect(received).toEqual([first]);
       expect(open.size).toBe(0);
     }
   });
 });
 
-test('an agent of which each probe asks nothing else is asked what it can do', async () => {
+test('an agent that supports nothing else is sent guest-info in each probe', async () => {
   const silentSince = await probe({ absent: ['guest-get-cpustats', 'guest-get-load', 'guest-file-open'] });
   const silent = () => new LibvirtServerError(86, 10, 'Guest agent is not responding');
-  const ended = probe({ answers: { 'guest-info': silent } }, silentSince.lasting);
+  const ended = probe({ answers: { 'guest-info': silent } }, silentSince.staticInfo);
   await expect(ended).rejects.toMatchObject({ reason: 'agent_silent' });
 });
 

@@ -8,7 +8,7 @@ import { commandFailure, type FakeAgent, fakeAgent } from '../../support/fake-ag
 import { fakeUuid } from '../../support/fake-hypervisor.ts';
 
 const INTERVAL_MS = 30_000;
-/** libvirt finds out that an agent is silent in this time, whatever timeout is asked for. */
+/** libvirt finds out that an agent is silent in this time, whatever timeout is set. */
 const SYNC_MS = 5_000;
 
 const silent = () => new LibvirtServerError(86, 10, 'Guest agent is not responding');
@@ -28,6 +28,7 @@ function target(number: number, changes: Partial<GuestTarget> = {}): GuestTarget
     id: number,
     agentChannel: 'connected',
     optedOut: false,
+    unresponsive: false,
     busy: undefined,
     ...changes,
   };
@@ -36,8 +37,8 @@ function target(number: number, changes: Partial<GuestTarget> = {}): GuestTarget
 interface Setup {
   readonly prober: GuestProber;
   /** How many probes are under way, at most and now. */
-  readonly places: { now: number; most: number };
-  readonly begun: Map<string, number[]>;
+  readonly slots: { now: number; most: number };
+  readonly started: Map<string, number[]>;
   readonly log: readonly Record<string, unknown>[];
 }
 
@@ -49,8 +50,8 @@ function setUp(
   isRefused = () => false,
   filesystems = false,
 ): Setup {
-  const places = { now: 0, most: 0 };
-  const begun = new Map<string, number[]>();
+  const slots = { now: 0, most: 0 };
+  const started = new Map<string, number[]>();
   const log: Record<string, unknown>[] = [];
   const known = new Map<string, FakeAgent | 'silent'>();
   const prober = new GuestProber({
@@ -64,22 +65,22 @@ function setUp(
     send: ({ name }) => {
       const agent = known.get(name) ?? agents(name);
       known.set(name, agent);
-      begun.set(name, [...(begun.get(name) ?? []), performance.now()]);
+      started.set(name, [...(started.get(name) ?? []), performance.now()]);
       return async (command) => {
-        places.now += 1;
-        places.most = Math.max(places.most, places.now);
+        slots.now += 1;
+        slots.most = Math.max(slots.most, slots.now);
         try {
           if (agent !== 'silent') return await agent.send(command);
           await new Promise((resolve) => setTimeout(resolve, SYNC_MS));
           throw silent();
         } finally {
-          places.now -= 1;
+          slots.now -= 1;
         }
       };
     },
   });
   prober.start();
-  return { prober, places, begun, log };
+  return { prober, slots, started, log };
 }
 
 function longestGap(times: readonly number[] = []): number {
@@ -89,10 +90,10 @@ function longestGap(times: readonly number[] = []): number {
 const pass = (milliseconds: number): Promise<void> => jest.advanceTimersByTimeAsync(milliseconds);
 
 test('each guest is probed about once an interval, never two probes of one guest at a time', async () => {
-  const { prober, begun, places } = setUp([target(1), target(2)]);
+  const { prober, started, slots } = setUp([target(1), target(2)]);
   await pass(10 * INTERVAL_MS);
   void prober.stop();
-  for (const times of begun.values()) {
+  for (const times of started.values()) {
     expect(times.length).toBeGreaterThanOrEqual(9);
     expect(times.length).toBeLessThanOrEqual(12);
     for (const [index, time] of times.slice(1).entries()) {
@@ -100,19 +101,19 @@ test('each guest is probed about once an interval, never two probes of one guest
       expect(time - (times[index] ?? 0)).toBeLessThanOrEqual(1.1 * INTERVAL_MS + 500);
     }
   }
-  expect(places.most).toBeLessThanOrEqual(2);
+  expect(slots.most).toBeLessThanOrEqual(2);
 });
 
 test('a hundred silent guests never keep one that answered waiting for more than an interval', async () => {
   const targets = [target(0)];
-  const { prober, begun, places } = setUp(targets, (name) => (name === 'vm-0' ? fakeAgent() : 'silent'));
+  const { prober, started, slots } = setUp(targets, (name) => (name === 'vm-0' ? fakeAgent() : 'silent'));
   await pass(1_000);
   targets.push(...Array.from({ length: 100 }, (_, index) => target(index + 1)));
   await pass(20 * INTERVAL_MS);
   void prober.stop();
-  expect(longestGap(begun.get('vm-0'))).toBeLessThanOrEqual(1.1 * INTERVAL_MS + 1_000);
-  expect(places.most).toBeLessThanOrEqual(4);
-  expect(begun.size).toBe(101);
+  expect(longestGap(started.get('vm-0'))).toBeLessThanOrEqual(1.1 * INTERVAL_MS + 1_000);
+  expect(slots.most).toBeLessThanOrEqual(4);
+  expect(started.size).toBe(101);
 });
 
 describe('many guests', () => {
@@ -126,26 +127,26 @@ describe('many guests', () => {
       },
     };
   };
-  const gapsOf = (begun: Map<string, number[]>, names: readonly GuestTarget[]): number[] =>
-    names.map(({ name }) => longestGap(begun.get(name)));
+  const gapsOf = (started: Map<string, number[]>, names: readonly GuestTarget[]): number[] =>
+    names.map(({ name }) => longestGap(started.get(name)));
 
   test('more than can begin at one look at the list each have their probe in an interval', async () => {
     const targets = Array.from({ length: 400 }, (_, index) => target(index));
-    const { prober, begun } = setUp(targets);
+    const { prober, started } = setUp(targets);
     await pass(10 * INTERVAL_MS);
     void prober.stop();
-    expect(begun.size).toBe(400);
-    expect(Math.max(...gapsOf(begun, targets))).toBeLessThanOrEqual(1.1 * INTERVAL_MS + 500);
+    expect(started.size).toBe(400);
+    expect(Math.max(...gapsOf(started, targets))).toBeLessThanOrEqual(1.1 * INTERVAL_MS + 500);
   });
 
   test('more than there is time for all have their turn, and about as often', async () => {
     const targets = Array.from({ length: 60 }, (_, index) => target(index));
-    // Each probe takes more than a second, and there is one place.
-    const { prober, begun } = setUp(targets, () => slow(50), 1);
+    // Each probe takes more than a second, and there is one slot.
+    const { prober, started } = setUp(targets, () => slow(50), 1);
     await pass(20 * INTERVAL_MS);
     void prober.stop();
-    expect(begun.size).toBe(60);
-    expect(Math.max(...gapsOf(begun, targets))).toBeLessThanOrEqual(4 * INTERVAL_MS);
+    expect(started.size).toBe(60);
+    expect(Math.max(...gapsOf(started, targets))).toBeLessThanOrEqual(4 * INTERVAL_MS);
   });
 
   test.each([2, 5])(
@@ -167,22 +168,22 @@ describe('many guests', () => {
         });
       };
       const agents = new Map(flapping.map((each) => [each.name, onAndOff(each)]));
-      const { prober, begun } = setUp([...healthy, ...flapping], (name) => agents.get(name) ?? fakeAgent());
+      const { prober, started } = setUp([...healthy, ...flapping], (name) => agents.get(name) ?? fakeAgent());
       await pass(20 * INTERVAL_MS);
-      for (const times of begun.values()) times.length = 0;
+      for (const times of started.values()) times.length = 0;
       await pass(20 * INTERVAL_MS);
       void prober.stop();
-      expect(Math.max(...gapsOf(begun, healthy))).toBeLessThanOrEqual(1.1 * INTERVAL_MS + 1_000);
-      expect(Math.min(...flapping.map(({ name }) => begun.get(name)?.length ?? 0))).toBeGreaterThan(0);
+      expect(Math.max(...gapsOf(started, healthy))).toBeLessThanOrEqual(1.1 * INTERVAL_MS + 1_000);
+      expect(Math.min(...flapping.map(({ name }) => started.get(name)?.length ?? 0))).toBeGreaterThan(0);
     },
   );
 
   test.each([2, 4])(
-    'with %i places, those that answer are fresh among a hundred that are silent',
+    'with %i slots, those that answer are fresh among a hundred that are silent',
     async (concurrency) => {
       const healthy = Array.from({ length: 40 }, (_, index) => target(index));
       const targets = [...healthy];
-      const { prober, begun } = setUp(
+      const { prober, started } = setUp(
         targets,
         (name) => (healthy.some((each) => each.name === name) ? slow(5) : 'silent'),
         concurrency,
@@ -191,64 +192,64 @@ describe('many guests', () => {
       targets.push(...Array.from({ length: 100 }, (_, index) => target(index + 1_000)));
       await pass(40 * INTERVAL_MS);
       void prober.stop();
-      expect(begun.size).toBe(140);
-      expect(Math.max(...gapsOf(begun, healthy))).toBeLessThanOrEqual(1.1 * INTERVAL_MS + 5_000);
+      expect(started.size).toBe(140);
+      expect(Math.max(...gapsOf(started, healthy))).toBeLessThanOrEqual(1.1 * INTERVAL_MS + 5_000);
     },
   );
 
-  test('with one place, a guest that answers does not wait for a hundred that are silent', async () => {
+  test('with one slot, a guest that answers does not wait for a hundred that are silent', async () => {
     const targets = [target(0)];
-    const { prober, begun } = setUp(targets, (name) => (name === 'vm-0' ? slow(5) : 'silent'), 1);
+    const { prober, started } = setUp(targets, (name) => (name === 'vm-0' ? slow(5) : 'silent'), 1);
     await pass(1_000);
     targets.push(...Array.from({ length: 100 }, (_, index) => target(index + 1)));
     await pass(60 * INTERVAL_MS);
     void prober.stop();
-    expect(begun.size).toBe(101);
-    expect(longestGap(begun.get('vm-0'))).toBeLessThanOrEqual((1.1 + 1) * INTERVAL_MS);
+    expect(started.size).toBe(101);
+    expect(longestGap(started.get('vm-0'))).toBeLessThanOrEqual((1.1 + 1) * INTERVAL_MS);
   });
 });
 
 test.each([0, 2_000])(
-  'after a start, guests whose processors work are asked before a hundred that have halted and were read %i ms earlier',
+  'after a start, guests that use CPU time are probed before a hundred that have halted and appeared %i ms earlier',
   async (milliseconds) => {
     const targets = Array.from({ length: 100 }, (_, index) => target(index + 1, { busy: 0.001 }));
-    const { prober, begun } = setUp(targets, (name) => (name === 'vm-0' ? fakeAgent() : 'silent'));
+    const { prober, started } = setUp(targets, (name) => (name === 'vm-0' ? fakeAgent() : 'silent'));
     await pass(milliseconds);
     targets.push(target(0, { busy: 0.02 }));
     await pass(SYNC_MS + 1_000);
     void prober.stop();
-    expect(begun.get('vm-0')).toBeDefined();
+    expect(started.get('vm-0')).toBeDefined();
     expect(prober.view(fakeUuid(0))?.agentUp).toBe(true);
   },
 );
 
-test('a silent guest is asked less and less often, and at once when something happens to it', async () => {
-  const { prober, begun } = setUp([target(1)], () => 'silent');
+test('a silent guest is probed less and less often, and at once when something happens to it', async () => {
+  const { prober, started } = setUp([target(1)], () => 'silent');
   await pass(3_600_000);
-  const times = begun.get('vm-1') ?? [];
+  const times = started.get('vm-1') ?? [];
   const gaps = times.slice(1).map((time, index) => time - (times[index] ?? 0));
   expect(gaps[1]).toBeGreaterThan(1.5 * (gaps[0] ?? 0));
   expect(Math.max(...gaps)).toBeGreaterThan(9 * 60_000);
   expect(Math.max(...gaps)).toBeLessThan(12 * 60_000);
   expect(prober.view(fakeUuid(1))).toMatchObject({ agentUp: false, reading: undefined });
   const before = times.length;
-  prober.kick(fakeUuid(1));
+  prober.requestProbe(fakeUuid(1));
   await pass(1_000);
-  expect(begun.get('vm-1')).toHaveLength(before + 1);
+  expect(started.get('vm-1')).toHaveLength(before + 1);
   void prober.stop();
 });
 
-describe('a guest that is not to be asked is not sent a word', () => {
+describe('a guest that must not be probed is sent nothing', () => {
   test.each<[string, Partial<GuestTarget>, boolean, string, boolean | undefined]>([
     ['opted out', { optedOut: true }, false, 'opted_out', undefined],
     ['without a channel', { agentChannel: undefined }, false, 'no_channel', undefined],
     ['with nobody at the channel', { agentChannel: 'disconnected' }, false, 'agent_disconnected', false],
     ['without a way in', {}, true, 'read_only', false],
   ])('%s', async (_name, changes, refused, reason, agentUp) => {
-    const { prober, begun } = setUp([target(1, changes)], undefined, 4, () => refused);
+    const { prober, started } = setUp([target(1, changes)], undefined, 4, () => refused);
     await pass(3 * INTERVAL_MS);
     void prober.stop();
-    expect(begun.size).toBe(0);
+    expect(started.size).toBe(0);
     const view = prober.view(fakeUuid(1));
     expect(view?.agentUp).toBe(agentUp);
     expect(new Set(view?.missing.values())).toEqual(new Set([reason]));
@@ -257,35 +258,35 @@ describe('a guest that is not to be asked is not sent a word', () => {
 
 test('an agent that connects is probed at once', async () => {
   const targets = [target(1, { agentChannel: 'disconnected' })];
-  const { prober, begun } = setUp(targets);
+  const { prober, started } = setUp(targets);
   await pass(INTERVAL_MS);
   targets[0] = target(1);
   await pass(1_000);
   void prober.stop();
-  expect(begun.get('vm-1')).toHaveLength(1);
+  expect(started.get('vm-1')).toHaveLength(1);
   expect(prober.view(fakeUuid(1))?.agentUp).toBe(true);
 });
 
 describe('an agent whose channel opens', () => {
-  /** As libvirt tells it: first an event, then, as the XML is read anew, the channel's state. */
-  async function tell(
+  /** As libvirt reports it: first an event, then, in the XML that is fetched again, the channel's state. */
+  async function report(
     prober: GuestProber,
     targets: GuestTarget[],
     agentChannel: 'connected' | 'disconnected',
   ) {
-    prober.kick(fakeUuid(1));
+    prober.requestProbe(fakeUuid(1));
     await pass(20);
     targets[0] = target(1, { agentChannel });
   }
 
   test('is probed within two looks at the list', async () => {
     const targets = [target(1, { agentChannel: 'disconnected' })];
-    const { prober, begun } = setUp(targets);
+    const { prober, started } = setUp(targets);
     await pass(1_200);
-    await tell(prober, targets, 'connected');
+    await report(prober, targets, 'connected');
     await pass(1_000);
     void prober.stop();
-    expect(begun.get('vm-1')).toHaveLength(1);
+    expect(started.get('vm-1')).toHaveLength(1);
     expect(prober.view(fakeUuid(1))?.agentUp).toBe(true);
   });
 
@@ -293,16 +294,16 @@ describe('an agent whose channel opens', () => {
     'after it closed a moment ago, %i ms after the start, is probed as soon',
     async (milliseconds) => {
       const targets = [target(1)];
-      const { prober, begun } = setUp(targets);
+      const { prober, started } = setUp(targets);
       await pass(milliseconds);
-      await tell(prober, targets, 'disconnected');
+      await report(prober, targets, 'disconnected');
       await pass(1_500);
-      expect(begun.get('vm-1')).toHaveLength(1);
+      expect(started.get('vm-1')).toHaveLength(1);
       expect(prober.view(fakeUuid(1))).toMatchObject({ agentUp: false });
-      await tell(prober, targets, 'connected');
+      await report(prober, targets, 'connected');
       await pass(1_000);
       void prober.stop();
-      expect(begun.get('vm-1')).toHaveLength(2);
+      expect(started.get('vm-1')).toHaveLength(2);
       expect(prober.view(fakeUuid(1))?.agentUp).toBe(true);
     },
   );
@@ -322,20 +323,24 @@ describe('an agent whose channel opens', () => {
 
   test('again and again gets one more probe in an interval, and no more', async () => {
     const targets = [target(1)];
-    const { prober, begun } = setUp(targets);
+    const { prober, started } = setUp(targets);
     for (let time = 0; time < 10 * INTERVAL_MS; time += 1_020) {
-      await tell(prober, targets, time % 2_040 === 0 ? 'disconnected' : 'connected');
+      await report(prober, targets, time % 2_040 === 0 ? 'disconnected' : 'connected');
       await pass(1_000);
     }
     void prober.stop();
-    expect((begun.get('vm-1') ?? []).length).toBeLessThanOrEqual(21);
+    expect((started.get('vm-1') ?? []).length).toBeLessThanOrEqual(21);
   });
 });
 
 test.each<[string, () => Error, boolean]>([
   ['silent, and its channel was seen to close', silent, true],
-  ['silent, and only an event told of its new agent', silent, false],
-  ['busy, and an event told of something new', () => new LibvirtServerError(68, 10, 'cannot acquire'), false],
+  ['silent, and only an event reported its new agent', silent, false],
+  [
+    'busy, and an event reported something new',
+    () => new LibvirtServerError(68, 10, 'cannot acquire'),
+    false,
+  ],
 ])(
   'a guest that failed for an hour and misses the first probe after it came back has not long to wait: %s',
   async (_name, failure, isSeen) => {
@@ -417,7 +422,7 @@ test('an agent that is found frozen and stays so is not up', async () => {
   expect(prober.view(fakeUuid(1))?.missing.get('cpu')).toBe('frozen');
 });
 
-test('a paused domain keeps what it said until that is too old, and is asked again when it goes on', async () => {
+test('a paused domain keeps what it said until that is too old, and is probed again when it resumes', async () => {
   let paused = false;
   const notRunning = () =>
     new LibvirtServerError(55, 10, 'Requested operation is not valid: domain is not running');
@@ -475,17 +480,17 @@ test('another run of the domain starts anew, but its errors stay counted; one th
   expect(prober.view(fakeUuid(1))).toBeUndefined();
 });
 
-test('the probe of a run that ended is waited for before the next run is asked', async () => {
+test('the probe of a run that ended is waited for before the next run is probed', async () => {
   const targets = [target(1)];
-  const { prober, begun, places } = setUp(targets, () => 'silent');
+  const { prober, started, slots } = setUp(targets, () => 'silent');
   await pass(1_000);
   targets[0] = target(1, { id: 2 });
   await pass(SYNC_MS - 1_500);
-  expect(begun.get('vm-1')).toHaveLength(1);
+  expect(started.get('vm-1')).toHaveLength(1);
   await pass(2_000);
   void prober.stop();
-  expect(begun.get('vm-1')).toHaveLength(2);
-  expect(places.most).toBe(1);
+  expect(started.get('vm-1')).toHaveLength(2);
+  expect(slots.most).toBe(1);
 });
 
 test('a counter that falls is dropped, and counted as an error', async () => {
@@ -530,7 +535,7 @@ describe('a guest without a boot time that counts from zero', () => {
     await pass(1_000);
     user = 3_000;
     if (event !== undefined) prober.handleEvent(event);
-    // A probe without a reading in between does not make it forgotten.
+    // A probe without a sample in between does not hide the event.
     lost = true;
     await pass(INTERVAL_MS * 1.2);
     lost = false;
@@ -545,15 +550,15 @@ describe('a guest without a boot time that counts from zero', () => {
 });
 
 test('what happens to a guest while it is being probed brings the next probe forward', async () => {
-  const { prober, begun } = setUp([target(1)], () => 'silent');
+  const { prober, started } = setUp([target(1)], () => 'silent');
   await pass(2_000);
-  prober.kick(fakeUuid(1));
+  prober.requestProbe(fakeUuid(1));
   await pass(SYNC_MS);
   void prober.stop();
-  expect(begun.get('vm-1')).toHaveLength(2);
+  expect(started.get('vm-1')).toHaveLength(2);
 });
 
-test('guests that draw out each answer keep no place from those that answer at once', async () => {
+test('guests that draw out each answer keep no slot from those that answer at once', async () => {
   const targets = [target(0)];
   const drawnOut = (): FakeAgent => {
     const well = fakeAgent();
@@ -565,16 +570,16 @@ test('guests that draw out each answer keep no place from those that answer at o
       },
     };
   };
-  const { prober, begun, places } = setUp(targets, (name) => (name === 'vm-0' ? fakeAgent() : drawnOut()));
+  const { prober, started, slots } = setUp(targets, (name) => (name === 'vm-0' ? fakeAgent() : drawnOut()));
   await pass(1_000);
   targets.push(...Array.from({ length: 20 }, (_, index) => target(index + 1)));
   await pass(60 * INTERVAL_MS);
   void prober.stop();
-  expect(longestGap(begun.get('vm-0'))).toBeLessThanOrEqual(1.1 * INTERVAL_MS + 1_000);
-  expect(places.most).toBe(4);
+  expect(longestGap(started.get('vm-0'))).toBeLessThanOrEqual(1.1 * INTERVAL_MS + 1_000);
+  expect(slots.most).toBe(4);
 });
 
-test('a guest that answered well and then in drips holds its place for the time of a probe, and no longer', async () => {
+test('a guest that answered well and then in drips occupies its slot for the time of a probe, and no longer', async () => {
   let drips = false;
   const targets = [target(0), target(1), target(2), target(3), target(4)];
   const trickling = (): FakeAgent => {
@@ -590,12 +595,12 @@ test('a guest that answered well and then in drips holds its place for the time 
     });
     return well;
   };
-  const { prober, begun } = setUp(targets, (name) => (name === 'vm-0' ? fakeAgent() : trickling()));
+  const { prober, started } = setUp(targets, (name) => (name === 'vm-0' ? fakeAgent() : trickling()));
   await pass(1_000);
   drips = true;
   await pass(30 * INTERVAL_MS);
   void prober.stop();
-  expect(longestGap(begun.get('vm-0'))).toBeLessThanOrEqual(2 * INTERVAL_MS);
+  expect(longestGap(started.get('vm-0'))).toBeLessThanOrEqual(2 * INTERVAL_MS);
 });
 
 test('a probe that takes too long keeps what it had read', async () => {
@@ -618,20 +623,20 @@ test('a probe that takes too long keeps what it had read', async () => {
   expect(slow.open.size).toBe(0);
 });
 
-test('guests whose channel flaps do not keep one that was never asked from its first probe', async () => {
+test('guests whose channel flaps do not keep one that was never probed from its first probe', async () => {
   const flapping = Array.from({ length: 6 }, (_, index) => target(index + 1));
   const targets = [...flapping];
-  const { prober, begun } = setUp(targets, (name) => (name === 'vm-0' ? fakeAgent() : 'silent'));
+  const { prober, started } = setUp(targets, (name) => (name === 'vm-0' ? fakeAgent() : 'silent'));
   const flap = setInterval(() => {
-    for (const { uuid } of flapping) prober.kick(uuid);
+    for (const { uuid } of flapping) prober.requestProbe(uuid);
   }, 1_000);
   await pass(2 * INTERVAL_MS);
   targets.push(target(0));
   await pass(INTERVAL_MS);
   clearInterval(flap);
   void prober.stop();
-  expect(begun.get('vm-0')).toBeDefined();
-  expect((begun.get('vm-1') ?? []).length).toBeLessThanOrEqual(4);
+  expect(started.get('vm-0')).toBeDefined();
+  expect((started.get('vm-1') ?? []).length).toBeLessThanOrEqual(4);
 });
 
 test('stopping ends the probes under way, after they closed what they opened', async () => {
@@ -681,7 +686,7 @@ test('a frozen agent that only says "disabled" is frozen, and what it said befor
   expect(prober.view(fakeUuid(1))?.errors.get('frozen')).toBe(1);
 });
 
-test('filesystems keep the type that was told first, and the first ones their places', async () => {
+test('filesystems keep their first type, and the first ones stay', async () => {
   let probes = 0;
   const agent = fakeAgent({
     answers: {
@@ -720,7 +725,7 @@ test('filesystems keep the type that was told first, and the first ones their pl
   expect(seen.size).toBe(64);
 });
 
-test('an agent that always falls silent midway is up, asked half as often, and what it says is never stale', async () => {
+test('an agent that always falls silent midway is up, probed half as often, and its sample is never stale', async () => {
   const agent = fakeAgent({
     answers: {
       'guest-get-load': async () => {
@@ -729,7 +734,7 @@ test('an agent that always falls silent midway is up, asked half as often, and w
       },
     },
   });
-  const { prober, begun } = setUp([target(1)], () => agent);
+  const { prober, started } = setUp([target(1)], () => agent);
   await pass(INTERVAL_MS);
   for (let second = 0; second < 600; second++) {
     await pass(1_000);
@@ -738,10 +743,10 @@ test('an agent that always falls silent midway is up, asked half as often, and w
   void prober.stop();
   expect(prober.view(fakeUuid(1))?.missing).toEqual(new Map([['load', 'agent_silent']]));
   expect(prober.view(fakeUuid(1))?.errors.get('agent_silent')).toBeGreaterThan(1);
-  expect((begun.get('vm-1') ?? []).length).toBeLessThan(14);
+  expect((started.get('vm-1') ?? []).length).toBeLessThan(14);
 });
 
-test('Windows is not asked for files it does not have', async () => {
+test('Windows is not sent commands for files it does not have', async () => {
   const agent = fakeAgent({
     answers: { 'guest-get-osinfo': () => ({ id: 'mswindows', 'version-id': '2022' }) },
     absent: ['guest-get-cpustats', 'guest-get-load'],
@@ -763,29 +768,29 @@ test('before its first probe, all of a guest is missing', () => {
   expect(prober.view(fakeUuid(1))?.missing.get('cpu')).toBe('busy');
 });
 
-test('a guest that says for ever that it is frozen is asked less and less often', async () => {
+test('a guest that says for ever that it is frozen is probed less and less often', async () => {
   const agent = fakeAgent({
     answers: { 'guest-info': () => commandFailure('the agent is in frozen state') },
   });
-  const { prober, begun } = setUp([target(1)], () => agent);
+  const { prober, started } = setUp([target(1)], () => agent);
   await pass(200 * INTERVAL_MS);
   void prober.stop();
-  expect((begun.get('vm-1') ?? []).length).toBeLessThan(40);
+  expect((started.get('vm-1') ?? []).length).toBeLessThan(40);
 });
 
-test('a fault of this program is logged once, and asked about less and less often', async () => {
+test('a fault of this program is logged once, and the guest is probed less and less often', async () => {
   const agent = fakeAgent();
-  const { prober, begun, log } = setUp([target(1)], () => ({
+  const { prober, started, log } = setUp([target(1)], () => ({
     ...agent,
     send: () => Promise.reject(new TypeError('oops')),
   }));
   await pass(20 * INTERVAL_MS);
   void prober.stop();
   expect(log.filter(({ level }) => level === 50)).toHaveLength(1);
-  expect((begun.get('vm-1') ?? []).length).toBeLessThan(10);
+  expect((started.get('vm-1') ?? []).length).toBeLessThan(10);
 });
 
-test('a refusal of access is told once for each domain, and again when it was lifted meanwhile', async () => {
+test('a refusal of access is logged once for each domain, and again when it was lifted meanwhile', async () => {
   let denied = true;
   const well = fakeAgent();
   const denial = () => new LibvirtServerError(88, 10, "access denied: 'QEMU' denied access");
@@ -829,28 +834,28 @@ test('after a fault of this program, what was known is dropped once it is stale'
   expect(prober.view(fakeUuid(1))?.missing.get('cpu')).toBe('busy');
 });
 
-test('what seldom changes is asked with every tenth probe, and after a kick', async () => {
+test('what seldom changes is fetched with every tenth probe, and after an event', async () => {
   const agent = fakeAgent();
-  const { prober, begun } = setUp([target(1)], () => agent);
-  const asked = () => agent.received.filter((name) => name === 'guest-get-osinfo').length;
-  while ((begun.get('vm-1') ?? []).length < 10) await pass(500);
-  expect(asked()).toBe(1);
+  const { prober, started } = setUp([target(1)], () => agent);
+  const fetched = () => agent.received.filter((name) => name === 'guest-get-osinfo').length;
+  while ((started.get('vm-1') ?? []).length < 10) await pass(500);
+  expect(fetched()).toBe(1);
   await pass(1.2 * INTERVAL_MS);
-  expect(asked()).toBe(2);
-  prober.kick(fakeUuid(1));
+  expect(fetched()).toBe(2);
+  prober.requestProbe(fakeUuid(1));
   await pass(500);
   void prober.stop();
-  expect(asked()).toBe(3);
+  expect(fetched()).toBe(3);
 });
 
-test.each([1, 2, 5])('with %i places there are never more probes than that', async (concurrency) => {
+test.each([1, 2, 5])('with %i slots there are never more probes than that', async (concurrency) => {
   const targets = Array.from({ length: 30 }, (_, index) => target(index));
-  const { prober, places } = setUp(
+  const { prober, slots } = setUp(
     targets,
     (name) => (name.endsWith('3') ? 'silent' : fakeAgent()),
     concurrency,
   );
   await pass(10 * INTERVAL_MS);
   void prober.stop();
-  expect(places.most).toBeLessThanOrEqual(concurrency);
+  expect(slots.most).toBeLessThanOrEqual(concurrency);
 });

@@ -76,18 +76,18 @@ describe('parseProcStat', () => {
     ['no CPU', 'btime 1795392912\n', 'no CPU'],
     ['no line feed', 'cpu  1 2 3 4', 'no CPU'],
     ['too few fields', 'cpu  1 2 3\n', 'a CPU with too few fields'],
-    ['a negative number', 'cpu  1 2 -3 4\n', 'a number that is none, or is too large'],
-    ['a fraction', 'cpu  1 2 3.5 4\n', 'a number that is none, or is too large'],
-    ['an exponent', 'cpu  1 2 1e308 4\n', 'a number that is none, or is too large'],
-    ['not a number', 'cpu  1 2 NaN 4\n', 'a number that is none, or is too large'],
-    ['hexadecimal', 'cpu  1 2 0x10 4\n', 'a number that is none, or is too large'],
-    ['2^53', 'cpu  1 2 9007199254740992 4\n', 'a number that is none, or is too large'],
-    ['2^64', 'cpu  1 2 18446744073709551615 4\n', 'a number that is none, or is too large'],
-    ['foreign digits', 'cpu  1 2 ٣ 4\n', 'a number that is none, or is too large'],
+    ['a negative number', 'cpu  1 2 -3 4\n', 'not a number, or too large'],
+    ['a fraction', 'cpu  1 2 3.5 4\n', 'not a number, or too large'],
+    ['an exponent', 'cpu  1 2 1e308 4\n', 'not a number, or too large'],
+    ['not a number', 'cpu  1 2 NaN 4\n', 'not a number, or too large'],
+    ['hexadecimal', 'cpu  1 2 0x10 4\n', 'not a number, or too large'],
+    ['2^53', 'cpu  1 2 9007199254740992 4\n', 'not a number, or too large'],
+    ['2^64', 'cpu  1 2 18446744073709551615 4\n', 'not a number, or too large'],
+    ['foreign digits', 'cpu  1 2 ٣ 4\n', 'not a number, or too large'],
     ['two totals', 'cpu  1 2 3 4\ncpu  1 2 3 4\n', 'two lines of all CPUs'],
-    ['a CPU twice', 'cpu1 1 2 3 4\ncpu1 1 2 3 4\n', 'a CPU is told twice'],
+    ['a CPU twice', 'cpu1 1 2 3 4\ncpu1 1 2 3 4\n', 'a CPU is listed twice'],
     ['two boot times', 'cpu  1 2 3 4\nbtime 1\nbtime 2\n', 'two boot times'],
-    ['no boot time', 'cpu  1 2 3 4\nbtime \n', 'a number that is none, or is too large'],
+    ['no boot time', 'cpu  1 2 3 4\nbtime \n', 'not a number, or too large'],
     [
       'a sum past 2^53',
       'cpu0 9007199254740991 2 3 4\ncpu1 9007199254740991 2 3 4\n',
@@ -132,7 +132,7 @@ describe('parseMeminfo', () => {
     expect(parseMeminfo(content)).toMatchObject({ swapTotalBytes: 0, swapUsedBytes: 0 });
   });
 
-  test('before Linux 3.14 nothing is told to be available', () => {
+  test('before Linux 3.14 nothing is reported as available', () => {
     const content = WITH_SWAP.replace(/^MemAvailable.*\n/m, '');
     expect(parseMeminfo(content).availableBytes).toBeUndefined();
   });
@@ -145,14 +145,14 @@ describe('parseMeminfo', () => {
   test.each([
     ['nothing', '', 'no MemTotal, SwapTotal or SwapFree'],
     ['no swap lines', 'MemTotal: 1 kB\n', 'no MemTotal, SwapTotal or SwapFree'],
-    ['no memory', 'MemTotal: 0 kB\nSwapTotal: 0 kB\nSwapFree: 0 kB\n', 'no memory'],
-    ['more free than total', WITH_SWAP.replace('201984', '262141'), 'more swap is free than there is'],
-    ['more available than total', WITH_SWAP.replace('1044', '163297'), 'more memory is available'],
-    ['a negative number', WITH_SWAP.replace('201984', '-1'), 'a number that is none'],
-    ['another unit', WITH_SWAP.replace('201984 kB', '201984 MB'), 'a number that is none'],
-    ['no unit', WITH_SWAP.replace('201984 kB', '201984'), 'a number that is none'],
-    ['2^53 bytes', WITH_SWAP.replace('262140', '8796093022208'), 'a number that is none, or is too large'],
-    ['a key twice', `${WITH_SWAP}SwapTotal:  0 kB\n`, 'SwapTotal is told twice'],
+    ['MemTotal is 0', 'MemTotal: 0 kB\nSwapTotal: 0 kB\nSwapFree: 0 kB\n', 'MemTotal is 0'],
+    ['more free than total', WITH_SWAP.replace('201984', '262141'), 'SwapFree is more than SwapTotal'],
+    ['more available than total', WITH_SWAP.replace('1044', '163297'), 'MemAvailable is more than MemTotal'],
+    ['a negative number', WITH_SWAP.replace('201984', '-1'), 'not a number'],
+    ['another unit', WITH_SWAP.replace('201984 kB', '201984 MB'), 'not a number'],
+    ['no unit', WITH_SWAP.replace('201984 kB', '201984'), 'not a number'],
+    ['2^53 bytes', WITH_SWAP.replace('262140', '8796093022208'), 'not a number, or too large'],
+    ['a key twice', `${WITH_SWAP}SwapTotal:  0 kB\n`, 'SwapTotal is listed twice'],
   ])('refuses %s', (_, content, problem) => {
     expect(() => parseMeminfo(content)).toThrow(`/proc/meminfo: ${problem}`);
   });
@@ -183,8 +183,8 @@ describe('parsePressure', () => {
     ['no line feed', 'some avg10=0.00 avg60=0.00 avg300=0.00 total=1', 'no "some" line'],
     ['a negative total', 'some avg10=0.00 avg60=0.00 avg300=0.00 total=-1\n', 'an unknown line'],
     ['an infinite total', 'some avg10=0.00 avg60=0.00 avg300=0.00 total=inf\n', 'an unknown line'],
-    ['a huge total', 'some total=99999999999999999\n', 'a number that is none, or is too large'],
-    ['a line twice', 'some total=1\nsome total=2\n', 'some is told twice'],
+    ['a huge total', 'some total=99999999999999999\n', 'not a number, or too large'],
+    ['a line twice', 'some total=1\nsome total=2\n', 'some is listed twice'],
     ['another file', 'cpu  1 2 3 4\n', 'an unknown line'],
   ])('refuses %s', (_, content, problem) => {
     expect(() => parsePressure(content)).toThrow(`/proc/pressure: ${problem}`);

@@ -39,15 +39,19 @@ describe('parseGuestInfo', () => {
     expect(commands.has('guest-get-cpustats')).toBe(false);
   });
 
-  test('a command that is told twice is enabled only if it is twice', () => {
-    const told = (...enabled: boolean[]) =>
+  test('a command that is listed twice is enabled only if it is twice', () => {
+    const isEnabled = (...enabled: boolean[]) =>
       parseGuestInfo(
         reply({
           version: '1',
           supported_commands: enabled.map((value) => ({ name: 'guest-exec', enabled: value })),
         }),
       ).commands.get('guest-exec');
-    expect([told(true, true), told(true, false), told(false, true)]).toEqual([true, false, false]);
+    expect([isEnabled(true, true), isEnabled(true, false), isEnabled(false, true)]).toEqual([
+      true,
+      false,
+      false,
+    ]);
   });
 
   test('names of prototypes are names', () => {
@@ -84,8 +88,8 @@ describe('parseGuestInfo', () => {
       { version: '7', supported_commands: [{ name: 'x', enabled: 'yes' }] },
       '.supported_commands[0].enabled',
     ],
-  ])('refuses %s', (_, value, place) => {
-    expect(() => parseGuestInfo(reply(value))).toThrow(`guest-info: ${SHAPE}${place}`);
+  ])('refuses %s', (_, value, path) => {
+    expect(() => parseGuestInfo(reply(value))).toThrow(`guest-info: ${SHAPE}${path}`);
   });
 });
 
@@ -142,7 +146,7 @@ describe('parseOsInfo', () => {
     ).toMatchObject({ id: 'mswindows', versionId: '2022', variantId: 'server', kernelRelease: '20348' });
   });
 
-  test('nothing told, nothing known; empty and unfit text is nothing', () => {
+  test('nothing reported, nothing known; empty and unfit text is nothing', () => {
     expect(parseOsInfo(reply({}))).toEqual(nothing);
     expect(parseOsInfo(reply({ id: '', name: ' \u0000\u200b ' }))).toEqual(nothing);
   });
@@ -153,7 +157,7 @@ describe('parseOsInfo', () => {
     );
   });
 
-  test('of a key that is told twice the last counts', () => {
+  test('of a key that is listed twice the last counts', () => {
     expect(parseOsInfo('{"return": {"id": "debian", "id": "ubuntu"}}').id).toBe('ubuntu');
   });
 
@@ -163,8 +167,8 @@ describe('parseOsInfo', () => {
     ['a number', { 'version-id': 12 }, '.version-id'],
     ['null for text', { id: null }, '.id'],
     ['an object for text', { name: { toString: 'x' } }, '.name'],
-  ])('refuses %s', (_, value, place) => {
-    expect(() => parseOsInfo(reply(value))).toThrow(`guest-get-osinfo: ${SHAPE}${place}`);
+  ])('refuses %s', (_, value, path) => {
+    expect(() => parseOsInfo(reply(value))).toThrow(`guest-get-osinfo: ${SHAPE}${path}`);
   });
 
   test('more than 64 KiB is refused', () => {
@@ -212,7 +216,7 @@ describe('parseCpuStats', () => {
     ...more,
   });
 
-  test('a mode that no CPU tells is unknown; one that some tell is their sum', () => {
+  test('a mode that no CPU reports is unknown; one that some report is their sum', () => {
     expect(parseCpuStats(reply([cpu(0), cpu(7, { iowait: 500 })]))).toEqual({
       user: 2,
       nice: 2,
@@ -235,7 +239,7 @@ describe('parseCpuStats', () => {
 
   test.each([
     ['no CPU', [], 'no CPU'],
-    ['a CPU twice', [cpu(0), cpu(0)], 'a CPU is told twice'],
+    ['a CPU twice', [cpu(0), cpu(0)], 'a CPU is listed twice'],
     ['a sum past 2^53', [cpu(0, { user: 2 ** 53 - 1 }), cpu(1)], 'user adds up to 2^53 or more'],
     ['another type', [cpu(0, { type: 'windows' })], `${SHAPE}[0].type`],
     ['no type', [{ ...cpu(0), type: undefined }], `${SHAPE}[0].type`],
@@ -303,8 +307,8 @@ describe('parseLoad', () => {
     ['huge', { load1m: 0, load5m: 1e308, load15m: 0 }, '.load5m'],
     ['missing', { load1m: 0, load5m: 0 }, '.load15m'],
     ['text', { load1m: '0.5', load5m: 0, load15m: 0 }, '.load1m'],
-  ])('refuses what is %s', (_, value, place) => {
-    expect(() => parseLoad(reply(value))).toThrow(`guest-get-load: ${SHAPE}${place}`);
+  ])('refuses what is %s', (_, value, path) => {
+    expect(() => parseLoad(reply(value))).toThrow(`guest-get-load: ${SHAPE}${path}`);
   });
 });
 
@@ -328,11 +332,15 @@ describe('parseFileRead', () => {
     expect(parseFileRead(chunk(0, ''), 4096)).toEqual({ count: 0, bytes: Buffer.alloc(0), eof: true });
   });
 
-  test('as much as was asked for, even with each character escaped on the way', () => {
-    const asked = 32 * 1024;
-    const bytes = Buffer.alloc(asked, 0xff);
-    const text = chunk(asked, bytes.toString('base64'), false);
-    expect(parseFileRead(text.replaceAll('/', '\\/'), asked)).toEqual({ count: asked, bytes, eof: false });
+  test('as much as was requested, even with each character escaped on the way', () => {
+    const requested = 32 * 1024;
+    const bytes = Buffer.alloc(requested, 0xff);
+    const text = chunk(requested, bytes.toString('base64'), false);
+    expect(parseFileRead(text.replaceAll('/', '\\/'), requested)).toEqual({
+      count: requested,
+      bytes,
+      eof: false,
+    });
   });
 
   test.each([
@@ -342,9 +350,9 @@ describe('parseFileRead', () => {
     ['missing padding', chunk(1, 'MA'), 'content is not base64'],
     ['padding that hides bits', chunk(1, 'MB=='), 'content is not base64'],
     ['more after the padding', chunk(1, 'MA==MA=='), 'content is not base64'],
-    ['more than it says', chunk(2, 'MC4w'), 'content is not as long as it says'],
-    ['less than it says', chunk(25, ''), 'content is not as long as it says'],
-    ['more than was asked for', chunk(25, LOADAVG), 'more bytes than were asked for'],
+    ['more than it says', chunk(2, 'MC4w'), 'content does not have the length that the reply states'],
+    ['less than it says', chunk(25, ''), 'content does not have the length that the reply states'],
+    ['more than was requested', chunk(25, LOADAVG), 'more bytes than were requested'],
     ['a negative count', chunk(-1, ''), `${SHAPE}.count`],
     ['no end', reply({ count: 0, 'buf-b64': '' }), `${SHAPE}.eof`],
     ['a number for an end', reply({ count: 0, 'buf-b64': '', eof: 1 }), `${SHAPE}.eof`],
@@ -374,12 +382,12 @@ describe('parseFsInfo', () => {
     ).toEqual([{ mountpoint: '/', fstype: 'ext4', totalBytes: 108944293888, usedBytes: 24425230336 }]);
   });
 
-  test('Windows, and an agent that tells no sizes', () => {
-    const told = [
+  test('Windows, and an agent that reports no sizes', () => {
+    const listed = [
       filesystem('C:\\', { type: 'NTFS', 'used-bytes': 5, 'total-bytes': 9 }),
       filesystem('System Reserved', { type: 'NTFS' }),
     ];
-    expect(parseFsInfo(reply(told))).toEqual([
+    expect(parseFsInfo(reply(listed))).toEqual([
       { mountpoint: 'C:\\', fstype: 'NTFS', totalBytes: 9, usedBytes: 5 },
       { mountpoint: 'System Reserved', fstype: 'NTFS', totalBytes: undefined, usedBytes: undefined },
     ]);
@@ -387,27 +395,27 @@ describe('parseFsInfo', () => {
 
   test('what would be the same series is kept once', () => {
     const long = `/${'x'.repeat(200)}`;
-    const told = ['/', '/\u0000', '/', '', '\n', `${long}1`, `${long}2`].map((path) => filesystem(path));
-    expect(parseFsInfo(reply(told)).map(({ mountpoint }) => mountpoint)).toEqual(['/', long.slice(0, 128)]);
+    const listed = ['/', '/\u0000', '/', '', '\n', `${long}1`, `${long}2`].map((path) => filesystem(path));
+    expect(parseFsInfo(reply(listed)).map(({ mountpoint }) => mountpoint)).toEqual(['/', long.slice(0, 128)]);
   });
 
   test.each([
     ['more used than there is', { 'used-bytes': 9, 'total-bytes': 5 }],
     ['negative', { 'used-bytes': -1, 'total-bytes': 5 }],
-    ['a size of 2^64, as some network filesystems tell', { 'used-bytes': 1, 'total-bytes': 2 ** 64 }],
+    ['a size of 2^64, as some network filesystems report', { 'used-bytes': 1, 'total-bytes': 2 ** 64 }],
     ['a fraction', { 'used-bytes': 0.5 }],
   ])('drops the filesystem alone when its size is %s', (_, sizes) => {
-    const told = [filesystem('/odd', sizes), filesystem('/')];
-    expect(parseFsInfo(reply(told)).map(({ mountpoint }) => mountpoint)).toEqual(['/']);
+    const listed = [filesystem('/odd', sizes), filesystem('/')];
+    expect(parseFsInfo(reply(listed)).map(({ mountpoint }) => mountpoint)).toEqual(['/']);
   });
 
-  test('of many the 64 shortest mountpoints stay, in whatever order they are told', () => {
+  test('of many the 64 shortest mountpoints stay, in whatever order they are listed', () => {
     const pods = Array.from({ length: 200 }, (_, index) => filesystem(`/var/lib/pods/${1000 + index}`));
-    const told = [...pods, filesystem('/var'), filesystem('/')];
-    const kept = parseFsInfo(reply(told)).map(({ mountpoint }) => mountpoint);
+    const listed = [...pods, filesystem('/var'), filesystem('/')];
+    const kept = parseFsInfo(reply(listed)).map(({ mountpoint }) => mountpoint);
     expect(kept).toHaveLength(64);
     expect(kept.slice(0, 3)).toEqual(['/', '/var', '/var/lib/pods/1000']);
-    expect(parseFsInfo(reply(told.toReversed())).map(({ mountpoint }) => mountpoint)).toEqual(kept);
+    expect(parseFsInfo(reply(listed.toReversed())).map(({ mountpoint }) => mountpoint)).toEqual(kept);
   });
 
   test.each([
@@ -416,7 +424,7 @@ describe('parseFsInfo', () => {
     ['no mountpoint', [{ type: 'ext4' }], '[0].mountpoint'],
     ['a size as text', [filesystem('/', { 'total-bytes': '5' })], '[0].total-bytes'],
     ['too many', Array.from({ length: 4097 }, () => 0), ''],
-  ])('refuses %s', (_, value, place) => {
-    expect(() => parseFsInfo(reply(value))).toThrow(`guest-get-fsinfo: ${SHAPE}${place}`);
+  ])('refuses %s', (_, value, path) => {
+    expect(() => parseFsInfo(reply(value))).toThrow(`guest-get-fsinfo: ${SHAPE}${path}`);
   });
 });

@@ -1,19 +1,26 @@
 import { describe, expect, test } from '@jest/globals';
 import { writeEnd, writeFamily } from '../../../src/metrics/exposition.ts';
-import { counter, gauge, type MetricFamily } from '../../../src/metrics/metric-family.ts';
+import {
+  counter,
+  gauge,
+  info,
+  type MetricFamily,
+  newFamily,
+  stateSet,
+} from '../../../src/metrics/metric-family.ts';
 import { textOf } from './text.ts';
 
 const rendered = (family: MetricFamily): string => textOf((out) => writeFamily(out, family));
 
 function renderedLabel(value: string): string {
-  const family = gauge('m', 'h');
+  const family = newFamily(gauge('m', 'h', ['l']));
   family.samples.push({ labels: { l: value }, value: 1 });
   return rendered(family).split('\n').slice(2).join('\n');
 }
 
 describe('writeFamily', () => {
   test('help, kind, and one line a sample', () => {
-    const family = counter('libvirt_things_total', 'Things seen.');
+    const family = newFamily(counter('libvirt_things_total', 'Things seen.', ['domain', 'kind']));
     family.samples.push(
       { labels: { domain: 'a', kind: 'x' }, value: 1 },
       { labels: { domain: 'b', kind: '' }, value: 2.5 },
@@ -27,7 +34,7 @@ describe('writeFamily', () => {
   });
 
   test('in OpenMetrics a counter is titled without _total, and quotes in the help are escaped', () => {
-    const family = counter('libvirt_things_total', 'Things "seen".');
+    const family = newFamily(counter('libvirt_things_total', 'Things "seen".', []));
     family.samples.push({ labels: {}, value: 1 });
     expect(textOf((out) => writeFamily(out, family, 'openmetrics'))).toBe(
       '# HELP libvirt_things Things \\"seen\\".\n# TYPE libvirt_things counter\nlibvirt_things_total 1\n',
@@ -37,13 +44,21 @@ describe('writeFamily', () => {
   });
 
   test('a sample without labels has no braces', () => {
-    const family = gauge('libvirt_up', 'Up.');
+    const family = newFamily(gauge('libvirt_up', 'Up.', []));
     family.samples.push({ labels: {}, value: 1 });
     expect(rendered(family)).toBe('# HELP libvirt_up Up.\n# TYPE libvirt_up gauge\nlibvirt_up 1\n');
   });
 
+  test.each(['text', 'openmetrics'] as const)('info metrics and state sets are gauges in %s', (format) => {
+    for (const spec of [info('x', 'X.', []), stateSet('x', 'X.', [])]) {
+      const family = newFamily(spec);
+      family.samples.push({ labels: {}, value: 1 });
+      expect(textOf((out) => writeFamily(out, family, format))).toContain('# TYPE x gauge\n');
+    }
+  });
+
   test('a family without samples is not there at all', () => {
-    expect(rendered(gauge('libvirt_none', 'None.'))).toBe('');
+    expect(rendered(newFamily(gauge('libvirt_none', 'None.', [])))).toBe('');
   });
 
   test.each([
@@ -62,7 +77,7 @@ describe('writeFamily', () => {
   });
 
   test('help is escaped, quotes excepted', () => {
-    const family = gauge('m', 'one\ntwo \\ "three"');
+    const family = newFamily(gauge('m', 'one\ntwo \\ "three"', []));
     family.samples.push({ labels: {}, value: 0 });
     expect(rendered(family).split('\n')[0]).toBe('# HELP m one\\ntwo \\\\ "three"');
   });
@@ -80,7 +95,7 @@ describe('writeFamily', () => {
     [Number.POSITIVE_INFINITY, '+Inf'],
     [Number.NEGATIVE_INFINITY, '-Inf'],
   ])('the value %d is written %s', (value, text) => {
-    const family = gauge('m', 'h');
+    const family = newFamily(gauge('m', 'h', ['l']));
     family.samples.push({ labels: {}, value });
     expect(rendered(family)).toBe(`# HELP m h\n# TYPE m gauge\nm ${text}\n`);
   });

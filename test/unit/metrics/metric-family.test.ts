@@ -1,5 +1,11 @@
 import { describe, expect, test } from '@jest/globals';
-import { boolToNumber, counter, gauge, sanitizeLabel } from '../../../src/metrics/metric-family.ts';
+import {
+  addBoolean,
+  addSample,
+  gauge,
+  newFamily,
+  sanitizeLabel,
+} from '../../../src/metrics/metric-family.ts';
 
 describe('sanitizeLabel', () => {
   test.each([
@@ -27,15 +33,27 @@ describe('sanitizeLabel', () => {
 });
 
 describe('families', () => {
+  const spec = gauge('a', 'A.', ['domain']);
+
   test('begin empty, and each with samples of its own', () => {
-    const one = gauge('a', 'A.');
-    one.samples.push({ labels: {}, value: 1 });
-    expect(one).toEqual({ name: 'a', help: 'A.', type: 'gauge', samples: [{ labels: {}, value: 1 }] });
-    expect(gauge('a', 'A.').samples).toEqual([]);
-    expect(counter('b_total', 'B.')).toEqual({ name: 'b_total', help: 'B.', type: 'counter', samples: [] });
+    const one = newFamily(spec);
+    addSample(one, { domain: 'x' }, 2);
+    expect(one).toEqual({ spec, samples: [{ labels: { domain: 'x' }, value: 2 }] });
+    expect(newFamily(spec).samples).toEqual([]);
   });
 
   test('yes is 1, no is 0', () => {
-    expect([boolToNumber(true), boolToNumber(false)]).toEqual([1, 0]);
+    const family = newFamily(spec);
+    addBoolean(family, {}, true);
+    addBoolean(family, {}, false);
+    expect(family.samples.map(({ value }) => value)).toEqual([1, 0]);
+  });
+
+  test('an unknown value has no sample, 0 has one', () => {
+    const family = newFamily(spec);
+    addSample(family, {}, undefined);
+    addBoolean(family, {}, undefined);
+    addSample(family, {}, 0);
+    expect(family.samples).toEqual([{ labels: {}, value: 0 }]);
   });
 });

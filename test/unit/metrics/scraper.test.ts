@@ -1,14 +1,14 @@
 import { afterEach, describe, expect, jest, test } from '@jest/globals';
 import { pino } from 'pino';
 import type { Collector } from '../../../src/metrics/collector.ts';
-import { gauge } from '../../../src/metrics/metric-family.ts';
+import { gauge, newFamily } from '../../../src/metrics/metric-family.ts';
 import { Scraper } from '../../../src/metrics/scraper.ts';
 import { TextBuffer } from '../../../src/metrics/text-buffer.ts';
 import type { Snapshot } from '../../../src/snapshot/snapshot.ts';
 import type { TakeSnapshot } from '../../../src/snapshot/take-snapshot.ts';
 import { Exposition } from '../../../testbed/exposition.ts';
 
-const FACTS: Snapshot = {
+const SNAPSHOT: Snapshot = {
   hypervisor: undefined,
   stateCounts: new Map([[1, 3]]),
   domains: [],
@@ -25,13 +25,15 @@ afterEach(() => {
 
 /** A collector that serves one sample, `NAME_seen`, with the number of running domains. */
 function collector(name: string, collect?: () => never): Collector {
+  const spec = gauge(`${name}_seen`, 'Seen.', []);
   return {
     name,
     help: name,
     enabledByDefault: true,
+    families: [spec],
     collect: ({ stateCounts }) => {
       collect?.();
-      const seen = gauge(`${name}_seen`, 'Seen.');
+      const seen = newFamily(spec);
       seen.samples.push({ labels: {}, value: stateCounts.get(1) ?? 0 });
       return [seen];
     },
@@ -64,7 +66,7 @@ function setUp(takeSnapshot: TakeSnapshot, collectors = [collector('a'), collect
 }
 
 /** A gathering that the test ends. */
-function heldGathering() {
+function heldSnapshot() {
   const deadlines: number[] = [];
   let resolve: (snapshot: Snapshot) => void = () => undefined;
   let reject: (reason: unknown) => void = () => undefined;
@@ -72,12 +74,12 @@ function heldGathering() {
     deadlines,
     takeSnapshot: (deadline: number): Promise<Snapshot> => {
       deadlines.push(deadline);
-      return new Promise((onFacts, onFailure) => {
-        resolve = onFacts;
+      return new Promise((onSnapshot, onFailure) => {
+        resolve = onSnapshot;
         reject = onFailure;
       });
     },
-    succeed: (): void => resolve(FACTS),
+    succeed: (): void => resolve(SNAPSHOT),
     fail: (): void => reject(new Error('libvirt hung up')),
   };
 }
@@ -89,7 +91,7 @@ const success = (seen: Exposition): Record<string, number> =>
 
 describe('a scrape', () => {
   test('serves what each collector makes of the snapshot, with its success and duration', async () => {
-    const seen = await setUp(async () => FACTS).scrape();
+    const seen = await setUp(async () => SNAPSHOT).scrape();
     expect(seen.value('libvirt_up')).toBe(1);
     expect([seen.value('a_seen'), seen.value('b_seen')]).toEqual([3, 3]);
     expect(success(seen)).toEqual({ a: 1, b: 1 });
@@ -103,7 +105,7 @@ describe('a scrape', () => {
 
   test('runs only the collectors that are selected', async () => {
     const collect = jest.fn<() => never>();
-    const { scrape } = setUp(async () => FACTS, [collector('a', collect), collector('b')]);
+    const { scrape } = setUp(async () => SNAPSHOT, [collector('a', collect), collector('b')]);
     const seen = await scrape(AMPLE_MS, (name) => name === 'b');
     expect(collect).not.toHaveBeenCalled();
     expect(success(seen)).toEqual({ b: 1 });
@@ -111,12 +113,12 @@ describe('a scrape', () => {
   });
 
   test('without any collector selected says that libvirt is up', async () => {
-    const seen = await setUp(async () => FACTS).scrape(AMPLE_MS, () => false);
+    const seen = await setUp(async () => SNAPSHOT).scrape(AMPLE_MS, () => false);
     expect(seen.samples).toEqual([{ name: 'libvirt_up', labels: {}, value: 1 }]);
   });
 
   test('gives the gathering its deadline', async () => {
-    const held = heldGathering();
+    const held = heldSnapshot();
     const before = performance.now();
     const scrape = setUp(held.takeSnapshot).scrape(1_234);
     held.succeed();
@@ -129,7 +131,7 @@ describe('a scrape', () => {
 
 describe('scrapes at the same time', () => {
   test('share one gathering; the one after begins another', async () => {
-    const held = heldGathering();
+    const held = heldSnapshot();
     const { scrape } = setUp(held.takeSnapshot);
     const together = [scrape(), scrape(AMPLE_MS, (name) => name === 'a'), scrape()];
     expect(held.deadlines).toHaveLength(1);
@@ -144,7 +146,7 @@ describe('scrapes at the same time', () => {
   });
 
   test('fail together, and the one after asks anew', async () => {
-    const held = heldGathering();
+    const held = heldSnapshot();
     const { scrape } = setUp(held.takeSnapshot);
     const together = [scrape(), scrape()];
     held.fail();
@@ -164,7 +166,7 @@ describe('scrapes at the same time', () => {
     const { scrape } = setUp(async (deadline) => {
       deadlines.push(deadline);
       await new Promise((resolve) => setTimeout(resolve, deadline - performance.now() - 100));
-      return { ...FACTS, stateCounts: new Map([[1, deadlines.length]]) };
+      return { ...SNAPSHOT, stateCounts: new Map([[1, deadlines.length]]) };
     });
     const scrapes = timeouts.map((timeoutMs) => scrape(timeoutMs));
     await jest.advanceTimersByTimeAsync(10_000);
@@ -176,7 +178,7 @@ describe('scrapes at the same time', () => {
 test('a collector whose kind could not be measured at all did not succeed, and serves what it knows', async () => {
   const measuring: Collector = { ...collector('a'), measures: ['block'] };
   const { scrape } = setUp(
-    async () => ({ ...FACTS, unmeasured: new Set(['block'] as const) }),
+    async () => ({ ...SNAPSHOT, unmeasured: new Set(['block'] as const) }),
     [measuring, collector('b')],
   );
   const seen = await scrape();
@@ -204,7 +206,7 @@ describe('when libvirt does not answer', () => {
 
   test('a gathering that takes too long: the same, at the deadline and not before', async () => {
     jest.useFakeTimers();
-    const held = heldGathering();
+    const held = heldSnapshot();
     const scrape = setUp(held.takeSnapshot).scrape(2_000);
     const settled = jest.fn();
     scrape.then(settled, settled);
@@ -217,7 +219,7 @@ describe('when libvirt does not answer', () => {
 
   test('a gathering that fails after its deadline disturbs nobody', async () => {
     jest.useFakeTimers();
-    const held = heldGathering();
+    const held = heldSnapshot();
     const { scrape } = setUp(held.takeSnapshot);
     const late = scrape(1_000);
     await jest.advanceTimersByTimeAsync(1_000);
@@ -231,7 +233,7 @@ describe('when libvirt does not answer', () => {
 
   test('no timer is left behind by a scrape that was in time', async () => {
     jest.useFakeTimers();
-    await setUp(async () => FACTS).scrape();
+    await setUp(async () => SNAPSHOT).scrape();
     expect(jest.getTimerCount()).toBe(0);
   });
 });
@@ -241,7 +243,7 @@ describe('a collector that throws', () => {
     const broken = collector('a', () => {
       throw new Error('unexpected document');
     });
-    const { scrape, log } = setUp(async () => FACTS, [broken, collector('b')]);
+    const { scrape, log } = setUp(async () => SNAPSHOT, [broken, collector('b')]);
     for (let round = 0; round < 3; round++) {
       const seen = await scrape();
       expect(seen.value('libvirt_up')).toBe(1);
@@ -253,7 +255,7 @@ describe('a collector that throws', () => {
       expect.objectContaining({
         level: 50,
         collector: 'a',
-        msg: 'collector failed',
+        msg: 'collector failed; its metrics are missing from the scrape',
         err: expect.objectContaining({ message: 'unexpected document' }),
       }),
     ]);
@@ -268,7 +270,7 @@ describe('a collector that throws', () => {
         return [];
       },
     };
-    const { scrape, log } = setUp(async () => FACTS, [flaky]);
+    const { scrape, log } = setUp(async () => SNAPSHOT, [flaky]);
     for (const next of ['one', 'one', 'two', undefined, 'two', 'two']) {
       problem = next;
       expect(success(await scrape())).toEqual({ a: next === undefined ? 1 : 0 });
@@ -283,7 +285,7 @@ describe('a collector that throws', () => {
         throw 'a word';
       },
     };
-    const { scrape, log } = setUp(async () => FACTS, [strange, collector('b')]);
+    const { scrape, log } = setUp(async () => SNAPSHOT, [strange, collector('b')]);
     expect(success(await scrape())).toEqual({ a: 0, b: 1 });
     expect(log).toEqual([expect.objectContaining({ collector: 'a', err: 'a word' })]);
   });
@@ -293,7 +295,7 @@ test('a scrape that joined a gathering with less time than its own tries again b
   let gatherings = 0;
   const { scrape } = setUp(async (deadline) => {
     gatherings += 1;
-    if (gatherings > 1) return FACTS;
+    if (gatherings > 1) return SNAPSHOT;
     // As libvirt's client does: it gives up when the deadline that it was handed has passed.
     await new Promise((resolve) => setTimeout(resolve, Math.ceil(deadline - performance.now()) + 1));
     throw new Error('no answer in time');
@@ -305,13 +307,13 @@ test('a scrape that joined a gathering with less time than its own tries again b
 });
 
 test('overlapping scrapes that measure the same share one gathering, others do not', async () => {
-  const asked: string[][] = [];
+  const measured: string[][] = [];
   let resolve: (snapshot: Snapshot) => void = () => undefined;
   const snapshot = new Promise<Snapshot>((settle) => {
     resolve = settle;
   });
   const takeSnapshot = (_deadline: number, kinds: ReadonlySet<string>): Promise<Snapshot> => {
-    asked.push([...kinds]);
+    measured.push([...kinds]);
     return snapshot;
   };
   const { scrape } = setUp(takeSnapshot, [
@@ -324,9 +326,9 @@ test('overlapping scrapes that measure the same share one gathering, others do n
     scrape(AMPLE_MS, (name) => name !== 'c'),
     scrape(AMPLE_MS, (name) => name === 'c'),
   ];
-  resolve(FACTS);
+  resolve(SNAPSHOT);
   await Promise.all(scrapes);
-  expect(asked).toEqual([['block', 'cpu'], []]);
+  expect(measured).toEqual([['block', 'cpu'], []]);
 });
 
 test('between two families others get a turn when writing takes long', async () => {
@@ -337,12 +339,12 @@ test('between two families others get a turn when writing takes long', async () 
       turns.push(name);
       const begun = performance.now();
       while (performance.now() - begun < 12);
-      const family = gauge(`${name}_seen`, 'Seen.');
+      const family = newFamily(gauge(`${name}_seen`, 'Seen.', []));
       family.samples.push({ labels: {}, value: 1 });
       return [family];
     },
   });
-  const { scrape } = setUp(async () => FACTS, [slow('a'), slow('b')]);
+  const { scrape } = setUp(async () => SNAPSHOT, [slow('a'), slow('b')]);
   const done = scrape();
   const other = new Promise<void>((resolve) => {
     const look = (): void => {
@@ -366,7 +368,7 @@ test('a scrape whose client is gone runs no collector', async () => {
   };
   const scraper = new Scraper({
     collectors: [{ ...collector('a'), collect: spy }],
-    takeSnapshot: async () => FACTS,
+    takeSnapshot: async () => SNAPSHOT,
     log: pino({ enabled: false }),
   });
   await scraper.scrape(new TextBuffer([]), {

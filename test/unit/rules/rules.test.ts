@@ -1,19 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { describe, expect, test } from '@jest/globals';
 import { groupingLabelsIn, metricsIn } from '../../support/promql.ts';
-import { amtool, promtool } from '../../support/promtool.ts';
 import { servedMetrics } from '../../support/served-metrics.ts';
-import {
-  isAlert,
-  isRecording,
-  ROOT,
-  RULE_TESTS,
-  RULES,
-  readRuleGroups,
-  readRuleTests,
-  readYaml,
-  yamlFiles,
-} from './rule-files.ts';
+import { isAlert, isRecording, ROOT, RULES, readRuleGroups, readRuleTests, readYaml } from './rule-files.ts';
 
 /** The names that users' own routes and silences rely on. */
 const ALERTS = [
@@ -47,26 +36,8 @@ const rules = groups.flatMap((group) => group.rules);
 const alerts = rules.filter(isAlert);
 const recordings = rules.filter(isRecording);
 const ruleTests = await readRuleTests();
-const ruleTestFiles = await yamlFiles(RULE_TESTS);
 const served = await servedMetrics();
 const recorded = new Set(recordings.map(({ record }) => record));
-
-describe('promtool', () => {
-  test('has no complaint about the rules', async () => {
-    const { ok, output } = await promtool(['check', 'rules', '--lint=all', ...(await yamlFiles(RULES))]);
-    expect({ ok, output }).toEqual({ ok: true, output: expect.not.stringContaining('FAILED') });
-  });
-
-  test.each(ruleTestFiles)('%s passes', async (file) => {
-    const { ok, output } = await promtool(['test', 'rules', file]);
-    expect(ok ? '' : output).toBe('');
-  });
-
-  test('has no complaint about the example configuration', async () => {
-    const { ok, output } = await promtool(['check', 'config', `${ROOT}deploy/prometheus/prometheus.yml`]);
-    expect(ok ? '' : output).toBe('');
-  });
-});
 
 describe('the rule tests', () => {
   test('evaluate groups in the order of the files, so that thresholds come first', () => {
@@ -217,11 +188,6 @@ describe('what rules query is served', () => {
     for (const [name] of words.matchAll(/(?:\w+:)?\blibvirt_\w+(?::\w+)?/g))
       expect([...served.keys(), ...recorded]).toContain(name);
   });
-});
-
-test('amtool has no complaint about the example Alertmanager', async () => {
-  const { ok, output } = await amtool(['check-config', `${ROOT}deploy/alertmanager/alertmanager.yml`]);
-  expect(ok ? '' : output).toBe('');
 });
 
 test('the example Alertmanager inhibits alerts that exist', async () => {

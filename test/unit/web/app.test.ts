@@ -10,7 +10,7 @@ import { closeServers, listenOn } from '../../../src/web/listen.ts';
 import { waitFor } from '../../../testbed/wait.ts';
 import { textBufferOf } from '../metrics/text.ts';
 
-interface Asked {
+interface Request {
   readonly timeoutMs: number;
   readonly selected: readonly string[];
 }
@@ -18,8 +18,8 @@ interface Asked {
 interface Started {
   readonly url: string;
   readonly port: number;
-  /** What the scrapes were asked for, in order. */
-  readonly asked: Asked[];
+  /** The requests that reached the scraper, in order. */
+  readonly requests: Request[];
   readonly log: Record<string, unknown>[];
 }
 
@@ -29,7 +29,7 @@ const open: Server[] = [];
 afterEach(() => closeServers(open.splice(0)));
 
 async function start(changes: Partial<WebOptions> = {}): Promise<Started> {
-  const asked: Asked[] = [];
+  const requests: Request[] = [];
   const log: Record<string, unknown>[] = [];
   const app = createApp({
     telemetryPath: '/metrics',
@@ -37,7 +37,7 @@ async function start(changes: Partial<WebOptions> = {}): Promise<Started> {
     collectors: COLLECTORS,
     isReady: () => true,
     scrape: async ({ timeoutMs, selects }) => {
-      asked.push({ timeoutMs, selected: COLLECTORS.filter(selects) });
+      requests.push({ timeoutMs, selected: COLLECTORS.filter(selects) });
       return textBufferOf('a 1\n', 'b{c="é"} 2\n');
     },
     log: pino({ base: null }, { write: (line: string) => log.push(JSON.parse(line)) }),
@@ -47,7 +47,7 @@ async function start(changes: Partial<WebOptions> = {}): Promise<Started> {
   const address = server?.address();
   if (server === undefined || typeof address !== 'object' || address === null) throw new Error('not serving');
   open.push(server);
-  return { url: `http://127.0.0.1:${address.port}`, port: address.port, asked, log };
+  return { url: `http://127.0.0.1:${address.port}`, port: address.port, requests, log };
 }
 
 /** Sends bytes as they are, where fetch would tidy them up; resolves with the status line. */
@@ -101,10 +101,10 @@ describe('health and readiness', () => {
   });
 
   test('neither scrapes', async () => {
-    const { url, asked } = await start();
+    const { url, requests } = await start();
     await fetch(`${url}/-/healthy`);
     await fetch(`${url}/-/ready`);
-    expect(asked).toEqual([]);
+    expect(requests).toEqual([]);
   });
 });
 
@@ -128,12 +128,12 @@ describe('the metrics', () => {
   test('are compressed for who can read that, and for nobody else', async () => {
     const text = `a{b="${'c'.repeat(100_000)}"} 1\n`;
     const { url } = await start({ scrape: async () => textBufferOf(text) });
-    const asked = async (encoding: string): Promise<Response> =>
+    const fetchAs = async (encoding: string): Promise<Response> =>
       fetch(`${url}/metrics`, { headers: { 'Accept-Encoding': encoding } });
-    const gzipped = await asked('gzip');
+    const gzipped = await fetchAs('gzip');
     expect(gzipped.headers.get('content-encoding')).toBe('gzip');
     expect(await gzipped.text()).toBe(text);
-    const plain = await asked('identity');
+    const plain = await fetchAs('identity');
     expect(plain.headers.get('content-encoding')).toBeNull();
     expect(plain.headers.get('content-length')).toBe(String(text.length));
     expect(await plain.text()).toBe(text);
@@ -179,10 +179,10 @@ describe('the metrics', () => {
     ['NaN', 9_500],
     ['99999999999', 119_500],
   ])('a scrape that says it waits %j s has %d ms', async (header, timeoutMs) => {
-    const { url, asked } = await start();
+    const { url, requests } = await start();
     const headers = header === undefined ? {} : { 'X-Prometheus-Scrape-Timeout-Seconds': header };
     expect((await fetch(`${url}/metrics`, { headers })).status).toBe(200);
-    expect(asked).toEqual([{ timeoutMs, selected: COLLECTORS }]);
+    expect(requests).toEqual([{ timeoutMs, selected: COLLECTORS }]);
   });
 
   test.each([
@@ -192,9 +192,9 @@ describe('the metrics', () => {
     ['?', COLLECTORS],
     ['?x=%', COLLECTORS],
   ])('%s runs %j', async (query, selected) => {
-    const { url, asked } = await start();
+    const { url, requests } = await start();
     expect((await fetch(`${url}/metrics${query}`)).status).toBe(200);
-    expect(asked).toEqual([{ timeoutMs: 9_500, selected }]);
+    expect(requests).toEqual([{ timeoutMs: 9_500, selected }]);
   });
 
   test.each([
@@ -203,12 +203,12 @@ describe('the metrics', () => {
     ['?exclude[]=nothing', 'no enabled collector is named "nothing"\n'],
     ['?collect[]=%3Cscript%3E', 'no enabled collector is named "<script>"\n'],
   ])('%s is a bad request, as plain text and without a scrape or a log line', async (query, message) => {
-    const { url, asked, log } = await start();
+    const { url, requests, log } = await start();
     const response = await fetch(`${url}/metrics${query}`);
     expect(response.status).toBe(400);
     expect(response.headers.get('content-type')).toBe('text/plain; charset=utf-8');
     expect(await response.text()).toBe(message);
-    expect([asked, log]).toEqual([[], []]);
+    expect([requests, log]).toEqual([[], []]);
   });
 
   test('a scrape that throws: 500, the reason only in the log', async () => {
@@ -220,7 +220,7 @@ describe('the metrics', () => {
     expect(log).toEqual([
       expect.objectContaining({
         level: 50,
-        msg: 'request failed',
+        msg: 'request failed; the client got status 500',
         err: expect.objectContaining({ message: 'secret /run/path' }),
       }),
     ]);
@@ -318,14 +318,14 @@ describe('clients that are many, or do not read', () => {
       everyMs: 5,
     });
 
-  test('the seventeenth scrape at a time is told to come again', async () => {
+  test('the seventeenth scrape at a time gets 503', async () => {
     const held = heldScrapes();
     const { url } = await start({ scrape: held.scrape });
     const served = Array.from({ length: 16 }, () => fetch(`${url}/metrics`));
     await untilBegun(held, 16);
     const refused = await fetch(`${url}/metrics?collect[]=os`);
     expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '5']);
-    expect(await refused.text()).toBe('16 scrapes are under way already\n');
+    expect(await refused.text()).toBe('16 scrapes are in progress already\n');
     expect((await fetch(`${url}/-/healthy`)).status).toBe(200);
     held.finish();
     for (const response of await Promise.all(served)) expect(await response.text()).toBe('a 1\n');
@@ -365,7 +365,7 @@ describe('clients that are many, or do not read', () => {
     expect((await Promise.all(served)).map(({ status }) => status)).toEqual(Array(16).fill(200));
   });
 
-  test('a scrape that is sent before the one before it is answered is told to wait, the next one is served', async () => {
+  test('a scrape that is sent before the one before it is answered gets 503, the next one is served', async () => {
     const held = heldScrapes();
     const { port } = await start({ scrape: held.scrape });
     const request = 'GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n';
@@ -418,12 +418,12 @@ describe('anything else', () => {
     ['PUT', '/-/healthy'],
     ['DELETE', '/'],
   ])('%s %s is not found', async (method, path) => {
-    const { url, asked } = await start();
+    const { url, requests } = await start();
     const response = await fetch(`${url}${path}`, { method });
     expect(response.status).toBe(404);
     expect(response.headers.get('content-type')).toBe('text/plain; charset=utf-8');
     expect(await response.text()).toBe('not found; metrics are at /metrics\n');
-    expect(asked).toEqual([]);
+    expect(requests).toEqual([]);
   });
 
   test.each([

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
-import { booted, changedLabel, changedSize, newTime } from '../../../grafana/src/changes.ts';
-import { fillVariables } from '../../support/dashboard-queries.ts';
-import { promqlComplaints } from '../../support/promtool.ts';
+import { booted, changedLabel, changedSize, newTime } from '../../grafana/src/changes.ts';
+import { fillVariables } from '../support/dashboard-queries.ts';
+import { promqlComplaints } from '../support/promtool.ts';
 
 interface Story {
   readonly expression: string;

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
-import { removalQueries } from '../../../grafana/src/facts.ts';
-import { dashboardQueries, fillVariables } from '../../support/dashboard-queries.ts';
-import { promqlComplaints } from '../../support/promtool.ts';
+import { removalQueries } from '../../grafana/src/facts.ts';
+import { dashboardQueries, fillVariables } from '../support/dashboard-queries.ts';
+import { promqlComplaints } from '../support/promtool.ts';
 
 const OURS = 'job="libvirt",instance="host1:9177"';
 const OTHER = 'job="node",instance="host1:9100"';
