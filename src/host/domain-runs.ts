@@ -3,7 +3,7 @@ import { type CpuTimes, readCpuTimes } from './cpu-times.ts';
 import { readProcessStat } from './process-stat.ts';
 import { readLastLoggedStart } from './qemu-log.ts';
 import { findQemuProcesses, type QemuProcess } from './qemu-process.ts';
-import { readVcpuThreads, type VcpuFields } from './vcpu-threads.ts';
+import { type VcpuFields, VcpuThreads } from './vcpu-threads.ts';
 
 export interface HostPaths {
   readonly proc: string;
@@ -57,12 +57,14 @@ const SAME_START_SECONDS = 60;
 export class DomainRuns {
   readonly #paths: HostPaths;
   readonly #runs = new Map<string, DomainRun>();
+  readonly #vcpuThreads: VcpuThreads;
   readonly #buffer = Buffer.allocUnsafeSlow(MAX_FILE_BYTES);
   #lookedAt = Number.NEGATIVE_INFINITY;
   #look: Promise<void> | undefined;
 
   constructor(paths: HostPaths) {
     this.#paths = paths;
+    this.#vcpuThreads = new VcpuThreads(paths.proc);
   }
 
   /** Forgets every run: a restarted daemon gives ids anew, so the same id no longer means the same run. */
@@ -135,7 +137,7 @@ export class DomainRuns {
   async vcpus(): Promise<ReadonlyMap<string, ReadonlyMap<number, VcpuFields>>> {
     const pids = new Map<string, number>();
     for (const [uuid, { process }] of this.#runs) if (process !== undefined) pids.set(uuid, process.pid);
-    const read = await readVcpuThreads(this.#paths.proc, [...pids.values()]);
+    const read = await this.#vcpuThreads.read([...pids.values()]);
     const found = new Map<string, ReadonlyMap<number, VcpuFields>>();
     for (const [uuid, pid] of pids) {
       const vcpus = read.get(pid);

@@ -6,6 +6,9 @@ import { readSmallFile } from './process-stat.ts';
 /** Times of one vCPU by libvirt's field names, in nanoseconds: `time`, `wait`, and `delay` where the kernel counts it. */
 export type VcpuFields = ReadonlyMap<string, number>;
 
+/** vCPU number of each thread of a process, by thread id; undefined for threads that are no vCPU. */
+type ThreadNumbers = Map<string, number | undefined>;
+
 /** `(CPU 0/KVM) S …`: QEMU names its vCPUs' threads, as libvirt always has it do (`-name …,debug-threads=on`). */
 const VCPU_STAT = /\(CPU (\d{1,5})\/(?:KVM|TCG)\) /;
 /** The fields of `stat` after the name count from the third (proc(5)). */
@@ -16,71 +19,109 @@ const TICK_NANOSECONDS = 1e7;
 const MILLISECOND_NANOSECONDS = 1e6;
 const RUNNING = 1;
 
-/** More threads of one QEMU than this are not looked at: vCPUs' are among the first. */
+/** More threads of one QEMU than this are not read: vCPUs' are among the first. */
 const MAX_THREADS = 8_192;
-/** `sched` is the longest of these files, and what is looked for stands in its first half. */
+/** `sched` is the longest of these files, and its first half has the field that is read. */
 const MAX_FILE_BYTES = 8_192;
 
 /**
- * Reads the vCPUs of QEMU processes by their threads: the files that libvirt reads for its group vcpu, without the words
- * with QEMU's monitor that the group takes besides. For 100 domains of two vCPUs 4 ms, against 50 ms for the group (four
- * calls in flight). Read synchronously, as these files wait for nothing, with pauses for others.
- *
- * Returns vCPUs by number, by process. A process without threads named so (it is gone, or emulates all vCPUs in one
- * thread) is missing.
+ * Reads the vCPUs of QEMU processes by their threads, as libvirt does for its group vcpu, without the monitor commands that
+ * the group sends besides. For 100 domains of two vCPUs 4 ms, against 50 ms for the group (four calls at a time). The files
+ * wait for nothing, so they are read synchronously.
  */
-export async function readVcpuThreads(
-  proc: string,
-  pids: readonly number[],
-): Promise<ReadonlyMap<number, ReadonlyMap<number, VcpuFields>>> {
-  const buffer = Buffer.allocUnsafe(MAX_FILE_BYTES);
-  const read = (...path: string[]): string | undefined => readSmallFile(join(proc, ...path), buffer);
-  // `wait_sum` of a thread is counted only while this is on, which it is not by default: the file need not be read then.
-  const countsWait = read('sys/kernel/sched_schedstats')?.trim() === '1';
-  const pause = createYield();
-  const found = new Map<number, ReadonlyMap<number, VcpuFields>>();
-  for (const pid of pids) {
-    const vcpus = new Map<number, VcpuFields>();
-    for (const thread of listThreads(proc, pid)) {
-      const directory = join(String(pid), 'task', thread);
-      const stat = read(directory, 'stat');
-      const number = stat === undefined ? undefined : VCPU_STAT.exec(stat)?.[1];
-      if (stat === undefined || number === undefined) continue;
-      const fields = new Map([['state', RUNNING]]);
-      set(fields, 'time', ticks(stat) * TICK_NANOSECONDS);
-      set(fields, 'delay', Number(read(directory, 'schedstat')?.split(' ')[1]));
-      const wait = countsWait ? waitMilliseconds(read(directory, 'sched')) : 0;
-      fields.set('wait', wait * MILLISECOND_NANOSECONDS);
-      vcpus.set(Number(number), fields);
+export class VcpuThreads {
+  readonly #proc: string;
+  readonly #buffer = Buffer.allocUnsafeSlow(MAX_FILE_BYTES);
+  /** By process id. A thread keeps its name, so each thread's is read once. */
+  #numbers = new Map<number, ThreadNumbers>();
+
+  constructor(proc: string) {
+    this.#proc = proc;
+  }
+
+  /**
+   * Returns vCPUs by number, by process. A process without threads named so (it has ended, or emulates all vCPUs in one
+   * thread) is missing.
+   */
+  async read(pids: readonly number[]): Promise<ReadonlyMap<number, ReadonlyMap<number, VcpuFields>>> {
+    // `wait_sum` of a thread is counted only while this is on, which it is not by default.
+    const countsWait = this.#file('sys/kernel/sched_schedstats')?.trim() === '1';
+    const yieldToOthers = createYield();
+    const found = new Map<number, ReadonlyMap<number, VcpuFields>>();
+    const known = this.#numbers;
+    this.#numbers = new Map();
+    for (const pid of pids) {
+      const numbers = this.#threadNumbers(pid, known.get(pid));
+      this.#numbers.set(pid, numbers);
+      const vcpus = new Map<number, VcpuFields>();
+      for (const [thread, number] of numbers) {
+        const fields = number === undefined ? undefined : this.#fields(pid, thread, countsWait);
+        if (number !== undefined && fields !== undefined) vcpus.set(number, fields);
+      }
+      if (vcpus.size > 0) found.set(pid, vcpus);
+      await yieldToOthers();
     }
-    if (vcpus.size > 0) found.set(pid, vcpus);
-    await pause();
+    return found;
   }
-  return found;
-}
 
-function listThreads(proc: string, pid: number): string[] {
-  try {
-    return readdirSync(join(proc, String(pid), 'task')).slice(0, MAX_THREADS);
-  } catch {
-    return []; // the process ended
+  #threadNumbers(pid: number, known: ThreadNumbers | undefined): ThreadNumbers {
+    const numbers: ThreadNumbers = new Map();
+    for (const thread of this.#threads(pid)) {
+      if (known?.has(thread) === true) {
+        numbers.set(thread, known.get(thread));
+        continue;
+      }
+      const stat = this.#file(String(pid), 'task', thread, 'stat');
+      if (stat === undefined) continue;
+      const number = VCPU_STAT.exec(stat)?.[1];
+      numbers.set(thread, number === undefined ? undefined : Number(number));
+    }
+    return numbers;
   }
-}
 
-function ticks(stat: string): number {
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ', STIME + 1);
-  return Number(fields[UTIME]) + Number(fields[STIME]);
+  #threads(pid: number): string[] {
+    try {
+      return readdirSync(join(this.#proc, String(pid), 'task')).slice(0, MAX_THREADS);
+    } catch {
+      return []; // the process ended
+    }
+  }
+
+  /** Undefined when the thread has ended. */
+  #fields(pid: number, thread: string, countsWait: boolean): VcpuFields | undefined {
+    const directory = join(String(pid), 'task', thread);
+    // Time on a processor and time ready to run, both in nanoseconds (Documentation/scheduler/sched-stats.rst).
+    const schedstat = this.#file(directory, 'schedstat');
+    const [ran, delayed] = schedstat?.split(' ', 2).map(Number) ?? [];
+    const time = ran ?? this.#ticks(directory);
+    if (time === undefined || !Number.isFinite(time)) return undefined;
+    const wait = countsWait ? waitMilliseconds(this.#file(directory, 'sched')) : 0;
+    const fields = new Map([
+      ['state', RUNNING],
+      ['time', time],
+      ['wait', wait * MILLISECOND_NANOSECONDS],
+    ]);
+    if (delayed !== undefined && Number.isFinite(delayed)) fields.set('delay', delayed);
+    return fields;
+  }
+
+  /** Processor time by `stat`, in nanoseconds, where the kernel has no `schedstat`. */
+  #ticks(directory: string): number | undefined {
+    const stat = this.#file(directory, 'stat');
+    const fields = stat?.slice(stat.lastIndexOf(')') + 2).split(' ', STIME + 1);
+    return fields && (Number(fields[UTIME]) + Number(fields[STIME])) * TICK_NANOSECONDS;
+  }
+
+  #file(...path: string[]): string | undefined {
+    return readSmallFile(join(this.#proc, ...path), this.#buffer);
+  }
 }
 
 /**
  * `wait_sum : 12.345678`, before Linux 5.16 `se.statistics.wait_sum`; 0 where the kernel does not count it, as libvirt
- * has it (qemuGetSchedInfo, which knows the older names only and says 0 on newer kernels whatever they count).
+ * reports it (qemuGetSchedInfo, which knows the older names only and reports 0 on newer kernels in any case).
  */
 function waitMilliseconds(sched: string | undefined): number {
   const wait = Number(/^(?:se\.(?:statistics\.)?)?wait_sum\s*:\s*([\d.]+)$/m.exec(sched ?? '')?.[1]);
   return Number.isFinite(wait) ? wait : 0;
-}
-
-function set(fields: Map<string, number>, name: string, value: number): void {
-  if (Number.isFinite(value)) fields.set(name, value);
 }

@@ -72,7 +72,8 @@ export class FrameReader {
   #expected: number | undefined;
 
   /**
-   * Takes the next bytes and returns the frames they complete.
+   * Takes the next bytes and returns the frames they complete. These may lie in `chunk`; whoever uses its memory again does so
+   * after the frames have been read.
    * @throws XdrError when a frame claims an impossible length; the stream is of no use from there on.
    */
   push(chunk: Buffer): Frame[] {
@@ -81,10 +82,20 @@ export class FrameReader {
     const frames: Frame[] = [];
     for (;;) {
       this.#expected ??= this.#readLength();
-      if (this.#expected === undefined || this.#buffered < this.#expected) return frames;
+      if (this.#expected === undefined || this.#buffered < this.#expected) {
+        this.#keepRest(chunk);
+        return frames;
+      }
       frames.push(decodeFrame(this.#take(this.#expected)));
       this.#expected = undefined;
     }
+  }
+
+  /** What is left over stays when the memory of `chunk` is used again. */
+  #keepRest(chunk: Buffer): void {
+    const last = this.#chunks.length - 1;
+    const rest = this.#chunks[last];
+    if (rest !== undefined && rest.buffer === chunk.buffer) this.#chunks[last] = Buffer.from(rest);
   }
 
   #readLength(): number | undefined {

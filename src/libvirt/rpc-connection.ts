@@ -18,6 +18,7 @@ export const MAX_IN_FLIGHT = 4;
 /** Calls that wait for a free place; more than this means nobody reads the answers. */
 const MAX_QUEUED = 4096;
 const MAX_ERROR_CHARACTERS = 1024;
+const RECEIVE_BYTES = 64 * 1024;
 
 const Keepalive = { ping: 1, pong: 2 } as const;
 
@@ -58,7 +59,6 @@ export class RpcConnection {
   private constructor(socket: Socket, events: ConnectionEvents) {
     this.#socket = socket;
     this.#events = events;
-    socket.on('data', (chunk: Buffer) => this.#receive(chunk));
     socket.on('error', (cause) =>
       this.#end('ERR_LIBVIRT_CLOSED', `connection failed: ${cause.message}`, cause),
     );
@@ -71,7 +71,14 @@ export class RpcConnection {
    */
   static open(path: string, timeoutMs: number, events: ConnectionEvents): Promise<RpcConnection> {
     return new Promise((resolve, reject) => {
-      const socket = connect({ path });
+      let connection: RpcConnection | undefined;
+      // One buffer for all that is received: libvirt answers with a few kilobytes, for which Node.js would allocate 64 KiB.
+      const buffer = Buffer.allocUnsafeSlow(RECEIVE_BYTES);
+      const callback = (bytes: number): boolean => {
+        if (connection !== undefined) connection.#receive(buffer.subarray(0, bytes));
+        return true;
+      };
+      const socket = connect({ path, onread: { buffer, callback } });
       const fail = (message: string, cause?: Error): void => {
         clearTimeout(timer);
         socket.destroy();
@@ -83,7 +90,8 @@ export class RpcConnection {
       socket.once('connect', () => {
         clearTimeout(timer);
         socket.off('error', onError);
-        resolve(new RpcConnection(socket, events));
+        connection = new RpcConnection(socket, events);
+        resolve(connection);
       });
     });
   }

@@ -66,7 +66,8 @@ export class XdrReader {
 
   string(maxBytes: number): string {
     const length = this.#length(maxBytes, 'string');
-    return this.fixedOpaque(length).toString('utf8');
+    const at = this.#take(length + padding(length));
+    return this.#bytes.toString('utf8', at, at + length);
   }
 
   optional<T>(read: () => T): T | undefined {
@@ -103,34 +104,39 @@ export class XdrReader {
   }
 }
 
+const FIRST_BYTES = 256;
+
 /** Encodes one message payload. Grows as needed; {@link finish} returns the bytes. */
 export class XdrWriter {
-  readonly #parts: Buffer[] = [];
+  #bytes = Buffer.allocUnsafe(FIRST_BYTES);
+  #length = 0;
 
   int(value: number): this {
-    const part = Buffer.allocUnsafe(4);
-    part.writeInt32BE(value);
-    this.#parts.push(part);
+    const at = this.#reserve(4);
+    this.#bytes.writeInt32BE(value, at);
     return this;
   }
 
   uint(value: number): this {
-    const part = Buffer.allocUnsafe(4);
-    part.writeUInt32BE(value);
-    this.#parts.push(part);
+    const at = this.#reserve(4);
+    this.#bytes.writeUInt32BE(value, at);
     return this;
   }
 
   fixedOpaque(bytes: Buffer): this {
-    this.#parts.push(bytes);
-    const pad = padding(bytes.length);
-    if (pad > 0) this.#parts.push(Buffer.alloc(pad));
+    const at = this.#reserve(bytes.length + padding(bytes.length));
+    bytes.copy(this.#bytes, at);
+    this.#bytes.fill(0, at + bytes.length, this.#length);
     return this;
   }
 
   string(value: string): this {
-    const bytes = Buffer.from(value, 'utf8');
-    return this.uint(bytes.length).fixedOpaque(bytes);
+    const length = Buffer.byteLength(value, 'utf8');
+    this.uint(length);
+    const at = this.#reserve(length + padding(length));
+    this.#bytes.write(value, at, 'utf8');
+    this.#bytes.fill(0, at + length, this.#length);
+    return this;
   }
 
   optional<T>(value: T | undefined, write: (present: T) => void): this {
@@ -146,6 +152,18 @@ export class XdrWriter {
   }
 
   finish(): Buffer {
-    return Buffer.concat(this.#parts);
+    return this.#bytes.subarray(0, this.#length);
+  }
+
+  /** Makes room for so many bytes; returns where they begin. */
+  #reserve(count: number): number {
+    const at = this.#length;
+    this.#length = at + count;
+    if (this.#length > this.#bytes.length) {
+      const grown = Buffer.allocUnsafe(Math.max(this.#length, 2 * this.#bytes.length));
+      this.#bytes.copy(grown, 0, 0, at);
+      this.#bytes = grown;
+    }
+    return at;
   }
 }
