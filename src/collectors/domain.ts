@@ -62,8 +62,9 @@ export const domainCollector: Collector = {
       }
       const readable =
         current !== undefined && domain.problem === undefined && domain.measured?.complete !== false;
-      addBoolean(success, { domain: name }, readable);
-      addSample(start, { domain: name }, startTime(domain));
+      const labels = { domain: name };
+      addBoolean(success, labels, readable);
+      addSample(start, labels, startTime(domain));
     }
     return [identity, states, success, start];
   },

@@ -1,4 +1,11 @@
-import { counter, type FamilySpec, gauge, type MetricFamily, newFamily } from '../metrics/metric-family.ts';
+import {
+  counter,
+  type FamilySpec,
+  gauge,
+  type MetricFamily,
+  newFamily,
+  type Sample,
+} from '../metrics/metric-family.ts';
 import type { DomainSnapshot } from '../snapshot/snapshot.ts';
 import type { StatsFields } from '../stats/domain-stats.ts';
 
@@ -37,37 +44,48 @@ export function nanosecondCounter(field: string, ...family: Parameters<typeof co
   return { field, scale: NANOSECOND, spec: counter(...family) };
 }
 
-/** One sample for each domain that has the field. */
+/** What fields are served of, with the labels that all its families share. */
+interface Item {
+  readonly labels: Sample['labels'];
+  readonly fields: StatsFields;
+}
+
+/** One sample for each domain that has the field; a family at a time. */
 export function domainFamilies(
   metrics: readonly FieldMetric[],
   domains: readonly DomainSnapshot[],
   fieldsOf: (domain: DomainSnapshot) => StatsFields | undefined,
-): MetricFamily[] {
-  return metrics.map(({ field, scale, spec }) => {
-    const family = newFamily(spec);
-    for (const domain of domains) {
-      const value = fieldsOf(domain)?.get(field);
-      if (value !== undefined) family.samples.push({ labels: { domain: domain.name }, value: value * scale });
-    }
-    return family;
-  });
+): Generator<MetricFamily> {
+  const items: Item[] = [];
+  for (const domain of domains) {
+    const fields = fieldsOf(domain);
+    if (fields !== undefined) items.push({ labels: { domain: domain.name }, fields });
+  }
+  return families(metrics, items);
 }
 
 /** One sample for each of a domain's items (disks, interfaces, vCPUs) that has the field; a family at a time. */
-export function* itemFamilies(
+export function itemFamilies(
   metrics: readonly FieldMetric[],
   label: string,
   domains: readonly DomainSnapshot[],
   itemsOf: (domain: DomainSnapshot) => ReadonlyMap<string | number, StatsFields> | undefined,
 ): Generator<MetricFamily> {
+  const items: Item[] = [];
+  for (const domain of domains) {
+    itemsOf(domain)?.forEach((fields, item) => {
+      items.push({ labels: { domain: domain.name, [label]: String(item) }, fields });
+    });
+  }
+  return families(metrics, items);
+}
+
+function* families(metrics: readonly FieldMetric[], items: readonly Item[]): Generator<MetricFamily> {
   for (const { field, scale, spec } of metrics) {
     const family = newFamily(spec);
-    for (const domain of domains) {
-      for (const [item, fields] of itemsOf(domain) ?? []) {
-        const value = fields.get(field);
-        if (value === undefined) continue;
-        family.samples.push({ labels: { domain: domain.name, [label]: String(item) }, value: value * scale });
-      }
+    for (const { labels, fields } of items) {
+      const value = fields.get(field);
+      if (value !== undefined) family.samples.push({ labels, value: value * scale });
     }
     yield family;
   }

@@ -94,6 +94,10 @@ export class WorkerBudget {
    */
   acquire(terms: LeaseTerms): Promise<WorkerLease> {
     return new Promise((resolve, reject) => {
+      if (this.#waiting.length === 0 && this.#hasRoom(terms.use, false)) {
+        resolve(this.#lease(terms));
+        return;
+      }
       if (this.#waiting.filter(({ use }) => use === terms.use).length >= MAX_WAITING) {
         reject(new LibvirtTransportError('ERR_LIBVIRT_UNRESPONSIVE', 'too many calls wait for a worker'));
         return;

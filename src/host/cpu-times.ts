@@ -63,7 +63,7 @@ export function readCpuTimes(source: CpuSource, stat: ProcessStat, buffer: Buffe
       return { total: userSeconds + systemSeconds, user: userSeconds, system: systemSeconds };
     }
     case 'cgroup2': {
-      const text = readSmallFile(join(source.directory, 'cpu.stat'), buffer);
+      const text = readSmallFile(`${source.directory}/cpu.stat`, buffer);
       const total = field(text, 'usage_usec', MICROSECONDS);
       if (total === undefined) return undefined;
       const [user, system] = [
@@ -73,11 +73,9 @@ export function readCpuTimes(source: CpuSource, stat: ProcessStat, buffer: Buffe
       return { total, user, system };
     }
     case 'cpuacct': {
-      const usage = Number(
-        readSmallFile(join(source.directory, 'cpuacct.usage'), buffer)?.trim() || Number.NaN,
-      );
+      const usage = Number(readSmallFile(`${source.directory}/cpuacct.usage`, buffer)?.trim() || Number.NaN);
       if (!Number.isFinite(usage)) return undefined;
-      const text = readSmallFile(join(source.directory, 'cpuacct.stat'), buffer);
+      const text = readSmallFile(`${source.directory}/cpuacct.stat`, buffer);
       const [user, system] = [field(text, 'user', TICK_SECONDS), field(text, 'system', TICK_SECONDS)];
       return { total: usage * NANOSECONDS, user, system };
     }

@@ -1,5 +1,4 @@
 import { closeSync, openSync, readSync } from 'node:fs';
-import { join } from 'node:path';
 
 /** What `/proc/PID/stat` says of a process; its state is that of the main thread (proc(5)). */
 export interface ProcessStat {
@@ -31,7 +30,7 @@ export function parseProcessStat(text: string): ProcessStat | undefined {
 
 /** Reads a process's `stat`, which waits for nothing; undefined when the process has ended. */
 export function readProcessStat(proc: string, pid: number, buffer: Buffer): ProcessStat | undefined {
-  const text = readSmallFile(join(proc, String(pid), 'stat'), buffer);
+  const text = readSmallFile(`${proc}/${pid}/stat`, buffer);
   return text === undefined ? undefined : parseProcessStat(text);
 }
 

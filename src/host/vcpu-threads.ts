@@ -1,5 +1,4 @@
 import { readdirSync } from 'node:fs';
-import { join } from 'node:path';
 import { createYield } from '../concurrency.ts';
 import { readSmallFile } from './process-stat.ts';
 
@@ -71,7 +70,7 @@ export class VcpuThreads {
         numbers.set(thread, known.get(thread));
         continue;
       }
-      const stat = this.#file(String(pid), 'task', thread, 'stat');
+      const stat = this.#file(`${pid}/task/${thread}/stat`);
       if (stat === undefined) continue;
       const number = VCPU_STAT.exec(stat)?.[1];
       numbers.set(thread, number === undefined ? undefined : Number(number));
@@ -81,7 +80,7 @@ export class VcpuThreads {
 
   #threads(pid: number): string[] {
     try {
-      return readdirSync(join(this.#proc, String(pid), 'task')).slice(0, MAX_THREADS);
+      return readdirSync(`${this.#proc}/${pid}/task`).slice(0, MAX_THREADS);
     } catch {
       return []; // the process ended
     }
@@ -89,13 +88,13 @@ export class VcpuThreads {
 
   /** Undefined when the thread has ended. */
   #fields(pid: number, thread: string, countsWait: boolean): VcpuFields | undefined {
-    const directory = join(String(pid), 'task', thread);
+    const directory = `${pid}/task/${thread}`;
     // Time on a processor and time ready to run, both in nanoseconds (Documentation/scheduler/sched-stats.rst).
-    const schedstat = this.#file(directory, 'schedstat');
+    const schedstat = this.#file(`${directory}/schedstat`);
     const [ran, delayed] = schedstat?.split(' ', 2).map(Number) ?? [];
     const time = ran ?? this.#ticks(directory);
     if (time === undefined || !Number.isFinite(time)) return undefined;
-    const wait = countsWait ? waitMilliseconds(this.#file(directory, 'sched')) : 0;
+    const wait = countsWait ? waitMilliseconds(this.#file(`${directory}/sched`)) : 0;
     const fields = new Map([
       ['state', RUNNING],
       ['time', time],
@@ -107,13 +106,13 @@ export class VcpuThreads {
 
   /** Processor time by `stat`, in nanoseconds, where the kernel has no `schedstat`. */
   #ticks(directory: string): number | undefined {
-    const stat = this.#file(directory, 'stat');
+    const stat = this.#file(`${directory}/stat`);
     const fields = stat?.slice(stat.lastIndexOf(')') + 2).split(' ', STIME + 1);
     return fields && (Number(fields[UTIME]) + Number(fields[STIME])) * TICK_NANOSECONDS;
   }
 
-  #file(...path: string[]): string | undefined {
-    return readSmallFile(join(this.#proc, ...path), this.#buffer);
+  #file(path: string): string | undefined {
+    return readSmallFile(`${this.#proc}/${path}`, this.#buffer);
   }
 }
 

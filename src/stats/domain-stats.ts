@@ -22,29 +22,24 @@ const MAX_ITEMS = 4096;
 /** What libvirt writes for "unknown" in an unsigned field is -1; nothing real comes near. */
 const NOT_REAL = 2 ** 63;
 
-const COUNTED_GROUPS: ReadonlySet<string> = new Set(['vcpu', 'block', 'net']);
-
-/** Sorts the fields of one domain by what they are about. */
+/** Sorts the fields of one domain by their subject: `balloon.rss`, `vcpu.current`, `vcpu.0.time`, `block.1.rd.reqs`. */
 export function parseDomainStats(params: ReadonlyMap<string, TypedValue>): DomainStats {
   const balloon = new Map<string, number>();
   const vcpuCounts = new Map<string, number>();
-  const items = { vcpu: new Items(), block: new Items(), net: new Items() };
-  for (const [name, value] of params) {
-    const [group, rest] = splitOnce(name);
-    if (group === 'balloon') {
-      set(balloon, rest, value);
-    } else if (COUNTED_GROUPS.has(group)) {
-      const [index, field] = splitOnce(rest);
-      if (/^\d+$/.test(index)) items[group as keyof typeof items].set(Number(index), field, value);
-      else if (group === 'vcpu') set(vcpuCounts, rest, value);
-    }
-  }
+  const [vcpus, blocks, interfaces] = [new Items(), new Items(), new Items()];
+  params.forEach((value, name) => {
+    if (name.startsWith('balloon.')) set(balloon, name.slice('balloon.'.length), value);
+    else if (name.startsWith('block.')) blocks.add(name, 'block.'.length, value);
+    else if (name.startsWith('net.')) interfaces.add(name, 'net.'.length, value);
+    else if (name.startsWith('vcpu.') && !vcpus.add(name, 'vcpu.'.length, value))
+      set(vcpuCounts, name.slice('vcpu.'.length), value);
+  });
   return {
     balloon,
     vcpuCounts,
-    vcpus: items.vcpu.byNumber,
-    blocks: items.block.byName(),
-    interfaces: items.net.byName(),
+    vcpus: vcpus.byNumber,
+    blocks: blocks.byName(),
+    interfaces: interfaces.byName(),
   };
 }
 
@@ -63,15 +58,25 @@ class Items {
   readonly byNumber = new Map<number, Map<string, number>>();
   readonly #names = new Map<number, string>();
 
-  set(index: number, field: string, value: TypedValue): void {
+  /** Adds a field whose name has the item's number at `start`; returns false when there is none. */
+  add(name: string, start: number, value: TypedValue): boolean {
+    let at = start;
+    let index = 0;
+    for (let digit = digitAt(name, at); digit >= 0; digit = digitAt(name, at)) {
+      index = 10 * index + digit;
+      at += 1;
+    }
+    if (at === start || name[at] !== '.') return false;
+    const field = name.slice(at + 1);
     let fields = this.byNumber.get(index);
     if (fields === undefined) {
-      if (this.byNumber.size >= MAX_ITEMS) return;
+      if (this.byNumber.size >= MAX_ITEMS) return true;
       fields = new Map();
       this.byNumber.set(index, fields);
     }
     if (field === 'name') this.#names.set(index, String(value));
     else set(fields, field, value);
+    return true;
   }
 
   /** Two of one name would repeat series, which spoils a whole scrape: the first stays. */
@@ -92,7 +97,8 @@ function set(fields: Map<string, number>, field: string, value: TypedValue): voi
   if (number >= 0 && number < NOT_REAL) fields.set(field, number);
 }
 
-function splitOnce(name: string): [string, string] {
-  const dot = name.indexOf('.');
-  return dot < 0 ? [name, ''] : [name.slice(0, dot), name.slice(dot + 1)];
+/** The digit at this position, -1 when there is none. */
+function digitAt(text: string, at: number): number {
+  const digit = text.charCodeAt(at) - 0x30;
+  return digit >= 0 && digit <= 9 ? digit : -1;
 }
