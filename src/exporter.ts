@@ -165,8 +165,8 @@ function guestTargets(
     if (current === undefined) return [];
     const { agentChannel, guestProbeOff: optedOut } = current;
     const process = runs.known(uuid)?.process;
-    const busy = process && process.cpuSeconds / Math.max(1, now - process.startSeconds);
+    const cpuShare = process && process.cpuSeconds / Math.max(1, now - process.startSeconds);
     const unresponsive = isUnresponsive({ uuid, name, id });
-    return [{ uuid, name, id, agentChannel, optedOut, busy, unresponsive }];
+    return [{ uuid, name, id, agentChannel, optedOut, cpuShare, unresponsive }];
   });
 }
