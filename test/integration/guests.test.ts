@@ -305,7 +305,7 @@ describe('a guest that is well', () => {
         expect(success.filter(({ value }) => value !== 1)).toEqual([]);
         const warnings = readOnly.log.filter(({ level }) => level !== 'info').map(({ msg }) => msg);
         expect(warnings).toEqual([
-          'guests cannot be asked: no way in through the read-write socket; everything else goes on',
+          'the read-write socket cannot be opened: values from inside guests are missing',
         ]);
       } finally {
         await readOnly.stop();
