@@ -13,7 +13,7 @@ export type TransportErrorCode =
   | 'ERR_LIBVIRT_AUTH_UNSUPPORTED'
   | 'ERR_LIBVIRT_AUTH_DENIED';
 
-/** The call has no answer: the socket cannot be opened, the connection ended, or libvirt broke the protocol or a deadline. */
+/** A call has no answer: the socket cannot be opened, the connection ended, a deadline passed, or libvirt broke the protocol. */
 export class LibvirtTransportError extends Error {
   override readonly name = 'LibvirtTransportError';
   readonly code: TransportErrorCode;

@@ -125,7 +125,7 @@ export class RpcConnection {
   }
 
   /**
-   * Calls a procedure and decodes its reply. `timeoutMs` covers the time before the call is sent and the time until its answer.
+   * Calls a procedure and decodes its reply. `timeoutMs` includes the time that the call waits to be sent.
    * @throws LibvirtServerError when libvirt answers with an error
    * @throws LibvirtTransportError when there is no answer in time, or the connection ends first
    */

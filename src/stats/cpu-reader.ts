@@ -6,7 +6,7 @@ import { LibvirtServerError } from '../libvirt/errors.ts';
 import type { DomainRef, TypedValue } from '../libvirt/types.ts';
 import { isGoneError, Tally } from './rounds.ts';
 
-/** VIR_ERR_NO_SUPPORT, VIR_ERR_OPERATION_INVALID, VIR_ERR_OPERATION_UNSUPPORTED: the domain has no cgroup that counts its CPU time. */
+/** VIR_ERR_NO_SUPPORT, VIR_ERR_OPERATION_INVALID, VIR_ERR_OPERATION_UNSUPPORTED: no cgroup counts the CPU time. */
 const NO_CGROUP: ReadonlySet<number> = new Set([3, 55, 84]);
 
 export interface CpuResult {

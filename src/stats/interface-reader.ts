@@ -75,7 +75,7 @@ export class InterfaceReader {
     this.#slow.add(domainRunId(run));
     this.#log.warn(
       { domain: name },
-      'libvirt does not return the interface statistics of this domain in time: its interface metrics are missing until libvirt does',
+      'libvirt does not return the interface statistics of this domain in time: its interface metrics are missing',
     );
   }
 

@@ -69,9 +69,9 @@ export class JobReader {
   }
 
   /**
-   * Returns undefined while the domain's monitor is occupied, because GET_JOB_STATS would wait for the monitor;
-   * GET_CONTROL_INFO never waits. Returns `unsent` if no time was left. GET_CONTROL_INFO does not show whether a job runs: it
-   * names an asynchronous job, such as a backup, only while another call works on the domain.
+   * Returns undefined while the domain's monitor is occupied, because GET_JOB_STATS would wait for the monitor, and `unsent`
+   * if no time was left. GET_CONTROL_INFO never waits, but does not show whether a job runs: it names an asynchronous job,
+   * such as a backup, only while another call works on the domain.
    */
   async #job(domain: DomainRef, terms: StatsTerms): Promise<DomainJob | 'none' | 'unsent' | undefined> {
     const control = await this.#client.controlInfo(domain, terms.deadline);

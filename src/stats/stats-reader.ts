@@ -203,7 +203,7 @@ export class StatsReader {
     this.#unresponsive.keepOnly(running);
   }
 
-  /** Logs once when a kind begins to fail, and once when it recovers. A round that had no time for a kind changes nothing. */
+  /** Logs once when a kind begins to fail and once when it recovers. A round that had no time for a kind changes nothing. */
   #noteFailures(read: readonly StatsKind[], failed: ReadonlyMap<StatsKind, unknown>): void {
     const worse = [...failed.keys()].filter((kind) => !this.#failing.has(kind));
     const better = read.filter((kind) => this.#failing.delete(kind));

@@ -11,7 +11,7 @@ import type { Integer64 } from '../xdr.ts';
 import { writeDomainAndFlags } from './domain.ts';
 import { remote } from './procedure.ts';
 
-/** Procedures for statistics of domains (libvirt: src/remote/remote_protocol.x). A read-only connection may call all of them. */
+/** Procedures for statistics of domains (libvirt: src/remote/remote_protocol.x), for read-only connections as well. */
 
 export interface DomainStatsRecord {
   readonly domain: DomainRef;
