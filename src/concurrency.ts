@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 
-/** Runs `work` over all items, at most `limit` at a time; rejects with the first failure. */
+/** Runs `work` for each item, at most `limit` at a time; rejects with the first error. */
 export async function forEachLimited<T>(
   items: Iterable<T>,
   limit: number,
@@ -30,25 +30,25 @@ export function createDeferred<T>(): Deferred<T> {
   return { promise, resolve, reject };
 }
 
-/** Waits for `promise`, but not beyond `timeoutMs`; tells whether it settled in time. Failures count as settled. */
+/** Waits for `promise` for at most `timeoutMs`; returns whether it settled in time. A rejection counts as settled. */
 export async function settledWithin(promise: Promise<unknown>, timeoutMs: number): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<boolean>((resolve) => {
+  const timedOut = new Promise<boolean>((resolve) => {
     timer = setTimeout(() => resolve(false), timeoutMs);
   });
   const settled = promise.then(
     () => true,
     () => true,
   );
-  const inTime = await Promise.race([settled, late]);
+  const inTime = await Promise.race([settled, timedOut]);
   clearTimeout(timer);
   return inTime;
 }
 
-/** Longer than this a scrape does not keep guests' probes, events and other scrapes waiting. */
+/** Longest time for which one scrape keeps probes, events and other scrapes waiting. */
 const LONGEST_TURN_MS = 10;
 
-/** Makes a function that lets others have a turn when this one has taken long enough. */
+/** Makes a function that returns to the event loop, if that has not been done for {@link LONGEST_TURN_MS}. */
 export function createYield(): () => Promise<void> {
   let begun = performance.now();
   return async () => {

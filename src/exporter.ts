@@ -23,20 +23,20 @@ import { StatsReader } from './stats/stats-reader.ts';
 import { createApp } from './web/app.ts';
 import { closeServers, listenOn } from './web/listen.ts';
 
-/** The net under the events: most changes that libvirt does not announce show within this time. */
+/** Every domain is read again after this time, to find changes that libvirt does not announce. */
 const RESYNC_MS = 5 * 60_000;
 const RETRY_FAILED_MS = 15_000;
 const BALLOON_PERIOD_CHECK_MS = 2_000;
 
 export interface Exporter {
-  /** The servers that listen, in the order of the configured addresses. */
+  /** The listening servers, in the order of the configured addresses. */
   readonly servers: readonly Server[];
   readonly stop: () => Promise<void>;
 }
 
 /**
- * Puts the parts together and starts serving. libvirt need not be there yet.
- * @throws LibvirtUriError, or the system error of an address that cannot be listened on
+ * Connects the parts and starts to serve. libvirt may be stopped.
+ * @throws LibvirtUriError, or the system error of an address on which the exporter cannot listen
  */
 export async function startExporter(
   config: ExporterConfig,
@@ -115,12 +115,12 @@ export async function startExporter(
   });
 
   const servers = await listenOn(config.web.listenAddresses, app, (err) =>
-    log.error({ err }, 'web server failed'),
+    log.error({ err }, 'web server failed: one of its addresses may not be served'),
   );
   daemon.start();
   if (wantsGuests(config)) prober.start();
   const background = (work: Promise<void>): void => {
-    work.catch((error: unknown) => log.debug({ err: error }, 'background reading was interrupted'));
+    work.catch((error: unknown) => log.debug({ err: error }, 'background work was interrupted'));
   };
   const timers = [
     setInterval(() => background(inventory.resync()), RESYNC_MS),
@@ -146,7 +146,7 @@ export async function startExporter(
   };
 }
 
-/** Whether any collector shows what guests report. */
+/** Whether an enabled collector serves values from inside guests. */
 function wantsGuests(config: ExporterConfig): boolean {
   const guestCollectors = COLLECTORS.map(({ name }) => name).filter((name) => name.startsWith('guest-'));
   return ['os', ...guestCollectors].some((name) => config.collectors.has(name));
@@ -165,8 +165,8 @@ function guestTargets(
     if (current === undefined) return [];
     const { agentChannel, guestProbeOff: optedOut } = current;
     const process = runs.known(uuid)?.process;
-    const busy = process && process.cpuSeconds / Math.max(1, now - process.startSeconds);
+    const cpuShare = process && process.cpuSeconds / Math.max(1, now - process.startSeconds);
     const unresponsive = isUnresponsive({ uuid, name, id });
-    return [{ uuid, name, id, agentChannel, optedOut, busy, unresponsive }];
+    return [{ uuid, name, id, agentChannel, optedOut, cpuShare, unresponsive }];
   });
 }

@@ -1,10 +1,10 @@
 import { setFlagsFromString } from 'node:v8';
 
 /**
- * Keeps the resident size down, where V8 would trade memory for throughput that an exporter has no use for:
- * the young generation stays at its first size instead of growing to 2 x 16 MB, and the old one is collected
- * when it has grown by 40 % instead of several times. With 200 domains, scraped 60 times in a row: 114 MB
- * without, 79 MB with both, at the same CPU time per scrape. V8 reads both flags at each decision to grow.
+ * Limits the resident size; V8's defaults use more memory for a throughput that the exporter does not need. The young
+ * generation keeps its initial size instead of growing to 2 x 16 MB. The old generation is collected after a growth of 40 %.
+ * With 200 domains and 60 scrapes in a row, the resident size is 79 MB instead of 114 MB, at the same CPU time per scrape.
+ * V8 reads both flags each time that it may grow the heap.
  */
 export function limitHeapGrowth(): void {
   setFlagsFromString('--semi-space-growth-factor=1');

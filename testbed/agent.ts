@@ -66,7 +66,7 @@ async function synchronized(send: () => Promise<string>, attempts: number): Prom
  * Sends one command to the agent of a guest that is short of memory. Its guest-sync can take longer than libvirt's five
  * seconds, so the command is sent again.
  */
-export function patientAgentCommand(
+export function slowGuestAgentCommand(
   name: string,
   command: string,
   args: Readonly<Record<string, unknown>> = {},
@@ -76,29 +76,29 @@ export function patientAgentCommand(
 
 /** Reads a file inside the guest through its agent. */
 export async function readGuestFile(name: string, path: string): Promise<string> {
-  const handle = await patientAgentCommand(name, 'guest-file-open', { path, mode: 'r' });
+  const handle = await slowGuestAgentCommand(name, 'guest-file-open', { path, mode: 'r' });
   try {
-    const read = await patientAgentCommand(name, 'guest-file-read', { handle, count: 65_536 });
+    const read = await slowGuestAgentCommand(name, 'guest-file-read', { handle, count: 65_536 });
     const content: unknown = typeof read === 'object' && read !== null ? Reflect.get(read, 'buf-b64') : '';
     return Buffer.from(typeof content === 'string' ? content : '', 'base64').toString('utf8');
   } finally {
-    await patientAgentCommand(name, 'guest-file-close', { handle });
+    await slowGuestAgentCommand(name, 'guest-file-close', { handle });
   }
 }
 
 /** Runs a shell command inside the guest, without waiting for its end. */
 export async function guestShell(name: string, script: string): Promise<void> {
-  await patientAgentCommand(name, 'guest-exec', { path: '/bin/sh', arg: ['-c', script] });
+  await slowGuestAgentCommand(name, 'guest-exec', { path: '/bin/sh', arg: ['-c', script] });
 }
 
 /** Runs a shell command inside the guest and returns what it wrote. */
 export async function guestOutput(name: string, script: string): Promise<string> {
   const args = { path: '/bin/sh', arg: ['-c', script], 'capture-output': true };
-  const started = Object(await patientAgentCommand(name, 'guest-exec', args));
+  const started = Object(await slowGuestAgentCommand(name, 'guest-exec', args));
   const pid: unknown = Reflect.get(started, 'pid');
   const ended = await waitFor(
     async () => {
-      const status = Object(await patientAgentCommand(name, 'guest-exec-status', { pid }));
+      const status = Object(await slowGuestAgentCommand(name, 'guest-exec-status', { pid }));
       return Reflect.get(status, 'exited') === true ? status : undefined;
     },
     { what: `${name}: ${script} to end`, timeoutMs: 10_000 },

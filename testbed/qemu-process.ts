@@ -6,10 +6,10 @@ async function qemuPid(name: string): Promise<number> {
 }
 
 /** Stops QEMU (state T): it keeps its files and locks, and does not answer its monitor. */
-export async function freezeQemu(name: string): Promise<void> {
+export async function stopQemu(name: string): Promise<void> {
   process.kill(await qemuPid(name), 'SIGSTOP');
 }
 
-export async function thawQemu(name: string): Promise<void> {
+export async function continueQemu(name: string): Promise<void> {
   process.kill(await qemuPid(name), 'SIGCONT');
 }

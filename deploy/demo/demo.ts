@@ -110,7 +110,7 @@ async function watch(
     signal,
   });
   try {
-    const fired = monitoring.webhook.told(isMain, ALERTED_WITHIN_MS);
+    const fired = monitoring.webhook.waitForAlert(isMain, ALERTED_WITHIN_MS);
     const alert = await Promise.race([fired, ended.then(() => undefined)]);
     if (alert === undefined) return;
     await settle(monitoring.webhook.alerts, signal);

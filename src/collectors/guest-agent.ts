@@ -65,7 +65,7 @@ export const guestAgentCollector: Collector = {
       }
       if (guest === undefined) continue;
       addBoolean(up, labels, guest.agentUp);
-      const version = guest.reading?.agentVersion;
+      const version = guest.sample?.agentVersion;
       if (version !== undefined) addSample(versions, { domain: name, version: sanitizeLabel(version) }, 1);
       addSample(timestamp, labels, guest.lastProbe?.completedSeconds);
       addSample(duration, labels, guest.lastProbe?.durationSeconds);

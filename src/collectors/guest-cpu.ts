@@ -24,7 +24,7 @@ export const guestCpuCollector: Collector = {
   collect: ({ domains }) => {
     const seconds = newFamily(SECONDS);
     for (const { name, guest } of domains) {
-      const cpu = guest?.reading?.cpu;
+      const cpu = guest?.sample?.cpu;
       if (cpu === undefined) continue;
       for (const mode of CPU_MODES) addSample(seconds, { domain: name, mode }, cpu[mode]);
     }

@@ -44,7 +44,7 @@ export const guestLoadCollector: Collector = {
     const bootTime = newFamily(BOOT_TIME);
     const kubernetesNode = newFamily(KUBERNETES_NODE);
     for (const { name: domain, guest } of domains) {
-      const sample = guest?.reading;
+      const sample = guest?.sample;
       addSample(load1, { domain }, sample?.load?.load1);
       addSample(load5, { domain }, sample?.load?.load5);
       addSample(load15, { domain }, sample?.load?.load15);

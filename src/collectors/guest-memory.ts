@@ -42,7 +42,7 @@ export const guestMemoryCollector: Collector = {
     const total = newFamily(MEMORY_TOTAL);
     const available = newFamily(MEMORY_AVAILABLE);
     for (const { name: domain, guest } of domains) {
-      const memory = guest?.reading?.memory;
+      const memory = guest?.sample?.memory;
       addSample(swapTotal, { domain }, memory?.swapTotalBytes);
       addSample(swapUsed, { domain }, memory?.swapUsedBytes);
       addSample(total, { domain }, memory?.totalBytes);

@@ -36,7 +36,7 @@ export const guestPressureCollector: Collector = {
     const stalled = newFamily(STALLED);
     for (const { name, guest } of domains) {
       for (const resource of PRESSURE_RESOURCES) {
-        const totals = guest?.reading?.pressure?.[resource];
+        const totals = guest?.sample?.pressure?.[resource];
         if (totals === undefined) continue;
         const labels = { domain: name, resource };
         addSample(waiting, labels, totals.waitingSeconds);

@@ -52,7 +52,7 @@ export const osCollector: Collector = {
       if (current === undefined) continue;
       const detected = detect(domain, isKnownOs);
       const detectedId = detected.kind === 'id' ? detected.id : undefined;
-      const os = domain.guest?.reading?.os;
+      const os = domain.guest?.sample?.os;
       const labels = {
         domain: name,
         declared: sanitizeLabel(current.declaredOs),
@@ -74,7 +74,7 @@ export const osCollector: Collector = {
 };
 
 function detect({ guest, current }: DomainSnapshot, isKnownOs: (osId: string) => boolean): DetectedOs {
-  const os = guest?.reading?.os;
+  const os = guest?.sample?.os;
   if (os === undefined) return { kind: 'unavailable' };
   const id = detectOs(os, isKnownOs, current?.declaredOs);
   return id === undefined ? { kind: 'unmappable' } : { kind: 'id', id };

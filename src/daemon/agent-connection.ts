@@ -11,11 +11,11 @@ import type { Clock } from './clock.ts';
 import { ReconnectDelay } from './reconnect-delay.ts';
 import type { WorkerBudget, WorkerLease } from './worker-budget.ts';
 
-/** A missing socket or a refusal lasts for long; one attempt in this time notices the change. */
+/** Time between two attempts to open a socket that is missing or refused: such a cause usually lasts. */
 const RETRY_REFUSED_MS = 60_000;
-/** What libvirt may need beside the agent's own time: 30 s for the agent lock, twice 5 s to synchronise. */
+/** libvirt may need this time in addition to the agent's: 30 s for the agent lock, twice 5 s for guest-sync. */
 const LIBVIRT_OVERHEAD_MS = 45_000;
-/** virDomainModificationImpact: the running domain alone, so that nothing stays behind after its stop. */
+/** virDomainModificationImpact: changes the running domain only, so the change ends with the run. */
 const AFFECT_LIVE = 1;
 
 export interface AgentConnectionOptions {
@@ -25,14 +25,14 @@ export interface AgentConnectionOptions {
   readonly onCallSent: (procedure: string) => void;
   readonly budget: WorkerBudget;
   readonly clock: Clock;
-  /** While libvirt itself is away, that its socket cannot be opened is no refusal. */
+  /** Whether libvirt is connected. Without libvirt, a socket that cannot be opened is no refusal. */
   readonly isLibvirtUp: () => boolean;
   readonly log: Logger;
 }
 
 /**
- * The read-write connection, opened when a guest is to be probed and not before. It carries commands to guest agents, and the
- * balloon's period where that is configured.
+ * The read-write connection, which is opened for the first command. It carries commands to guest agents and, where
+ * configured, the balloon's statistics period.
  */
 export class AgentConnection {
   readonly #options: AgentConnectionOptions;
@@ -48,15 +48,15 @@ export class AgentConnection {
     this.#delay = new ReconnectDelay(options.clock);
   }
 
-  /** libvirt refused the read-write socket a moment ago: guests cannot be probed now. */
+  /** libvirt refused the read-write socket within the last minute: no guest can be probed. */
   get isRefused(): boolean {
     return this.#options.clock.now() < this.#refusedUntil;
   }
 
   /**
    * Sends one command, as JSON text, and returns the agent's reply as the guest wrote it.
-   * @throws LibvirtServerError when the agent, or libvirt on its behalf, answers with an error
-   * @throws LibvirtTransportError when there is no connection or libvirt gives no answer
+   * @throws LibvirtServerError when the agent or libvirt answers with an error
+   * @throws LibvirtTransportError when there is no connection, or no answer in time
    */
   async command(domain: DomainRef, command: string, timeoutSeconds: number): Promise<string> {
     const args = { domain, command, timeoutSeconds };
@@ -65,7 +65,7 @@ export class AgentConnection {
   }
 
   /**
-   * Has the balloon driver of a running domain send statistics every so many seconds, until the domain stops.
+   * Sets the balloon's statistics period of a running domain, until the domain stops.
    * @throws as {@link AgentConnection.command}
    */
   setMemoryStatsPeriod(domain: DomainRef, seconds: number): Promise<void> {
@@ -73,7 +73,7 @@ export class AgentConnection {
     return this.#call(domainSetMemoryStatsPeriod, args, this.#options.timeoutMs);
   }
 
-  /** libvirt is there anew, perhaps with another configuration: a refusal of before no longer counts. */
+  /** libvirt was reconnected, perhaps with another configuration: an earlier refusal no longer counts. */
   retry(): void {
     this.#refusedUntil = Number.NEGATIVE_INFINITY;
   }
@@ -96,7 +96,7 @@ export class AgentConnection {
       lease.release();
       throw error;
     }
-    // The daemon works on the call until it answers, however long the caller waits.
+    // The daemon works on the call until it answers, also after the caller's deadline.
     answer.then(
       () => {
         this.#delay.used();
@@ -108,10 +108,10 @@ export class AgentConnection {
     return this.#within(answer, deadline - clock.now(), 'ERR_LIBVIRT_TIMEOUT', message);
   }
 
-  /** Says nothing about the domain: other calls hold the workers that agents may use. */
+  /** Waits for a worker. A timeout means that calls to other guests hold all workers for agents. */
   async #acquire(procedure: string, timeoutMs: number): Promise<WorkerLease> {
     const lease = this.#options.budget.acquire({ use: 'agent' });
-    const message = `${procedure}: other calls to agents have had no answer for ${timeoutMs} ms; it was not sent`;
+    const message = `${procedure}: not sent, as calls to other guest agents have had no answer for ${timeoutMs} ms`;
     try {
       return await this.#within(lease, timeoutMs, 'ERR_LIBVIRT_UNRESPONSIVE', message);
     } catch (error) {
@@ -134,13 +134,13 @@ export class AgentConnection {
     if (this.#connection?.isOpen === true) return this.#connection;
     if (this.#isStopped) throw stopping();
     if (!this.#options.isLibvirtUp())
-      throw new LibvirtTransportError('ERR_LIBVIRT_CONNECT', 'libvirt is away');
+      throw new LibvirtTransportError('ERR_LIBVIRT_CONNECT', 'libvirt is not connected');
     if (this.isRefused) {
-      const message = 'the read-write socket was refused a moment ago';
+      const message = 'libvirt refused the read-write socket less than a minute ago';
       throw new LibvirtTransportError('ERR_LIBVIRT_CONNECT', message);
     }
     if (this.#delay.remainingMs > 0) {
-      const message = 'the last read-write connection ended at once; waiting before the next attempt';
+      const message = 'the last read-write connection ended soon after it was opened; the next attempt waits';
       throw new LibvirtTransportError('ERR_LIBVIRT_CONNECT', message);
     }
     this.#attempt ??= this.#connect().finally(() => {
@@ -167,7 +167,7 @@ export class AgentConnection {
       }
       this.#connection = connection;
       this.#delay.connected();
-      if (this.#isRefusalLogged) log.info('the read-write socket is open again: guests are probed');
+      if (this.#isRefusalLogged) log.info('the read-write socket is open again: guests are probed again');
       this.#isRefusalLogged = false;
       return connection;
     } catch (error) {
@@ -177,7 +177,7 @@ export class AgentConnection {
         this.#isRefusalLogged = true;
         log.warn(
           { err: error },
-          'the read-write socket cannot be opened: guests are not probed; nothing else is affected',
+          'the read-write socket cannot be opened: values from inside guests are missing',
         );
       }
       throw error;

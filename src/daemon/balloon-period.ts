@@ -10,13 +10,13 @@ export interface BalloonPeriodOptions {
   readonly log: Logger;
 }
 
-/** A domain that is busy or hangs, and libvirt without a read-write socket, are tried again after this time. */
+/** Time until the next attempt, when a domain was busy or hung, or the read-write socket could not be opened. */
 const RETRY_MS = 60_000;
 
 /** Sets the statistics period of running domains, once a run. */
 export class BalloonPeriodSetter {
   readonly #options: BalloonPeriodOptions;
-  /** When each run may be tried again, in performance.now() milliseconds: never, once it is settled. */
+  /** Time of each run's next attempt, in performance.now() milliseconds; infinite after a final result. */
   readonly #nextTry = new Map<string, number>();
   #isWorking = false;
   #isRefusalLogged = false;
@@ -26,7 +26,7 @@ export class BalloonPeriodSetter {
     this.#options = options;
   }
 
-  /** libvirt was restarted, and may have numbered runs anew. */
+  /** libvirt may have been restarted: the same run number can mean another run. */
   forget(): void {
     this.#nextTry.clear();
   }
@@ -38,8 +38,8 @@ export class BalloonPeriodSetter {
   }
 
   /**
-   * Sets the period on those of the domains that were not tried in this run; returns those where it succeeded. Never throws:
-   * without a read-write connection it logs once, and tries again a minute later.
+   * Sets the period of those domains that have had no attempt in their run; returns the domains where this succeeded. Never
+   * throws: without a read-write connection, one warning is logged, and the next attempt is a minute later.
    */
   async apply(domains: readonly DomainRef[]): Promise<DomainRef[]> {
     const now = performance.now();
@@ -63,7 +63,7 @@ export class BalloonPeriodSetter {
         this.#isRefusalLogged = false;
         this.#nextTry.set(domainRunId(domain), Number.POSITIVE_INFINITY);
         succeeded.push(domain);
-        log.info({ domain: name, seconds }, 'set the balloon statistics period, until the domain stops');
+        log.info({ domain: name, seconds }, 'set the balloon statistics period until the domain stops');
       } catch (error) {
         if (!hasReachedDomain(error)) {
           this.#refused(error);
@@ -80,7 +80,7 @@ export class BalloonPeriodSetter {
     if (!this.#isRefusalLogged)
       this.#options.log.warn(
         { err: error },
-        'no read-write connection: balloon statistics periods are not set',
+        'the read-write socket cannot be opened: balloon statistics periods are not set',
       );
     this.#isRefusalLogged = true;
   }
@@ -90,7 +90,7 @@ export class BalloonPeriodSetter {
     if (!this.#nextTry.has(run)) {
       this.#options.log.warn(
         { domain: domain.name, err: error },
-        'the balloon statistics period cannot be set: swap and memory of this domain stay unknown without an agent',
+        'the balloon statistics period of this domain cannot be set: its balloon statistics are not updated',
       );
     }
     const isFinal =
@@ -99,7 +99,7 @@ export class BalloonPeriodSetter {
   }
 }
 
-/** libvirt refused or was silent about this one domain; anything else concerns all. */
+/** Whether the error concerns this domain: libvirt refused the call or did not answer. Other errors concern all domains. */
 function hasReachedDomain(error: unknown): boolean {
   if (error instanceof LibvirtServerError) return true;
   return error instanceof Error && 'code' in error && error.code === 'ERR_LIBVIRT_TIMEOUT';

@@ -1,8 +1,8 @@
-/** Time for what waits for the daemon; tests replace it by one that they move themselves. */
+/** The clock of src/daemon. Tests use a clock that they advance. */
 export interface Clock {
   /** Milliseconds since some fixed moment. */
   readonly now: () => number;
-  /** Calls `work` once after `ms`; returns what cancels that. Does not keep the process alive. */
+  /** Calls `work` once after `ms` and returns a function that cancels the call. Does not keep the process alive. */
   readonly after: (ms: number, work: () => void) => () => void;
 }
 

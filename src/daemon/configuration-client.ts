@@ -10,11 +10,11 @@ import type { EventClient, LibvirtVersion } from './event-client.ts';
 
 /** virDomainXMLFlags. */
 const XML_INACTIVE = 2;
-/** virDomainStatsTypes: the group that needs no QEMU. */
+/** virDomainStatsTypes: the group of the domain's state, which needs no QEMU. */
 const STATS_STATE = 1;
-/** A monitor that keeps a call waiting for this long hangs; others take some milliseconds. */
+/** A call that has waited for a monitor for this long means that QEMU hangs; others take milliseconds. */
 const OCCUPIED_MS = 1_000;
-/** Nobody waits that long for the configuration of a domain, or for an emulator to be probed. */
+/** A call for a configuration or for capabilities is not sent when no worker is free within this time. */
 const LONGEST_QUEUE_MS = 60_000;
 
 /** A domain and its state. Numbers are virDomainState and its reasons. */
@@ -25,23 +25,23 @@ export interface DomainStateRecord {
 }
 
 export interface ConfigurationClientOptions {
-  /** Counts the connections: a listing over one must not join an older one, which may not know what happened between them. */
+  /** Number of the connection. A listing must not join that of an earlier connection, which may lack changes in between. */
   readonly number: number;
   readonly events: EventClient;
   readonly pool: CallPool;
   readonly clock: Clock;
-  /** Called when libvirt has listed its domains. */
+  /** Called when libvirt has answered a listing. */
   readonly onListed: () => void;
 }
 
 /**
- * What the inventory reads of libvirt, for as long as one connection for events lasts. Calls that may wait go through the
- * pool; high-priority procedures over the connection for events.
+ * The inventory's calls to libvirt, for the lifetime of one event connection. Calls that may wait go through the call pool,
+ * high-priority procedures over the event connection.
  */
 export class ConfigurationClient {
   readonly #options: ConfigurationClientOptions;
   readonly #number: number;
-  /** When the listing that has no answer yet was sent, in the clock's milliseconds. */
+  /** When the unanswered listing was sent, in the clock's milliseconds. */
   #listingSince: number | undefined;
 
   constructor(options: ConfigurationClientOptions) {
@@ -53,7 +53,7 @@ export class ConfigurationClient {
     return this.#options.events.isOpen;
   }
 
-  /** Open, and without a listing or a high-priority call that libvirt has left unanswered past its deadline. */
+  /** Open, and no listing or high-priority call is unanswered past its deadline. */
   get isAnswering(): boolean {
     const { events, clock } = this.#options;
     const waitedMs = this.#listingSince === undefined ? 0 : clock.now() - this.#listingSince;
@@ -78,26 +78,26 @@ export class ConfigurationClient {
   }
 
   /**
-   * Whether a call has waited for the domain's QEMU for a while, which libvirt reports without waiting; false also when that
-   * cannot be known.
+   * Whether a call has waited for the domain's QEMU for more than a second. libvirt reports this without waiting. Also false
+   * when libvirt returns an error.
    */
   async isMonitorOccupied(domain: DomainRef): Promise<boolean> {
     if (domain.id < 0) return false;
     try {
       return (await this.#options.events.occupiedMs(domain)) > OCCUPIED_MS;
     } catch {
-      return false; // it stopped meanwhile
+      return false; // the domain has stopped since
     }
   }
 
-  /** Capabilities XML: the machine types of the installed emulators. May take seconds after an emulator changed. */
+  /** Capabilities XML: the machine types of the installed emulators. Takes seconds after an emulator has changed. */
   capabilities(): Promise<string> {
     return this.#call('capabilities', 'configuration', connectGetCapabilities, undefined).answer;
   }
 
   /**
-   * Every domain, running or not, with its state. The call waits for each domain's lock, which libvirt holds while it ends a
-   * hung QEMU.
+   * Returns every domain, running or not, with its state. The call waits for each domain's lock, which libvirt holds while
+   * it ends a hung QEMU.
    */
   async domainStates(): Promise<DomainStateRecord[]> {
     const args = { domains: [], stats: STATS_STATE, flags: 0 };
@@ -118,12 +118,12 @@ export class ConfigurationClient {
     }));
   }
 
-  /** XML of the domain as it runs now, or its persistent configuration when it does not run. */
+  /** XML of the running domain, or the persistent configuration of a domain that does not run. */
   currentXml(domain: DomainRef): Promise<string> {
     return this.#xml(domain, 0);
   }
 
-  /** XML of the configuration that the domain's next start will use. */
+  /** XML of the configuration for the domain's next start. */
   persistentXml(domain: DomainRef): Promise<string> {
     return this.#xml(domain, XML_INACTIVE);
   }

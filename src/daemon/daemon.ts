@@ -16,20 +16,20 @@ export interface DaemonOptions {
   readonly target: LibvirtTarget;
   /** Deadline of connecting and of calls that wait for no domain, in milliseconds. */
   readonly timeoutMs: number;
-  /** Called for each call handed to libvirt. */
+  /** Called for each call that is sent. */
   readonly onCallSent: (procedure: string) => void;
   readonly onDomainEvent: (event: DomainEvent) => void;
-  /** A new connection stands; whatever was known before may have changed unseen. */
+  /** Called for each new connection. Changes since the last connection were not announced. */
   readonly onConnected: (client: ConfigurationClient) => void;
-  /** A connection was lost or could not be had; once an outage. */
+  /** Called once per outage, when the connection is lost or the first attempt fails. */
   readonly onDisconnected: () => void;
   readonly log: Logger;
   readonly clock?: Clock;
 }
 
 /**
- * Everything this process wants of libvirt's daemon, over three kinds of connections and one budget of its workers. See
- * docs/architecture.md for the path of a scrape through it.
+ * All uses of libvirt's daemon, over three kinds of connections and with one budget of the daemon's workers.
+ * docs/architecture.md has the path of a scrape through this folder.
  */
 export class Daemon {
   readonly unresponsive: UnresponsiveDomains;
@@ -71,7 +71,10 @@ export class Daemon {
         options.onConnected(this.#client);
       },
       onDisconnected: (reason) => {
-        log.warn({ err: reason }, 'no connection to libvirt: no domain is served until there is one');
+        log.warn(
+          { err: reason },
+          'no connection to libvirt: metrics of all domains are missing until it is back',
+        );
         options.onDisconnected();
       },
       onRecovered: () => log.info('connected to libvirt again'),
@@ -92,18 +95,18 @@ export class Daemon {
     this.#events.start();
   }
 
-  /** Connected, and libvirt leaves no listing and no high-priority call unanswered past its deadline. */
+  /** Connected, and no listing or high-priority call is unanswered past its deadline. */
   get isAnswering(): boolean {
     return this.#client?.isAnswering === true;
   }
 
   /**
-   * The connected client; connects first when there is none.
+   * Returns the connected client; connects first when there is no connection.
    * @throws LibvirtTransportError when libvirt cannot be reached now
    */
   async connected(): Promise<ConfigurationClient> {
     await this.#events.connected();
-    if (this.#client === undefined) throw new Error('a connection stands without its client');
+    if (this.#client === undefined) throw new Error('libvirt is connected, but there is no client');
     return this.#client;
   }
 
@@ -112,7 +115,7 @@ export class Daemon {
   }
 }
 
-/** How the pool opens a connection: read-only, without events. */
+/** Makes the function that opens the call pool's connections: read-only, without events. */
 export function openReadOnly({
   target,
   timeoutMs,

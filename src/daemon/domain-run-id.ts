@@ -1,6 +1,6 @@
 import type { DomainRef } from '../libvirt/types.ts';
 
-/** Names one run of a domain, as long as libvirt's daemon lives: a restarted daemon may number runs anew. */
+/** Identifies one run of a domain, until libvirt's daemon is restarted: a new daemon may give the id to another run. */
 export function domainRunId({ uuid, id }: Pick<DomainRef, 'uuid' | 'id'>): string {
   return `${uuid} ${id}`;
 }

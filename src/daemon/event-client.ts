@@ -23,7 +23,7 @@ export interface EventClientOptions {
   readonly timeoutMs: number;
   readonly onDomainEvent: (event: DomainEvent) => void;
   readonly onClose: (reason: LibvirtTransportError) => void;
-  /** Called for each call handed to libvirt. */
+  /** Called for each call that is sent. */
   readonly onCallSent: (procedure: string) => void;
 }
 
@@ -33,12 +33,12 @@ export interface LibvirtVersion {
   readonly micro: number;
 }
 
-/** A read-only connection for domain events and for high-priority procedures, which take none of the daemon's workers. */
+/** A read-only connection for domain events and high-priority procedures, which need no ordinary worker of the daemon. */
 export class EventClient {
   readonly #connection: RpcConnection;
   /** Deadline of a call that waits for no domain, in milliseconds. */
   readonly timeoutMs: number;
-  /** Numbers of the event subscriptions, as the daemon gave them. */
+  /** The callback ids that the daemon returned for the subscriptions. */
   readonly callbackIds: readonly number[];
 
   private constructor(rpc: RpcConnection, timeoutMs: number, callbackIds: readonly number[]) {
@@ -48,8 +48,8 @@ export class EventClient {
   }
 
   /**
-   * Connects to the first of the target's sockets that answers, and subscribes to events.
-   * @throws LibvirtTransportError naming every socket tried and why it did not serve
+   * Connects to the first of the target's sockets that accepts a connection, and subscribes to events.
+   * @throws LibvirtTransportError with each socket that was tried and the reason why it failed
    */
   static async connect(options: EventClientOptions): Promise<EventClient> {
     const { target, timeoutMs, onDomainEvent } = options;
@@ -77,12 +77,12 @@ export class EventClient {
     return this.#connection.isOpen;
   }
 
-  /** Open, and without a call that libvirt has left unanswered past its deadline. */
+  /** Open, and no call is unanswered past its deadline. */
   get isAnswering(): boolean {
     return this.#connection.isAnswering;
   }
 
-  /** The installed default emulator's version; libvirt looks at the binary again when it changed. */
+  /** Version of the installed default emulator; libvirt probes the binary again when it has changed. */
   async hypervisorVersion(): Promise<LibvirtVersion> {
     return decodeVersion(
       await this.#connection.call(connection.connectGetVersion, undefined, this.timeoutMs),
@@ -101,7 +101,7 @@ export class EventClient {
     return this.#connection.call(connectListAllDomains, args, Math.max(this.timeoutMs, LISTING_MS));
   }
 
-  /** For how long some call has waited for the domain's QEMU, in milliseconds; 0 when none does. Never waits itself. */
+  /** How long a call has waited for the domain's QEMU, in milliseconds; 0 when no call waits. libvirt answers at once. */
   async occupiedMs(domain: DomainRef): Promise<number> {
     const info = await this.#connection.call(domainGetControlInfo, domain, this.timeoutMs);
     return info.isOccupied ? Number(info.milliseconds) : 0;
@@ -118,7 +118,7 @@ async function subscribe(rpc: RpcConnection, timeoutMs: number): Promise<number[
     try {
       callbackIds.push(await rpc.call(connectDomainEventCallbackRegisterAny, { eventId }, timeoutMs));
     } catch (error) {
-      // An older daemon lacks some kinds; the slow resync covers what they would have announced.
+      // Older daemons lack some kinds; the resync finds the changes that these would have announced.
       if (!(error instanceof LibvirtServerError)) throw error;
     }
   }

@@ -6,7 +6,7 @@ import { EventClient } from './event-client.ts';
 import { ReconnectDelay } from './reconnect-delay.ts';
 import { RestartDetector, readSocketTraces } from './restart-detector.ts';
 
-/** How long a connection has to last until an outage counts as over. */
+/** An outage is over when the connection has lasted for this long. */
 const RECOVERED_MS = 2_000;
 
 export interface EventConnectionOptions {
@@ -14,20 +14,20 @@ export interface EventConnectionOptions {
   readonly timeoutMs: number;
   readonly clock: Clock;
   readonly onDomainEvent: (event: DomainEvent) => void;
-  /** A new connection stands, subscribed to events; whatever was known before may have changed unseen. */
+  /** Called for each new connection, once subscribed to events. Changes since the last connection were not announced. */
   readonly onConnected: (client: EventClient) => void;
-  /** Called before `onConnected` when the daemon behind the connection is another process than before. */
+  /** Called before `onConnected` when the daemon was restarted since the last connection. */
   readonly onDaemonRestarted: () => void;
-  /** The connection is lost, or a first one could not be had. Once an outage, however many attempts it takes. */
+  /** Called once per outage, when the connection is lost or the first attempt fails. */
   readonly onDisconnected: (reason: Error) => void;
-  /** The connection lasts again, after `onDisconnected` was called. */
+  /** Called when the outage that `onDisconnected` reported is over. */
   readonly onRecovered: () => void;
   readonly onCallSent: (procedure: string) => void;
 }
 
 /**
- * Keeps the connection for events alive for as long as the exporter runs. Connects anew with growing pauses, and at once when
- * a scrape needs it, so that the first scrape after the daemon's return finds it.
+ * Keeps the event connection open for as long as the exporter runs. Reconnects with growing pauses, and at once for a
+ * scrape, so that the first scrape after the daemon's restart succeeds.
  */
 export class EventConnection {
   readonly #options: EventConnectionOptions;
@@ -54,25 +54,25 @@ export class EventConnection {
     return this.current !== undefined;
   }
 
-  /** The client, if there is one just now; does not connect. */
+  /** The connected client; undefined without a connection. Does not connect. */
   get current(): EventClient | undefined {
     return this.#client?.isOpen === true ? this.#client : undefined;
   }
 
   /**
-   * The connected client; connects first when there is none.
+   * Returns the connected client; connects first when there is no connection.
    * @throws LibvirtTransportError when libvirt cannot be reached now
    */
   connected(): Promise<EventClient> {
     if (this.#client?.isOpen === true) return Promise.resolve(this.#client);
-    // A daemon that hangs up after each handshake would see one connection a scrape.
+    // A daemon that closes each connection after the handshake must not get a new connection for each scrape.
     const isFlapping = this.#delay.failures > 1 && this.#delay.endedAfterHandshake;
     if (this.#attempt === undefined && isFlapping && this.#delay.remainingMs > 0)
       return Promise.reject(this.#lastReason);
     return this.#connectOnce();
   }
 
-  /** libvirt has done over this connection what it is for: the next outage begins with the shortest pause. */
+  /** libvirt has answered a listing over this connection: the next outage begins with the shortest pause. */
   confirm(): void {
     this.#delay.used();
   }
@@ -107,7 +107,11 @@ export class EventConnection {
         await client.close();
         throw stopping();
       }
-      if (!client.isOpen) throw new LibvirtTransportError('ERR_LIBVIRT_CLOSED', 'libvirt hung up at once');
+      if (!client.isOpen)
+        throw new LibvirtTransportError(
+          'ERR_LIBVIRT_CLOSED',
+          'libvirt closed the connection right after the handshake',
+        );
       this.#client = client;
       this.#delay.connected();
       if (this.#restarts.connected({ sockets, callbackIds: client.callbackIds }))
@@ -133,7 +137,7 @@ export class EventConnection {
   }
 
   #lost(reason: LibvirtTransportError): void {
-    if (this.#client === undefined) return; // closed during the handshake: #connect reports it
+    if (this.#client === undefined) return; // #connect reports a connection that ends during its handshake
     this.#client = undefined;
     if (!this.#isStopped) this.#failed(reason);
   }

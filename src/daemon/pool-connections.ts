@@ -3,10 +3,10 @@ import type { RpcConnection } from '../libvirt/rpc-connection.ts';
 import type { Clock } from './clock.ts';
 import { ReconnectDelay, STABLE_IF_USED_MS, STABLE_MS } from './reconnect-delay.ts';
 
-/** The part of {@link RpcConnection} that the pool needs. */
+/** The part of {@link RpcConnection} that the call pool uses. */
 export type PoolConnection = Pick<RpcConnection, 'send' | 'room' | 'isOpen'>;
 
-/** What a connection needs of the pool. */
+/** Events of a connection that the call pool handles. */
 export interface PoolConnectionEvents {
   readonly onClose: (reason: LibvirtTransportError) => void;
 }
@@ -15,11 +15,11 @@ export type OpenPoolConnection = (
   events: PoolConnectionEvents,
 ) => Promise<{ readonly connection: PoolConnection; readonly close: () => Promise<void> }>;
 
-/** A connection that only unanswered calls made necessary stays for those of the next scrapes. */
+/** A connection that has no calls and is not needed is closed after this time; the next scrapes may need it. */
 const SPARE_MS = 30_000;
-/** A scrape waits for the first, short pauses. */
+/** A call waits for a pause before the next attempt to connect only if the pause is this short. */
 const LONGEST_WAIT_MS = 500;
-/** A daemon that closes each connection at once is not tried more often than this for one call. */
+/** Most attempts for one call, when the daemon closes each connection at once. */
 const MAX_ATTEMPTS = 3;
 
 interface Entry {
@@ -33,7 +33,7 @@ interface Entry {
   cancelSpare: (() => void) | undefined;
 }
 
-/** Opens connections as calls need them. libvirtd serves at most four unanswered calls of one client. */
+/** Opens connections as calls need them: a connection carries at most four unanswered calls. */
 export class PoolConnections {
   readonly #open: OpenPoolConnection;
   readonly #clock: Clock;
@@ -49,8 +49,8 @@ export class PoolConnections {
   }
 
   /**
-   * Sends a call over a connection with room, a new one if need be. `onSent` is called once it is sent.
-   * @throws LibvirtTransportError when there is no connection
+   * Sends a call over a connection with room, or over a new one. Calls `onSent` when the call is sent.
+   * @throws LibvirtTransportError when no connection can be opened, or it ends before the answer
    * @throws LibvirtServerError when libvirt answers with an error
    */
   async send<Reply>(
@@ -59,7 +59,7 @@ export class PoolConnections {
   ): Promise<Reply> {
     for (let attempts = 0; attempts <= MAX_ATTEMPTS; attempts++) {
       const entry = this.#entries.find(({ connection }) => connection.room > 0);
-      // Between finding room and sending nobody else may run.
+      // No `await` between finding room and sending: another call could use the room.
       if (entry !== undefined) return this.#sendOver(entry, call, onSent);
       this.#opening ??= this.#openOne().finally(() => {
         this.#opening = undefined;
@@ -69,7 +69,7 @@ export class PoolConnections {
     throw new LibvirtTransportError('ERR_LIBVIRT_CLOSED', 'libvirt closes each connection at once');
   }
 
-  /** libvirt accepts connections: the next one is opened without a pause. */
+  /** libvirt accepts connections again: the next connection is opened without a pause. */
   retry(): void {
     this.#delay.reset();
   }
@@ -104,7 +104,7 @@ export class PoolConnections {
   async #openOne(): Promise<void> {
     if (this.#isStopped) throw stopping();
     if (this.#delay.remainingMs > LONGEST_WAIT_MS) {
-      const message = 'libvirt closed the last connection at once; waiting before the next attempt';
+      const message = 'libvirt closed the last connection soon after it was opened; the next attempt waits';
       throw new LibvirtTransportError('ERR_LIBVIRT_CONNECT', message);
     }
     await new Promise<void>((resolve) => {
@@ -118,7 +118,7 @@ export class PoolConnections {
       this.#entries = this.#entries.filter((other) => other !== entry);
       const lastedMs = this.#clock.now() - entry.openedAt;
       if (lastedMs >= (entry.hasAnswered ? STABLE_IF_USED_MS : STABLE_MS)) this.#delay.reset();
-      // Several connections that end together are one failure.
+      // Connections that end together count as one failure.
       else if (this.#delay.remainingMs === 0) this.#delay.failed();
     };
     const { connection, close } = await this.#open({ onClose }).catch((error: unknown) => {

@@ -3,14 +3,14 @@ import type { Clock } from './clock.ts';
 const FIRST_MS = 250;
 const LONGEST_MS = 15_000;
 const MOST_DOUBLINGS = 16;
-/** A connection that lasted for this long was a good one: the next pause is the shortest again. */
+/** After a connection that lasted for this long, the next pause is the shortest again. */
 export const STABLE_MS = 10_000;
-/** So was one over which libvirt did what it was connected for, if it lasted for this long. */
+/** The same, for a connection over which libvirt answered a call. */
 export const STABLE_IF_USED_MS = 1_000;
 
 /**
- * Growing pauses between attempts to connect, with jitter. A daemon that closes each connection after the handshake gets the
- * same pauses as one that refuses to connect.
+ * Growing pauses between attempts to connect, with jitter. The pauses are the same for a daemon that closes each connection
+ * after the handshake and for one that refuses connections.
  */
 export class ReconnectDelay {
   readonly #clock: Clock;
@@ -26,17 +26,17 @@ export class ReconnectDelay {
     this.#random = random;
   }
 
-  /** Failures since the last connection that lasted. */
+  /** Number of failures since the last stable connection. */
   get failures(): number {
     return this.#failures;
   }
 
-  /** The last failure was a connection that ended soon after its handshake, and not one that was refused. */
+  /** The last failure was a connection that ended soon after its handshake, not a refused one. */
   get endedAfterHandshake(): boolean {
     return this.#endedAfterHandshake;
   }
 
-  /** Milliseconds until the next attempt is due; 0 when it is. */
+  /** Milliseconds until the next attempt may start; 0 when it may start now. */
   get remainingMs(): number {
     return Math.max(0, this.#retryAt - this.#clock.now());
   }
@@ -47,19 +47,19 @@ export class ReconnectDelay {
     this.#wasUsed = false;
   }
 
-  /** libvirt did what it was connected for. */
+  /** libvirt has answered a call over the connection. */
   used(): void {
     this.#wasUsed = true;
   }
 
-  /** A connection that lasted has ended: the next attempt is due at once, and pauses begin with the shortest. */
+  /** Forgets all failures: the next attempt may start at once, and the next pause is the shortest. */
   reset(): void {
     this.#failures = 0;
     this.#retryAt = Number.NEGATIVE_INFINITY;
     this.#connectedAt = undefined;
   }
 
-  /** An attempt failed, or the connection was lost. Returns the pause until the next attempt, in milliseconds. */
+  /** Records a failed attempt or a lost connection. Returns the pause until the next attempt, in milliseconds. */
   failed(): number {
     const now = this.#clock.now();
     const lasted =

@@ -1,27 +1,27 @@
 import { stat } from 'node:fs/promises';
 
-/** What identifies the daemon behind a connection. */
+/** Values that identify the daemon process of a connection. */
 export interface DaemonTraces {
-  /** Device and inode of its socket files: a daemon that makes its sockets itself makes them anew. */
+  /** Device and inode of the socket files. A daemon without socket activation makes new files when it starts. */
   readonly sockets: string;
   /**
-   * Numbers that the daemon gave to event subscriptions. libvirt counts them up for as long as the daemon lives
-   * (virObjectEventCallbackListAddID), also where systemd holds the sockets.
+   * Callback ids of the event subscriptions. The daemon counts them up until it ends (virObjectEventCallbackListAddID); this
+   * also works with socket activation, where the files stay the same.
    */
   readonly callbackIds: readonly number[];
 }
 
-/** Says whether a new connection leads to another daemon process than the last one did. */
+/** Detects that the daemon was restarted between two connections. */
 export class RestartDetector {
   #last: DaemonTraces | undefined;
   #wasRefused = false;
 
-  /** An attempt to connect failed. */
+  /** Records the error of a failed attempt to connect. */
   attemptFailed(error: unknown): void {
     if (isRefusal(error)) this.#wasRefused = true;
   }
 
-  /** Returns true when the daemon was restarted since the last connection; false also when that is not known. */
+  /** Returns true when the daemon was restarted since the last connection; false also when this is unknown. */
   connected(traces: DaemonTraces): boolean {
     const last = this.#last;
     const isRestarted = last !== undefined && (this.#wasRefused || differs(last, traces));
@@ -31,7 +31,7 @@ export class RestartDetector {
   }
 }
 
-/** Device and inode of each of the files that exist. */
+/** Returns device and inode of each file that exists. */
 export async function readSocketTraces(paths: readonly string[]): Promise<string> {
   const traces = await Promise.all(
     paths.map(async (path) => {
@@ -52,12 +52,12 @@ function differs(last: DaemonTraces, now: DaemonTraces): boolean {
   return Math.min(...now.callbackIds) <= Math.max(...last.callbackIds);
 }
 
-/** A proxy daemon may number subscriptions in another way; then they say nothing. */
+/** virtproxyd may number subscriptions in another way; such ids are not compared. */
 function isCountedUp(ids: readonly number[]): boolean {
   return ids.length > 1 && ids.every((id, index) => index === 0 || id > (ids[index - 1] ?? id));
 }
 
-/** Nobody listens on the socket, or there is none: the daemon's process has ended. */
+/** The socket is missing or nothing listens on it: the daemon's process has ended. */
 function isRefusal(error: unknown): boolean {
   // Not instanceof: errors of Node.js itself belong to another realm where tests run.
   for (let cause = error; isObject(cause); cause = 'cause' in cause ? cause.cause : undefined) {

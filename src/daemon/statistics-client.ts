@@ -10,17 +10,17 @@ import type { LeaseTerms } from './worker-budget.ts';
 /** virDomainStatsTypes that the exporter reads; all but `interface` need QEMU's monitor. */
 export const StatsGroup = { balloon: 4, vcpu: 8, interface: 16, block: 32 } as const;
 
-/** virConnectGetAllDomainStatsFlags: of a domain whose job lock is held, report at once what needs no monitor. */
+/** virConnectGetAllDomainStatsFlags: do not wait for a domain's job lock, but return the fields that need no monitor. */
 const NOWAIT = 1 << 29;
 
 export interface StatsTerms extends Pick<LeaseTerms, 'reading' | 'hasAnsweredSince'> {
-  /** Calls are not sent after this moment, in the clock's milliseconds. */
+  /** Calls that are still waiting at this time are not sent; in the clock's milliseconds. */
   readonly deadline: number;
 }
 
 /**
- * What libvirt measures of running domains and storage pools, over the call pool. No call names two domains to QEMU: an
- * answer that does not come in time then says whose QEMU it is that does not respond.
+ * Calls for statistics of running domains and storage pools, over the call pool. No call needs the QEMUs of two domains: one
+ * that is not answered in time shows which domain's QEMU does not respond.
  */
 export class StatisticsClient {
   readonly #pool: CallPool;
@@ -29,7 +29,7 @@ export class StatisticsClient {
     this.#pool = pool;
   }
 
-  /** {@link StatsGroup}s of one domain, or'ed together; no record when it does not run any more. */
+  /** Statistics of one domain; `groups` is a bit set of {@link StatsGroup}. No record when the domain has stopped. */
   domainStats(
     domain: DomainRef,
     groups: number,
@@ -41,7 +41,7 @@ export class StatisticsClient {
     return this.#call(key, stats.connectGetAllDomainStats, args, { ...terms, waitsFor });
   }
 
-  /** Group `interface` of many domains, which needs no QEMU. */
+  /** Interface statistics of many domains; they need no QEMU. */
   interfaceStats(
     domains: readonly DomainRef[],
     key: string,
@@ -51,7 +51,7 @@ export class StatisticsClient {
     return this.#call(`${key} interfaces`, stats.connectGetAllDomainStats, args, always(deadline));
   }
 
-  /** Processor time of a running domain by its cgroup, see {@link stats.domainGetCpuStats}. */
+  /** Processor time of a running domain from its cgroup, see {@link stats.domainGetCpuStats}. */
   cgroupCpuTimes(
     domain: DomainRef,
     deadline: number,
@@ -59,7 +59,7 @@ export class StatisticsClient {
     return this.#call(`${domainRunId(domain)} cpu`, stats.domainGetCpuStats, domain, always(deadline));
   }
 
-  /** Processor time of a running domain by its process, which leaves out what the kernel does for it. */
+  /** Processor time of a running domain's process, without the kernel's work for the domain. */
   processCpuTimes(
     domain: DomainRef,
     deadline: number,
@@ -67,7 +67,7 @@ export class StatisticsClient {
     return this.#call(`${domainRunId(domain)} info`, stats.domainGetInfo, domain, always(deadline));
   }
 
-  /** Whether a command waits for this domain's monitor, which libvirt reports without waiting. */
+  /** Whether a command waits for this domain's monitor; libvirt reports this without waiting. */
   controlInfo(
     domain: DomainRef,
     deadline: number,
@@ -75,7 +75,7 @@ export class StatisticsClient {
     return this.#call(`${domainRunId(domain)} control`, domainGetControlInfo, domain, always(deadline));
   }
 
-  /** The job that runs on a domain; waits for whatever holds the domain's job lock. */
+  /** The domain's current job. The call waits for the domain's job lock. */
   jobStats(
     domain: DomainRef,
     terms: StatsTerms,
@@ -102,7 +102,7 @@ export class StatisticsClient {
   }
 }
 
-/** For calls that wait for no QEMU, and so say nothing about one. */
+/** Terms of calls that need no QEMU: any domain counts as one that has answered. */
 function always(deadline: number): StatsTerms {
   return { deadline, hasAnsweredSince: () => true };
 }

@@ -3,14 +3,14 @@ import type { DomainRef } from '../libvirt/types.ts';
 import { domainRunId } from './domain-run-id.ts';
 
 /**
- * `monitor`, `job`: a call for statistics or for the job has no answer. `stopped`: QEMU's process is stopped, so none was
- * sent.
+ * `monitor`: a call for statistics has no answer. `job`: a call for the domain's job has none. `stopped`: QEMU's process is
+ * stopped, so no call was sent.
  */
 export type UnresponsiveCause = 'monitor' | 'job' | 'stopped';
 
 /**
- * The runs whose QEMU does not respond: the call pool and the state of QEMU's process report them, statistics, inventory and
- * guests read them.
+ * The runs whose QEMU does not respond. The call pool and the statistics reader add runs; statistics, inventory and the
+ * guest prober read them.
  */
 export class UnresponsiveDomains {
   readonly #log: Logger;
@@ -38,7 +38,7 @@ export class UnresponsiveDomains {
     this.#causes.set(id, new Set([cause]));
     this.#log.warn(
       { domain: domain.name, cause },
-      'QEMU does not respond: this domain has no disk, balloon and job statistics until it does',
+      'QEMU does not respond: the disk, balloon and job statistics of this domain are missing until it does',
     );
   }
 
@@ -47,10 +47,13 @@ export class UnresponsiveDomains {
     const causes = this.#causes.get(id);
     if (causes?.delete(cause) !== true || causes.size > 0) return;
     this.#causes.delete(id);
-    this.#log.info({ domain: domain.name }, 'QEMU responds again');
+    this.#log.info(
+      { domain: domain.name },
+      'QEMU responds again: all statistics of this domain are read again',
+    );
   }
 
-  /** The connection of the call ended: whether QEMU responds is not known any more. */
+  /** The call's connection has ended, so it is unknown whether QEMU responds. */
   forget(domain: DomainRef, cause: UnresponsiveCause): void {
     const id = domainRunId(domain);
     const causes = this.#causes.get(id);
@@ -64,7 +67,7 @@ export class UnresponsiveDomains {
     for (const id of this.#causes.keys()) if (!ids.has(id)) this.#causes.delete(id);
   }
 
-  /** libvirt's daemon was restarted: run numbers may mean other runs. */
+  /** libvirt's daemon was restarted: the same run number can mean another run. */
   clear(): void {
     this.#causes.clear();
   }

@@ -47,7 +47,7 @@ export function applyResult(
   state.served = {
     view: {
       agentUp: true,
-      reading: { ...sample, cpu, pressure },
+      sample: { ...sample, cpu, pressure },
       filesystems: knownFilesystems(state.mountpoints, filesystems),
       missing,
       lastProbe: lastProbe(times),
@@ -66,7 +66,7 @@ export function applyFailure(state: GuestState, reason: UnavailableReason, times
   if (isPassing(reason)) {
     // A backup holds the agent: its last sample is served until that is stale.
     const view =
-      served.view.reading === undefined
+      served.view.sample === undefined
         ? { ...served.view, agentUp: false, missing: allUnavailable(reason), errors }
         : { ...served.view, errors };
     state.served = { ...served, view, unanswered: reason };
@@ -77,7 +77,7 @@ export function applyFailure(state: GuestState, reason: UnavailableReason, times
     ...served,
     view: {
       agentUp: false,
-      reading: undefined,
+      sample: undefined,
       filesystems: [],
       missing: allUnavailable(reason),
       lastProbe: lastProbe(times),

@@ -20,14 +20,14 @@ export interface GuestTarget extends DomainRef {
   /** The domain's QEMU does not respond: its agent is not probed. */
   readonly unresponsive: boolean;
   /** Share of one processor that the domain has used since its start; undefined when unknown. */
-  readonly busy: number | undefined;
+  readonly cpuShare: number | undefined;
 }
 
 /** What is served of a guest. */
 export interface GuestView {
   /** Whether the last probe got answers; undefined when no channel is configured or no probe has ended yet. */
   readonly agentUp: boolean | undefined;
-  readonly reading: GuestSample | undefined;
+  readonly sample: GuestSample | undefined;
   readonly filesystems: readonly GuestFilesystem[];
   /** Why each family without data has none. */
   readonly missing: ReadonlyMap<GuestFamily, UnavailableReason>;
@@ -82,7 +82,7 @@ export interface LoggedErrors {
 
 export const NO_GUEST_VIEW: GuestView = {
   agentUp: undefined,
-  reading: undefined,
+  sample: undefined,
   filesystems: [],
   missing: new Map(),
   lastProbe: undefined,

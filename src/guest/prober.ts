@@ -175,7 +175,7 @@ export class GuestProber {
 
   *#due(now: number): Generator<ScheduleEntry> {
     for (const { probe, target } of this.#states.values()) {
-      const { uuid, busy: cpuShare = 0 } = target;
+      const { uuid, cpuShare = 0 } = target;
       const entry = dueEntry(probe, { uuid, cpuShare }, now);
       if (entry !== undefined && !this.#running.has(uuid)) yield entry;
     }

@@ -19,7 +19,7 @@ export function viewAt(
 ): GuestView {
   const { view, sampledAt, unanswered } = served;
   if (unavailable !== undefined && !isPassing(unavailable)) return unavailableView(view, unavailable);
-  const hasSample = view.reading !== undefined;
+  const hasSample = view.sample !== undefined;
   if (hasSample && now - sampledAt <= staleMs) return view;
   if (unavailable !== undefined) return withoutSample(view, view.agentUp, unavailable);
   if (!hasSample) return view;
@@ -48,5 +48,5 @@ function unavailableView(view: GuestView, reason: UnavailableReason): GuestView 
 }
 
 function withoutSample(view: GuestView, agentUp: boolean | undefined, reason: UnavailableReason): GuestView {
-  return { ...view, agentUp, reading: undefined, filesystems: [], missing: allUnavailable(reason) };
+  return { ...view, agentUp, sample: undefined, filesystems: [], missing: allUnavailable(reason) };
 }

@@ -5,14 +5,14 @@ import { readSmallFile } from './process-stat.ts';
 /** Processor time of a domain since its start, in seconds. */
 export interface CpuTimes {
   readonly total: number;
-  /** Undefined where only the sum is known. */
+  /** Undefined where only the total is known. */
   readonly user: number | undefined;
   readonly system: number | undefined;
 }
 
 /**
- * Where the processor time of a run is read. It stays the same for the run: a cgroup counts what the kernel does for the
- * domain beside its process, and a counter that changed its source would seem to jump.
+ * The source of a run's processor time. A run keeps its source: a cgroup also counts kernel work for the domain, so the
+ * counter would jump if its source changed.
  */
 export type CpuSource =
   /** Directory of the domain's cgroup, version 2. */
@@ -28,10 +28,10 @@ const NANOSECONDS = 1e-9;
 const TICK_SECONDS = 0.01;
 
 /**
- * Finds the domain's cgroup by the text of its process's `/proc/PID/cgroup`. libvirt names it
- * `machine-qemu\x2d1\x2dNAME.scope` with systemd and `qemu-1-NAME.libvirt-qemu` without, and may move the process into a
- * group below it (libvirt: src/util/vircgroup.c). Like libvirt, prefers version 2 where both count. Undefined where only
- * libvirt can say: the path leads out of this process's own cgroup namespace.
+ * Finds the domain's cgroup in the text of its process's `/proc/PID/cgroup`. With systemd, libvirt names the cgroup
+ * `machine-qemu\x2d1\x2dNAME.scope`; without, `qemu-1-NAME.libvirt-qemu`. libvirt may move the process into a group below
+ * it (libvirt: src/util/vircgroup.c). Like libvirt, prefers version 2 where both versions count. Returns undefined when the
+ * path leads out of the exporter's cgroup namespace: then only libvirt can read the processor time.
  */
 export function findCpuSource(cgroupText: string, cgroupRoot: string): CpuSource | undefined {
   const hierarchies = cgroupText.split('\n').flatMap((line) => {
@@ -44,7 +44,7 @@ export function findCpuSource(cgroupText: string, cgroupRoot: string): CpuSource
   const unified = hierarchies.find(({ id, controllers }) => id === '0' && controllers === '');
   const machine = unified && machineCgroup(unified.path);
   if (machine !== undefined) {
-    // Beside hierarchies of version 1, systemd mounts version 2 here.
+    // On a host that has both versions, systemd mounts version 2 at `unified`.
     const mount = hierarchies.length > 1 ? 'unified' : '';
     return { kind: 'cgroup2', directory: join(cgroupRoot, mount, machine) };
   }

@@ -7,7 +7,7 @@ import { type VcpuFields, VcpuThreads } from './vcpu-threads.ts';
 
 export interface HostPaths {
   readonly proc: string;
-  /** Where libvirt keeps the domains' logs. */
+  /** libvirt's directory of the domains' logs. */
   readonly qemuLogs: string;
   readonly cgroups: string;
 }
@@ -18,42 +18,42 @@ export const HOST_PATHS: HostPaths = {
   cgroups: '/sys/fs/cgroup',
 };
 
-/** A running domain: `id` tells one run from the next. */
+/** A running domain; `id` identifies the run. */
 export interface DomainRunRef {
   readonly uuid: string;
   readonly name: string;
   readonly id: number;
 }
 
-/** What the host's file system tells of one run; looked up once, as none of it changes during the run. */
+/** What the host's file system shows of one run. It is read once, as it does not change during the run. */
 export interface DomainRun {
   readonly id: number;
   readonly process: QemuProcess | undefined;
-  /** QEMU version that the domain's log gives for this start. */
+  /** QEMU version of this start in the domain's log. */
   readonly loggedVersion: string | undefined;
 }
 
-/** One process at one moment. */
+/** State and processor time of one process at one moment. */
 export interface ProcessSample {
   /** As {@link ProcessStat.state}. */
   readonly state: string;
-  /** Undefined where only libvirt can say. */
+  /** Undefined where only libvirt can read the processor time. */
   readonly cpu: CpuTimes | undefined;
 }
 
-/** `stat` and `cpu.stat` are some hundred bytes long. */
+/** `stat` and `cpu.stat` have some hundred bytes. */
 const MAX_FILE_BYTES = 4_096;
-/** A process that was not found may have been just about to start; looking again is a walk through /proc. */
+/** A process that was not found may have started since. /proc is searched for it again after this time. */
 const LOOK_AGAIN_MS = 30_000;
 /**
- * Reading the command line of a process that is stuck in the kernel with its memory locked hangs until it is freed
- * (as `ps` then does). Scrapes go on with what is known.
+ * Scrapes wait for this long. Reading the command line of a process that is stuck in the kernel with its memory locked hangs
+ * until the memory is unlocked, in `ps` as well.
  */
-const PATIENCE_MS = 2_000;
+const TIMEOUT_MS = 2_000;
 /** libvirt logs the start a moment before the process exists. */
 const SAME_START_SECONDS = 60;
 
-/** Remembers what the host tells of each run, so that a scrape that sees no new run reads nothing. */
+/** Keeps what the host shows of each run, so that a scrape without new runs does not search /proc. */
 export class DomainRuns {
   readonly #paths: HostPaths;
   readonly #runs = new Map<string, DomainRun>();
@@ -67,26 +67,26 @@ export class DomainRuns {
     this.#vcpuThreads = new VcpuThreads(paths.proc);
   }
 
-  /** Forgets every run: a restarted daemon gives ids anew, so the same id no longer means the same run. */
+  /** Forgets every run: a restarted daemon may give the same id to another run. */
   forget(): void {
     this.#runs.clear();
   }
 
   /**
-   * What is known of each running domain, by uuid. Never throws, and waits two seconds at most, not beyond `deadline`
-   * (performance.now() milliseconds): what cannot be seen, or not in time, is undefined.
+   * Returns the run of each running domain, by uuid. Never throws. Waits two seconds at most, and not beyond `deadline`
+   * (performance.now() milliseconds). Values that cannot be read in time are undefined.
    */
   async lookUp(
     running: readonly DomainRunRef[],
     deadline = Number.POSITIVE_INFINITY,
   ): Promise<ReadonlyMap<string, DomainRun>> {
-    // A look that is under way may have begun before the newest of these runs.
+    // A search that is in progress may have begun before the newest of these runs.
     for (let looks = 0; looks < 2 && this.#isLookNeeded(running); looks++) {
       this.#look ??= this.#lookAt(running).finally(() => {
         this.#look = undefined;
       });
-      // Counted from its beginning: one that hangs costs one scrape this time, and not each.
-      const until = Math.min(deadline, this.#lookedAt + PATIENCE_MS);
+      // Counted from the beginning of the search, so that only one scrape waits for a search that hangs.
+      const until = Math.min(deadline, this.#lookedAt + TIMEOUT_MS);
       await settledWithin(this.#look, Math.max(0, until - performance.now()));
     }
     this.#forgetAllBut(running);
@@ -117,7 +117,7 @@ export class DomainRuns {
     }
   }
 
-  /** State and processor time of the domains' processes, by uuid; those that cannot be seen are missing. */
+  /** State and processor time of the domains' processes, by uuid. Processes that the exporter cannot see are missing. */
   async processes(): Promise<ReadonlyMap<string, ProcessSample>> {
     const samples = new Map<string, ProcessSample>();
     const yieldToOthers = createYield();
@@ -146,7 +146,7 @@ export class DomainRuns {
     return found;
   }
 
-  /** What was found of the domain's run when it was last looked up. */
+  /** The domain's run at the last look-up. */
   known(uuid: string): DomainRun | undefined {
     return this.#runs.get(uuid);
   }

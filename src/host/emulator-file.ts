@@ -1,17 +1,17 @@
 import { stat } from 'node:fs/promises';
 
-/** The file an emulator path leads to at this moment, symbolic links followed. */
+/** The file at an emulator's path at one moment, with symbolic links followed. */
 export interface EmulatorFile {
-  /** Device and inode: the same binary as long as both stay. */
+  /** Device and inode identify the binary. */
   readonly dev: number;
   readonly ino: number;
-  /** Unix time in seconds at which this inode was made; undefined where the file system keeps no birth time. */
+  /** Unix time in seconds at which the inode was created; undefined where the file system has no birth times. */
   readonly bornSeconds: number | undefined;
   /** Unix time in seconds of the last change of any kind: content, name, owner, mode or label. */
   readonly changedSeconds: number;
 }
 
-/** Looks at a file; undefined when there is none or it cannot be seen. */
+/** Reads a file's status; undefined when there is no file or the exporter cannot see it. */
 export async function readEmulatorFile(path: string): Promise<EmulatorFile | undefined> {
   try {
     const { dev, ino, birthtimeMs, ctimeMs } = await stat(path);

@@ -1,33 +1,33 @@
 import { settledWithin } from '../concurrency.ts';
 import { type EmulatorFile, readEmulatorFile } from './emulator-file.ts';
 
-/** All looks of one scrape together: a file system that hangs costs a scrape this, and the next ones nothing. */
-const PATIENCE_MS = 500;
-/** Each look that hangs holds one of Node's four threads for files. */
+/** Time for all files of one scrape together. Later scrapes do not wait for a file system that hangs. */
+const TIMEOUT_MS = 500;
+/** A read that hangs occupies one of the four threads that Node.js has for files. */
 const MAX_HANGING = 2;
 
-/** Looks at emulators' files anew for each scrape, without ever hanging on a file system that does. */
+/** Reads the emulators' files again for each scrape; does not wait for a file system that hangs. */
 export class EmulatorFiles {
-  readonly #look: typeof readEmulatorFile;
+  readonly #readFile: typeof readEmulatorFile;
   readonly #hanging = new Map<string, Promise<unknown>>();
 
-  constructor(look: typeof readEmulatorFile = readEmulatorFile) {
-    this.#look = look;
+  constructor(readFile: typeof readEmulatorFile = readEmulatorFile) {
+    this.#readFile = readFile;
   }
 
-  /** The files that can be seen, by path. */
+  /** The files that the exporter can see, by path. */
   async read(paths: Iterable<string>): Promise<ReadonlyMap<string, EmulatorFile>> {
-    const until = performance.now() + PATIENCE_MS;
+    const until = performance.now() + TIMEOUT_MS;
     const files = new Map<string, EmulatorFile>();
     for (const path of new Set(paths)) {
       if (this.#hanging.has(path) || this.#hanging.size >= MAX_HANGING) continue;
-      const look = this.#look(path).then((file) => {
+      const pending = this.#readFile(path).then((file) => {
         this.#hanging.delete(path);
         return file;
       });
-      this.#hanging.set(path, look);
-      if (!(await settledWithin(look, Math.max(0, until - performance.now())))) continue;
-      const file = await look;
+      this.#hanging.set(path, pending);
+      if (!(await settledWithin(pending, Math.max(0, until - performance.now())))) continue;
+      const file = await pending;
       if (file !== undefined) files.set(path, file);
     }
     return files;

@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 
-/** One "starting up" line of a domain's log, which libvirt writes at each start. */
+/** A "starting up" line of a domain's log; libvirt writes one at each start. */
 export interface LoggedStart {
   /** QEMU version, "7.2.22". */
   readonly version: string;
@@ -9,12 +9,12 @@ export interface LoggedStart {
   readonly startSeconds: number;
 }
 
-/** A guest can make QEMU write a lot after its start; looking further back than this is not worth it. */
+/** Number of bytes that are read from the log's end: a guest can make QEMU write a long log after the start. */
 const MAX_TAIL_BYTES = 256 * 1024;
 
 /**
- * The last start that `DIRECTORY/NAME.log` tells of. Root's to read; undefined without the right, or when
- * the line is rotated away.
+ * Returns the last start in `DIRECTORY/NAME.log`; undefined when the exporter may not read the log (only root may), or when
+ * the line was rotated away.
  */
 export async function readLastLoggedStart(directory: string, name: string): Promise<LoggedStart | undefined> {
   if (name.includes('/')) return undefined;
@@ -40,7 +40,7 @@ export async function readLastLoggedStart(directory: string, name: string): Prom
  * (libvirt: src/qemu/qemu_process.c, qemuProcessStartPrintLog).
  */
 export function parseLastStart(text: string): LoggedStart | undefined {
-  // Anchored at the line's start: a domain's title may hold the same words, and is logged with its command line.
+  // Anchored at the line's start: the logged command line contains the domain's title, which may have the same words.
   const starts = text.matchAll(
     /^(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d(?:\.\d+)?)([+-]\d\d)(\d\d): starting up libvirt version: .{0,512}?qemu version: (\d+\.\d+\.\d+)/gm,
   );

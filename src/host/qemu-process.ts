@@ -4,35 +4,34 @@ import { forEachLimited } from '../concurrency.ts';
 import { type CpuSource, findCpuSource } from './cpu-times.ts';
 import { parseProcessStat } from './process-stat.ts';
 
-/** What /proc tells of a running QEMU. */
+/** A running QEMU's values from /proc. */
 export interface QemuProcess {
   readonly pid: number;
   /** Unix time in seconds. */
   readonly startSeconds: number;
-  /** Processor time it had used when it was found. */
+  /** Processor time of the process when it was found, in seconds. */
   readonly cpuSeconds: number;
-  /** The binary it runs; undefined without the right to look (root or the QEMU user's own). */
+  /** The binary of the process; undefined unless the exporter runs as root or as the QEMU user. */
   readonly binary: RunningBinary | undefined;
-  /** Where its processor time is read; undefined where only libvirt can say. */
+  /** Source of the processor time; undefined where only libvirt can read it. */
   readonly cpuSource: CpuSource | undefined;
 }
 
 export interface RunningBinary {
-  /** Where the binary was when it was started. */
+  /** Path of the binary when it was started. */
   readonly path: string;
   readonly dev: number;
   readonly ino: number;
 }
 
 const MAX_PROCESSES = 100_000;
-/** A command line that hangs holds one of Node's four threads for files, which gzip needs, too. */
+/** A read that hangs occupies one of the four threads that Node.js has for files and gzip. */
 const READS_IN_FLIGHT = 2;
 const DELETED = ' (deleted)';
 
 /**
- * Finds the QEMU processes of domains by the `-uuid` that libvirt puts on their command lines, which every
- * user may read unless /proc is mounted with hidepid. A UUID that two processes claim is left out: one of
- * them is not libvirt's.
+ * Finds the QEMU processes of domains by the `-uuid` that libvirt writes on their command lines. Every user may read these
+ * unless /proc is mounted with hidepid. A UUID of two processes is left out: libvirt did not start one of them.
  */
 export async function findQemuProcesses(
   proc: string,
@@ -97,6 +96,6 @@ async function readText(path: string): Promise<string | undefined> {
   try {
     return await readFile(path, 'utf8');
   } catch {
-    return undefined; // the process ended, or is not ours to look at
+    return undefined; // the process has ended, or the exporter may not read its files
   }
 }

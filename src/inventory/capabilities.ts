@@ -34,11 +34,14 @@ export interface MachineRow {
 interface MachineQuery {
   readonly arch: string;
   readonly domainType: string;
-  /** Path as the domain's XML has it; undefined for the default of the architecture and domain type. */
+  /** Path in the domain's XML; undefined for the default emulator of the architecture and domain type. */
   readonly emulator: string | undefined;
 }
 
-/** Reads a capabilities document. Throws XmlError when it is not well-formed or its root is another. */
+/**
+ * Parses a capabilities document.
+ * @throws XmlError when the text is not well-formed or its root is not `<capabilities>`
+ */
 export function parseCapabilities(text: string): Capabilities {
   const root = parseXml(text);
   if (root.name !== 'capabilities') {
@@ -83,14 +86,14 @@ export function emulatorsOf(capabilities: Capabilities, arch: string): readonly 
 }
 
 /**
- * The same capabilities with emulators under further paths; `targets` leads from each of these to the path that the
- * document has.
+ * Returns the capabilities with emulators under additional paths; `targets` maps each additional path to the emulator's path
+ * in the document.
  */
 export function withEmulatorPaths(
   capabilities: Capabilities,
   targets: ReadonlyMap<string, string>,
 ): Capabilities {
-  const further = ({ domains }: GuestCapabilities): readonly DomainTypeCapabilities[] =>
+  const additional = ({ domains }: GuestCapabilities): readonly DomainTypeCapabilities[] =>
     [...targets].flatMap(([path, target]) =>
       domains.filter(({ emulator }) => emulator === target).map((domain) => ({ ...domain, emulator: path })),
     );
@@ -98,12 +101,12 @@ export function withEmulatorPaths(
     ...capabilities,
     guests: capabilities.guests.map((guest) => ({
       ...guest,
-      domains: [...guest.domains, ...further(guest)],
+      domains: [...guest.domains, ...additional(guest)],
     })),
   };
 }
 
-/** The canonical name that an alias stands for among these rows; any other name as it is. */
+/** Returns the canonical name of an alias among these rows, and any other name unchanged. */
 export function canonicalMachine(rows: readonly MachineRow[] | undefined, machine: string): string {
   return rows?.find((row) => row.name === machine)?.canonical ?? machine;
 }

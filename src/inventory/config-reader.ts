@@ -4,25 +4,25 @@ import { domainRunId } from '../daemon/domain-run-id.ts';
 import type { DomainRef } from '../libvirt/types.ts';
 import { type DomainReadResult, readDomain } from './read-domain.ts';
 
-/** Of the four workers that configuration may hold, one is for a domain that takes long and one for an unresponsive one. */
+/** Configuration may hold four workers: two for these readers, one for a slow domain, one for an unresponsive domain. */
 const READERS = 2;
 const MAX_SLOW = 1;
-/** A domain takes a millisecond or two to read; nobody waits for one that takes this long. */
+/** Reading a domain takes a millisecond or two. No caller waits for a domain that takes this long. */
 const SLOW_MS = 1_000;
 
 export interface ConfigReaderOptions {
-  /** What else is to be known of the moment before a domain is read. */
+  /** Called before domains are read. */
   readonly prepare: (client: ConfigurationClient) => Promise<void>;
-  /** Whether the domain's QEMU is known not to respond. */
+  /** Whether the domain's QEMU does not respond. */
   readonly isUnresponsive: (domain: DomainRef) => boolean;
   readonly onRead: (domain: DomainRef, result: DomainReadResult) => void;
-  /** libvirt has not answered for the domain in time; `onRead` is called when it does. */
+  /** Called when libvirt does not return the domain's configuration in time; `onRead` is called when libvirt does. */
   readonly onTimeout: (domain: DomainRef, afterMs: number) => void;
-  /** The connection was lost; what was to be read still is, over the next one. */
+  /** Called when the connection is lost. The changed domains are read over the next connection. */
   readonly onInterrupted: (error: unknown) => void;
 }
 
-/** One domain that is being read and waited for. */
+/** A read of one domain, which callers wait for. */
 interface Step {
   /** performance.now() milliseconds. */
   readonly startedAt: number;
@@ -30,16 +30,16 @@ interface Step {
 }
 
 /**
- * Reads the configurations of domains that changed. libvirt 11.0 to 11.4 keeps a reader waiting for 30 s while a call waits for
- * the domain's QEMU (measured on 11.3). So domains whose QEMU does not respond are read last, one after the other, and no
- * scrape waits for them.
+ * Reads the configurations of changed domains. In libvirt 11.0 to 11.4 such a call waits for 30 s while another call waits
+ * for the domain's QEMU (measured on 11.3). So domains whose QEMU does not respond are read last, one after the other, and
+ * no scrape waits for them.
  */
 export class ConfigReader {
   readonly #options: ConfigReaderOptions;
   #client: ConfigurationClient | undefined;
   readonly #changed = new Map<string, DomainRef>();
-  /** Runs that are being read. Not a second time at once: the older answer could come last. */
-  readonly #inHand = new Set<string>();
+  /** Runs that are being read. A second read at the same time could overwrite a newer result with an older one. */
+  readonly #underWay = new Set<string>();
   readonly #steps = new Set<Step>();
   /** Runs whose monitor libvirt reported as occupied since {@link ConfigReader.retry}. */
   readonly #occupied = new Set<string>();
@@ -59,10 +59,10 @@ export class ConfigReader {
     this.read();
   }
 
-  /** Has a domain read that changed; once more, if it is being read. */
+  /** Reads a changed domain, also when an earlier read of the domain is in progress. */
   add(domain: DomainRef): void {
     this.#changed.set(domain.uuid, domain);
-    // Whether it outlives its run may be what changed.
+    // The change may have made the domain transient or persistent.
     this.#transients = undefined;
     this.read();
   }
@@ -71,18 +71,18 @@ export class ConfigReader {
     this.#changed.delete(uuid);
   }
 
-  /** Whether this run of the domain is about to be read or being read. */
+  /** Whether this run of the domain waits to be read or is being read. */
   isPending(domain: DomainRef): boolean {
-    return this.#changed.has(domain.uuid) || this.#inHand.has(runAndName(domain));
+    return this.#changed.has(domain.uuid) || this.#underWay.has(runAndName(domain));
   }
 
-  /** Looks again which domains respond, and reads what is left. */
+  /** Checks again which domains respond, and reads the remaining ones. */
   retry(): void {
     this.#occupied.clear();
     this.read();
   }
 
-  /** Reads what is to be read, in the background. */
+  /** Reads the changed domains in the background. */
   read(): void {
     const client = this.#client;
     if (client?.isOpen !== true) return;
@@ -93,8 +93,8 @@ export class ConfigReader {
   }
 
   /**
-   * Waits until all that changed is read, until `deadline` (performance.now() milliseconds) at most, and neither for a domain
-   * that takes long nor for one whose QEMU does not respond.
+   * Waits until the changed domains are read, until `deadline` (performance.now() milliseconds) at most. Does not wait for
+   * slow domains, nor for domains whose QEMU does not respond.
    */
   async settled(deadline: number): Promise<void> {
     for (;;) {
@@ -125,20 +125,20 @@ export class ConfigReader {
       this.#steps.add(step);
       const isSlow = !(await settledWithin(step.ended, SLOW_MS));
       if (isSlow && this.#slow < MAX_SLOW) {
-        this.#leaveSlow(step);
+        this.#continueWithoutStep(step);
         continue;
       }
       try {
         await step.ended;
       } finally {
-        // No gap until the next step: `settled` would take the reader for finished.
+        // No `await` until the next step, as `settled` would otherwise find no step.
         this.#steps.delete(step);
       }
     }
   }
 
-  /** Goes on with other domains while this one takes long. */
-  #leaveSlow(step: Step): void {
+  /** Lets the reader continue with other domains while this one is slow. */
+  #continueWithoutStep(step: Step): void {
     this.#slow += 1;
     step.ended.catch(this.#options.onInterrupted).finally(() => {
       this.#slow -= 1;
@@ -146,15 +146,15 @@ export class ConfigReader {
     });
   }
 
-  /** The domains that do not respond, one after the other. */
+  /** Reads the domains that do not respond, one after the other. */
   #readUnresponsive(client: ConfigurationClient): void {
-    // The reader of what is left comes here afterwards.
+    // A reader that is still at work calls this method when it has finished.
     if (this.#isReadingUnresponsive || this.#next(true) !== undefined) return;
     this.#isReadingUnresponsive = true;
     const readAll = async (): Promise<void> => {
       for (let next = this.#next(false); next !== undefined && client.isOpen; next = this.#next(false)) {
         const transients = await this.#currentTransients(client);
-        // Removed before it is read: what changes meanwhile is read once more.
+        // Removed before the read: a domain that changes during the read is read again.
         if (this.#changed.get(next.uuid) !== next) continue;
         this.#changed.delete(next.uuid);
         await this.#readOne(client, next, transients);
@@ -175,7 +175,7 @@ export class ConfigReader {
 
   #next(responsive: boolean): DomainRef | undefined {
     for (const domain of this.#changed.values())
-      if (!this.#inHand.has(runAndName(domain)) && this.#responds(domain) === responsive) return domain;
+      if (!this.#underWay.has(runAndName(domain)) && this.#responds(domain) === responsive) return domain;
     return undefined;
   }
 
@@ -187,11 +187,11 @@ export class ConfigReader {
     const transients = await this.#currentTransients(client);
     const domain = this.#next(true);
     if (domain === undefined) return;
-    // Removed before it is read: what changes meanwhile is read once more.
+    // Removed before the read: a domain that changes during the read is read again.
     this.#changed.delete(domain.uuid);
-    this.#inHand.add(runAndName(domain));
+    this.#underWay.add(runAndName(domain));
     const isOccupied = await client.isMonitorOccupied(domain).finally(() => {
-      this.#inHand.delete(runAndName(domain));
+      this.#underWay.delete(runAndName(domain));
     });
     if (!isOccupied) return this.#readOne(client, domain, transients);
     this.#occupied.add(domainRunId(domain));
@@ -204,21 +204,21 @@ export class ConfigReader {
     transients: ReadonlySet<string>,
   ): Promise<void> {
     const run = runAndName(domain);
-    this.#inHand.add(run);
-    const reading = readDomain(client, domain, transients.has(domain.uuid));
-    if (!(await settledWithin(reading, client.timeoutMs))) this.#options.onTimeout(domain, client.timeoutMs);
-    const result = await reading
+    this.#underWay.add(run);
+    const pending = readDomain(client, domain, transients.has(domain.uuid));
+    if (!(await settledWithin(pending, client.timeoutMs))) this.#options.onTimeout(domain, client.timeoutMs);
+    const result = await pending
       .catch((error: unknown) => {
         if (!this.#changed.has(domain.uuid)) this.#changed.set(domain.uuid, domain);
         throw error;
       })
       .finally(() => {
-        this.#inHand.delete(run);
+        this.#underWay.delete(run);
       });
     this.#options.onRead(domain, result);
   }
 
-  /** The domains that exist only while they run, listed after the last change was announced. */
+  /** Uuids of the domains that exist only while they run, from a list that was sent after the last change. */
   async #currentTransients(client: ConfigurationClient): Promise<ReadonlySet<string>> {
     for (;;) {
       this.#transients ??= this.#listTransients(client);
@@ -239,7 +239,7 @@ export class ConfigReader {
   }
 }
 
-/** A renamed domain keeps its uuid, and an answer about its old name says nothing about the new one. */
+/** A renamed domain keeps its uuid, but a result for the old name does not apply to the new name. */
 function runAndName(domain: DomainRef): string {
   return `${domainRunId(domain)} ${domain.name}`;
 }

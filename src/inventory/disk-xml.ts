@@ -1,7 +1,7 @@
 import type { DiskConfig, DiskHost } from './domain-config.ts';
 import { attribute, child, children, type XmlElement } from './xml.ts';
 
-/** Reads one `<disk>`; undefined without a target. `bounded` cuts long strings and makes empty ones undefined. */
+/** Parses one `<disk>`; undefined without a target. `bounded` cuts long strings and makes empty ones undefined. */
 export function parseDisk(
   disk: XmlElement,
   bounded: (text: string | undefined) => string | undefined,
@@ -32,10 +32,10 @@ export function parseDisk(
   };
 }
 
-/** More elements than libvirt knows are not looked at. */
+/** Most elements of `<iotune>` that are read; libvirt has fewer. */
 const MAX_LIMITS = 64;
 
-/** libvirt leaves out what is not limited, or writes 0 for it. */
+/** The limits of `<iotune>`. libvirt omits a limit that is not set, or writes 0. */
 function ioTune(element: XmlElement | undefined): ReadonlyMap<string, number> {
   const limits = new Map<string, number>();
   for (const { localName, text } of element?.children.slice(0, MAX_LIMITS) ?? []) {
@@ -49,7 +49,7 @@ function chosen(value: string | undefined): string | undefined {
   return value === 'default' ? undefined : value;
 }
 
-/** What the disk reads, without what libvirt adds at start: index, backing chain, default ports. */
+/** The disk's source in one line, without the parts that libvirt adds at start: index, backing chain, default ports. */
 function sourceLine(type: string, source: XmlElement | undefined): string | undefined {
   switch (type) {
     case 'file':

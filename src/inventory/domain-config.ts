@@ -1,4 +1,4 @@
-/** The part of one domain XML document, live or persistent, that this exporter uses. Absent values are `undefined`. */
+/** The part of a domain XML document, live or persistent, that the exporter uses. Absent values are `undefined`. */
 export interface DomainConfig {
   /** `<domain type=…>`: kvm, qemu, xen, … */
   readonly type: string;
@@ -13,19 +13,19 @@ export interface DomainConfig {
   /** libosinfo id declared in the metadata, found by namespace URI. */
   readonly declaredOs: string | undefined;
   readonly cpu: CpuConfig;
-  /** `<memory>` (what the domain has at boot, memory devices included) in bytes. */
+  /** `<memory>`: the domain's memory at boot, memory devices included, in bytes. */
   readonly memoryBytes: number | undefined;
-  /** Upper bound, exclusive, of what libvirt adds to `memoryBytes` by rounding at start, in bytes. */
+  /** libvirt rounds `memoryBytes` up at start, by less than this number of bytes. */
   readonly memoryRoundingBytes: number;
   readonly disks: readonly DiskConfig[];
   readonly interfaces: readonly InterfaceConfig[];
   /** State of the guest agent's channel; undefined when none is configured. */
   readonly agentChannel: 'connected' | 'disconnected' | undefined;
-  /** The owner turned probes of the guest off, in the domain's metadata. */
+  /** The domain's metadata turns probes of its guest off. */
   readonly guestProbeOff: boolean;
   /** Seconds between two reports of the balloon driver; 0 when reports are off, undefined without a balloon. */
   readonly balloonPeriodSeconds: number | undefined;
-  /** OpenStack Nova's metadata; undefined for a domain that is not Nova's. */
+  /** OpenStack Nova's metadata; undefined for a domain that Nova does not manage. */
   readonly nova: NovaInstance | undefined;
 }
 
@@ -39,7 +39,7 @@ export interface CpuConfig {
   readonly match: string | undefined;
   /** `<topology>`, when written. */
   readonly topology: CpuTopology | undefined;
-  /** `<vcpu>` text: the most vCPUs the domain can have. */
+  /** `<vcpu>` text: the maximum number of vCPUs. */
   readonly maximum: number | undefined;
   /** `<vcpu current=…>`, or the maximum. */
   readonly current: number | undefined;
@@ -70,7 +70,7 @@ export interface DiskConfig {
   readonly cache: string | undefined;
   /** Undefined for the hypervisor's default, written out or not. */
   readonly io: string | undefined;
-  /** Several domains may write to the disk; unless a cache mode is set, libvirt starts such a disk with cache none. */
+  /** Several domains may write to the disk. Unless a cache mode is set, libvirt starts such a disk with cache none. */
   readonly shareable: boolean;
   /** libvirt may start the domain without this disk when its source is missing (`startupPolicy`). */
   readonly optional: boolean;
@@ -79,7 +79,7 @@ export interface DiskConfig {
   /** `<driver type=…>`: raw, qcow2, … */
   readonly format: string | undefined;
   readonly discard: string | undefined;
-  /** Of a network disk: rbd, nbd, iscsi, … */
+  /** Protocol of a network disk: rbd, nbd, iscsi, … */
   readonly protocol: string | undefined;
   readonly serial: string | undefined;
   /** The limits that `<iotune>` sets: the element's name (`read_bytes_sec`, …) and its value. */

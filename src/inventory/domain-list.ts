@@ -2,32 +2,33 @@ import { settledWithin } from '../concurrency.ts';
 import type { ConfigurationClient, DomainStateRecord } from '../daemon/configuration-client.ts';
 import { LibvirtTransportError } from '../libvirt/errors.ts';
 
-/** Which domains there are, as libvirt told at one moment. */
+/** libvirt's list of domains at one moment. */
 export interface Listing {
   readonly states: readonly DomainStateRecord[];
-  /** Number of the last event that had come when the list was asked for: later ones know better. */
+  /** Number of the last event before the call was sent; later events are newer than the list. */
   readonly lastEvent: number;
 }
 
-/** A list takes a millisecond or two, unless libvirt holds a domain's lock: it does while it ends a QEMU that hangs. */
-const LATE_MS = 1_000;
-const LATE_SHARE = 0.25;
-/** What happened since is known by events; a list that is older than this is no basis all the same. */
-const OLDEST_MS = 60_000;
+/** A list takes a millisecond or two, except while libvirt holds a domain's lock, to end a hung QEMU for example. */
+const TIMEOUT_MS = 1_000;
+/** The same, as a share of the time until the scrape's deadline. */
+const TIMEOUT_SHARE = 0.25;
+/** An older list than this is not used, although events announce most changes since. */
+const MAX_AGE_MS = 60_000;
 
 interface KnownListing extends Listing {
   readonly client: ConfigurationClient;
-  /** When it was asked for, in performance.now() milliseconds. */
-  readonly askedAt: number;
+  /** When the call was sent, in performance.now() milliseconds. */
+  readonly sentAt: number;
 }
 
 /**
- * Asks for one list at a time. Who comes meanwhile shares the next one: what happened before they came may be missing
- * from the one that is under way.
+ * Fetches one list at a time. Callers during a fetch share the next one, because the current one may lack changes that
+ * happened before their call.
  */
 export class DomainList {
   readonly #lastEvent: () => number;
-  #asked: Promise<Listing> | undefined;
+  #current: Promise<Listing> | undefined;
   #next: Promise<Listing> | undefined;
   #known: KnownListing | undefined;
 
@@ -35,50 +36,50 @@ export class DomainList {
     this.#lastEvent = lastEvent;
   }
 
-  /** A list that was asked for after this call. Rejects as the call to libvirt does. */
-  ask(client: ConfigurationClient): Promise<Listing> {
-    if (this.#asked === undefined) {
-      this.#asked = this.#call(client).finally(() => {
-        this.#asked = undefined;
+  /** Returns a list that is fetched after this call. Rejects as the call to libvirt does. */
+  fetch(client: ConfigurationClient): Promise<Listing> {
+    if (this.#current === undefined) {
+      this.#current = this.#call(client).finally(() => {
+        this.#current = undefined;
       });
-      return this.#asked;
+      return this.#current;
     }
-    const askNext = (): Promise<Listing> => {
+    const fetchNext = (): Promise<Listing> => {
       this.#next = undefined;
-      return this.ask(client);
+      return this.fetch(client);
     };
-    this.#next ??= this.#asked.then(askNext, askNext);
+    this.#next ??= this.#current.then(fetchNext, fetchNext);
     return this.#next;
   }
 
   /**
-   * A list that was asked for after this call; where that one is late although libvirt answers, the one before.
-   * @throws LibvirtTransportError or LibvirtServerError when there is none until `deadline` (performance.now()
+   * Returns a list that is fetched after this call, or the previous list if that fetch times out and libvirt still answers.
+   * @throws LibvirtTransportError or LibvirtServerError when there is no list until `deadline` (performance.now()
    *   milliseconds)
    */
   async latest(client: ConfigurationClient, deadline: number): Promise<Listing> {
-    const asked = this.ask(client);
+    const fetched = this.fetch(client);
     const known = this.#known;
     const now = performance.now();
-    const patienceMs = Math.min(LATE_MS, LATE_SHARE * (deadline - now));
-    if (known?.client === client && now - known.askedAt < OLDEST_MS) {
-      if (await settledWithin(asked, patienceMs)) return asked;
-      if (await answers(client, patienceMs)) return known;
+    const timeoutMs = Math.min(TIMEOUT_MS, TIMEOUT_SHARE * (deadline - now));
+    if (known?.client === client && now - known.sentAt < MAX_AGE_MS) {
+      if (await settledWithin(fetched, timeoutMs)) return fetched;
+      if (await answers(client, timeoutMs)) return known;
     }
-    if (await settledWithin(asked, deadline - performance.now())) return asked;
+    if (await settledWithin(fetched, deadline - performance.now())) return fetched;
     throw new LibvirtTransportError('ERR_LIBVIRT_TIMEOUT', 'libvirt does not list its domains in time');
   }
 
   async #call(client: ConfigurationClient): Promise<Listing> {
     const lastEvent = this.#lastEvent();
-    const askedAt = performance.now();
+    const sentAt = performance.now();
     const states = await client.domainStates();
-    this.#known = { states, lastEvent, client, askedAt };
+    this.#known = { states, lastEvent, client, sentAt };
     return this.#known;
   }
 }
 
-/** Whether libvirt answers a call that waits for no domain. */
+/** Whether libvirt answers a call that needs no domain's lock. */
 async function answers(client: ConfigurationClient, withinMs: number): Promise<boolean> {
   const answer = client.daemonVersion().then(
     () => true,

@@ -1,27 +1,27 @@
 import type { DomainConfig } from './domain-config.ts';
 import type { LifecycleEventCounts } from './lifecycle-events.ts';
 
-/** What is known of one domain, kept between scrapes and read anew only when an event says that it changed. */
+/** What the inventory knows of one domain. It keeps the record between scrapes and reads the domain again after an event. */
 export interface DomainRecord {
   readonly uuid: string;
   readonly name: string;
   /** Number of the current run, -1 when the domain does not run. */
   readonly id: number;
-  /** Configuration the domain runs with; of a shut-off domain, the one its next start will use. */
+  /** Configuration of the running domain; for a domain that is shut off, the configuration of its next start. */
   readonly current: DomainConfig | undefined;
-  /** Configuration that the next start will use; undefined unless the domain runs and is persistent. */
+  /** Configuration of the next start; undefined unless the domain runs and is persistent. */
   readonly persistent: DomainConfig | undefined;
-  /** Lifecycle events seen since the exporter started. */
+  /** Lifecycle events since the exporter started. */
   readonly events: LifecycleEventCounts;
-  /** Why the configuration could not be read the last time; what is known from before stays. */
+  /** Why the last read of the configuration failed; the earlier configuration stays. */
   readonly problem: RecordProblem | undefined;
-  /** Hypervisor version at the start of this run, when the exporter saw it start. */
+  /** Hypervisor version at the start of this run; undefined when the exporter did not observe the start. */
   readonly startedWithVersion: string | undefined;
-  /** Unix time in seconds at which the exporter saw this run start. */
+  /** When the exporter observed the start of this run, Unix time in seconds. */
   readonly startObservedSeconds: number | undefined;
   /**
-   * Whether the start that was seen is this run's. Not known since the connection was lost: a domain that was restarted
-   * meanwhile may have the same id, or the same run another one.
+   * Whether the observed start is certainly this run's. False after the connection was lost: a domain that was restarted
+   * meanwhile may have the same id, and the same run may have another id.
    */
   readonly startObserved: boolean;
 }

@@ -6,17 +6,17 @@ import { attribute, child, children, parseXml, type XmlElement, XmlError } from 
 
 const LIBOSINFO_NAMESPACE = 'http://libosinfo.org/xmlns/libvirt/domain/1.0';
 
-/** Namespace of the exporter's own metadata, which the owner of a domain writes: see docs/guests.md. */
+/** Namespace of the exporter's own metadata, which a domain's owner writes: see docs/guests.md#opting-out. */
 export const OWN_NAMESPACE = 'https://github.com/libvirt-drift-exporter/ns/domain/1.0';
 const AGENT_CHANNEL = 'org.qemu.guest_agent.0';
 
-/** PATH_MAX; longer strings are cut, and the rest is enough to compare them. */
+/** PATH_MAX; longer strings are cut, and are long enough to be compared. */
 const MAX_STRING = 4096;
 
 /**
- * Reads the configuration out of a libvirt domain document, live or inactive.
- * Throws XmlError when the text is not well-formed or its root is not `<domain>`. Whatever else is missing
- * or odd becomes undefined (strings that are always written: empty).
+ * Parses a libvirt domain document, live or inactive. Values that are missing or invalid are undefined; strings that libvirt
+ * always writes are empty.
+ * @throws XmlError when the text is not well-formed or its root is not `<domain>`
  */
 export function parseDomainXml(text: string): DomainConfig {
   const domain = parseXml(text);
@@ -48,7 +48,7 @@ export function parseDomainXml(text: string): DomainConfig {
   };
 }
 
-/** Only live XML has a state; a channel without one is not connected. */
+/** Only live XML has the channel's state; a channel without a state is not connected. */
 function agentChannel(devices: XmlElement | undefined): DomainConfig['agentChannel'] {
   const targets = children(devices, 'channel').map((channel) => child(channel, 'target'));
   const agent = targets.find((target) => attribute(target, 'name') === AGENT_CHANNEL);
@@ -103,8 +103,8 @@ function topology(element: XmlElement | undefined): CpuTopology | undefined {
 const MIB = 1024 * 1024;
 
 /**
- * At start libvirt rounds every NUMA cell and every memory device up on its own (qemuDomainAlignMemorySizes):
- * on ppc64 to 256 MiB, elsewhere cells to 1 MiB and devices to 2 MiB.
+ * At start libvirt rounds each NUMA cell and each memory device up (qemuDomainAlignMemorySizes): on ppc64 to 256 MiB,
+ * elsewhere cells to 1 MiB and devices to 2 MiB.
  */
 function memoryRoundingBytes(domain: XmlElement, arch: string): number {
   const cells = Math.max(1, children(child(child(domain, 'cpu'), 'numa'), 'cell').length);
@@ -116,7 +116,7 @@ function memoryRoundingBytes(domain: XmlElement, arch: string): number {
 const UNIT_SUFFIX = /^(?:b|bytes?|([kmgtpe])(b|ib)?)$/i;
 const UNIT_PREFIXES = 'kmgtpe';
 
-/** Bytes; undefined when absent, not a number, of an unknown unit, or beyond what a number holds exactly. */
+/** Bytes; undefined when absent, not a number, of an unknown unit, or not a safe integer. */
 function memoryBytes(element: XmlElement | undefined): number | undefined {
   const amount = count(element?.text);
   const unit = UNIT_SUFFIX.exec(attribute(element, 'unit') ?? 'KiB');

@@ -3,29 +3,29 @@ import { formatVersion } from '../daemon/event-client.ts';
 import { LibvirtServerError } from '../libvirt/errors.ts';
 import { type Capabilities, parseCapabilities } from './capabilities.ts';
 
-/** What is known of the hypervisor itself; changes when its packages do. */
+/** Versions and capabilities of the hypervisor, which change with its packages. */
 export interface HypervisorInfo {
   /** Installed version of the default emulator, "7.2.22"; undefined when no emulator is installed. */
   readonly version: string | undefined;
   /** Version of the libvirt daemon, "9.0.0". */
   readonly libvirtVersion: string | undefined;
   readonly capabilities: Capabilities | undefined;
-  /** What could not be read, and why. */
+  /** Errors of the calls that failed. */
   readonly problems: readonly Error[];
 }
 
 /**
- * Three cheap calls, unless an emulator changed and libvirt has to probe it again. Never throws: what gets no answer stays
- * as it was before.
+ * Reads the hypervisor with three calls, which are cheap unless libvirt has to probe a changed emulator. Never throws: a
+ * value without an answer stays as before.
  */
 export async function readHypervisor(
   client: ConfigurationClient,
   before: HypervisorInfo | undefined,
 ): Promise<HypervisorInfo> {
   const problems: Error[] = [];
-  const known = async <T>(reading: Promise<T>, knownBefore: T | undefined): Promise<T | undefined> => {
+  const known = async <T>(answer: Promise<T>, knownBefore: T | undefined): Promise<T | undefined> => {
     try {
-      return await reading;
+      return await answer;
     } catch (error) {
       problems.push(error instanceof Error ? error : new Error(String(error)));
       return error instanceof LibvirtServerError ? undefined : knownBefore;

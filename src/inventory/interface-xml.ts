@@ -1,7 +1,7 @@
 import type { InterfaceConfig } from './domain-config.ts';
 import { attribute, child, type XmlElement } from './xml.ts';
 
-/** Reads one `<interface>`. `bounded` cuts long strings and makes empty ones undefined. */
+/** Parses one `<interface>`. `bounded` cuts long strings and makes empty ones undefined. */
 export function parseInterface(
   element: XmlElement,
   bounded: (text: string | undefined) => string | undefined,

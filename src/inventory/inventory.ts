@@ -11,19 +11,19 @@ import { type HypervisorInfo, readHypervisor } from './hypervisor.ts';
 import { type LifecycleEventName, lifecycleEventName, NO_EVENTS } from './lifecycle-events.ts';
 import type { DomainReadResult } from './read-domain.ts';
 
-/** Of the time that a scrape has; the rest is for what was read to be measured and served. */
-const READING_SHARE = 0.5;
+/** Share of the scrape's time for reading configurations; the rest is for statistics and the response. */
+const CONFIG_SHARE = 0.5;
 const RESYNC_BATCH = 16;
-/** Code of the problem of a domain for which libvirt has not answered in time. */
+/** Code of a domain's problem when libvirt does not return the configuration in time. */
 const TIMED_OUT = 'ERR_LIBVIRT_TIMEOUT';
 
 export interface InventoryOptions {
   readonly log: Logger;
-  /** Whether the domain's QEMU is known not to respond. */
+  /** Whether the domain's QEMU does not respond. */
   readonly isUnresponsive: (domain: DomainRef) => boolean;
 }
 
-/** A domain as one scrape sees it. */
+/** A domain in one scrape. */
 export interface DomainView extends DomainRecord {
   /** virDomainState. */
   readonly state: number;
@@ -35,9 +35,9 @@ export interface InventorySnapshot {
 }
 
 /**
- * Every domain of the hypervisor with its configuration, kept up to date by domain events. A domain's XML is
- * read when it is first seen and again only when an event or its state says that it changed; a slow resync
- * catches what libvirt announces to nobody (`virsh setvcpus --config`, for one).
+ * Every domain of the hypervisor with its configuration. A domain's XML is read when the domain is first listed, and again
+ * after an event or when its name or run has changed. A resync every five minutes finds changes without an event, such as
+ * `virsh setvcpus --config`.
  */
 export class Inventory {
   readonly #log: Logger;
@@ -45,7 +45,7 @@ export class Inventory {
   #client: ConfigurationClient | undefined;
   #hypervisor: HypervisorInfo | undefined;
   #hypervisorProblem: string | undefined;
-  #hypervisorReading: Promise<void> | undefined;
+  #hypervisorRead: Promise<void> | undefined;
   readonly #records = new Map<string, DomainRecord>();
   readonly #startedUnversioned = new Set<string>();
   #events = 0;
@@ -64,18 +64,18 @@ export class Inventory {
     });
   }
 
-  /** A new connection: whatever happened meanwhile went unseen, so everything is read again. */
+  /** Reads everything again over a new connection: changes since the last connection were not announced. */
   connected(client: ConfigurationClient): void {
     this.#client = client;
     this.refreshHypervisor();
     for (const [uuid, record] of this.#records) {
-      // Ids may be given anew, and a domain may have been restarted: the same id no longer means the same run.
+      // A restarted daemon may give the same id to another run.
       this.#records.set(uuid, { ...record, startObserved: false });
     }
     this.#reader.connected(client);
     this.#readAgain(this.#records.values());
-    // Guests are probed whether somebody scrapes or not, so what runs is listed now.
-    this.#list.ask(client).then(
+    // The domains are listed now, because guests are probed also when nothing scrapes the exporter.
+    this.#list.fetch(client).then(
       (listing) => this.#reconcile(listing),
       (error: unknown) => this.#log.debug({ err: error }, 'listing domains was interrupted'),
     );
@@ -94,7 +94,7 @@ export class Inventory {
     if (counted !== undefined) this.#count(domain, counted);
     if (event.kind === 'reboot') return;
     if (event.kind === 'lifecycle') {
-      if (event.event === Lifecycle.started) this.#sawStart(domain);
+      if (event.event === Lifecycle.started) this.#observeStart(domain);
       const changesConfiguration =
         event.event === Lifecycle.defined ||
         event.event === Lifecycle.undefined ||
@@ -105,51 +105,51 @@ export class Inventory {
     this.#markChanged(domain);
   }
 
-  /** Reads a domain anew that was changed in a way libvirt does not announce. */
+  /** Reads a domain again after a change that libvirt does not announce. */
   reread(domain: DomainRef): void {
     if (this.#records.has(domain.uuid)) this.#markChanged(domain);
   }
 
-  /** The domains that run, as far as they have been read. */
+  /** The running domains whose configuration has been read. */
   *running(): Generator<DomainRecord> {
     for (const record of this.#records.values()) {
       if (record.id >= 0 && record.current !== undefined) yield record;
     }
   }
 
-  /** Reads the emulator's version and offers again, in the background. */
+  /** Reads the hypervisor's versions and capabilities again, in the background. */
   refreshHypervisor(): void {
     const client = this.#client;
     if (client === undefined) return;
-    this.#hypervisorReading ??= this.#readHypervisor(client).finally(() => {
-      this.#hypervisorReading = undefined;
+    this.#hypervisorRead ??= this.#readHypervisor(client).finally(() => {
+      this.#hypervisorRead = undefined;
     });
   }
 
   /**
-   * Lists all domains with one call, reads what changed, and returns the whole picture. Waits for what is read for a part
-   * of the time until `deadline` (performance.now() milliseconds) at most; past it, serves what was known before.
-   * @throws LibvirtTransportError or LibvirtServerError when the list cannot be had
+   * Lists all domains with one call, reads the changed ones and returns all. Waits for changed domains during half of the
+   * time until `deadline` (performance.now() milliseconds) at most; after that, returns their earlier configurations.
+   * @throws LibvirtTransportError or LibvirtServerError when libvirt does not list the domains
    */
   async snapshot(client: ConfigurationClient, deadline: number): Promise<InventorySnapshot> {
     const listing = await this.#list.latest(client, deadline);
     this.#reconcile(listing);
     this.#reader.read();
     const now = performance.now();
-    const until = now + READING_SHARE * (deadline - now);
+    const until = now + CONFIG_SHARE * (deadline - now);
     await this.#reader.settled(until);
-    if (this.#hypervisor?.capabilities === undefined && this.#hypervisorReading !== undefined) {
-      await settledWithin(this.#hypervisorReading, Math.max(0, until - performance.now()));
+    if (this.#hypervisor?.capabilities === undefined && this.#hypervisorRead !== undefined) {
+      await settledWithin(this.#hypervisorRead, Math.max(0, until - performance.now()));
     }
     return { hypervisor: this.#hypervisor, domains: this.#view(listing.states) };
   }
 
-  /** Reads every domain once more, a few at a time, so that neither libvirt nor a scrape notices. */
+  /** Reads every domain again, a few at a time, so that scrapes and other clients of libvirt do not wait. */
   async resync(): Promise<void> {
     const client = this.#client;
     if (client?.isOpen !== true) return;
     this.refreshHypervisor();
-    this.#reconcile(await this.#list.ask(client));
+    this.#reconcile(await this.#list.fetch(client));
     const all = [...this.#records.values()];
     for (let start = 0; start < all.length && client.isOpen; start += RESYNC_BATCH) {
       this.#readAgain(all.slice(start, start + RESYNC_BATCH).filter(({ uuid }) => this.#records.has(uuid)));
@@ -157,7 +157,7 @@ export class Inventory {
     }
   }
 
-  /** Reads again what could not be read the last time. No scrape waits for it. */
+  /** Reads domains and hypervisor values again whose last read failed. No scrape waits for this. */
   async retryFailed(): Promise<void> {
     if (this.#client?.isOpen !== true) return;
     if (this.#hypervisor !== undefined && this.#hypervisor.problems.length > 0) this.refreshHypervisor();
@@ -167,7 +167,7 @@ export class Inventory {
     await this.#reader.settled(Number.POSITIVE_INFINITY);
   }
 
-  /** Those that could not be read the last time are left to {@link retryFailed}, and keep nobody waiting. */
+  /** Leaves domains whose last read failed to {@link retryFailed}, so that no caller waits for them. */
   #readAgain(records: Iterable<DomainRecord>): void {
     for (const record of records) if (record.problem === undefined) this.#markChanged(record);
   }
@@ -177,7 +177,7 @@ export class Inventory {
     const names = new Set<string>();
     for (const { domain, state } of states) {
       const record = this.#records.get(domain.uuid);
-      // A rename between two entries of the list could repeat a name, and a repeated series spoils the scrape.
+      // A rename while libvirt lists the domains can repeat a name, and Prometheus rejects a scrape with a repeated series.
       if (record === undefined || names.has(record.name)) continue;
       names.add(record.name);
       views.push({ ...record, state });
@@ -186,7 +186,7 @@ export class Inventory {
   }
 
   #reconcile({ states, lastEvent }: Listing): void {
-    const knowsBetter = (uuid: string): boolean => (this.#lastEvents.get(uuid) ?? 0) > lastEvent;
+    const isNewer = (uuid: string): boolean => (this.#lastEvents.get(uuid) ?? 0) > lastEvent;
     const listed = new Set<string>();
     for (const { domain } of states) {
       listed.add(domain.uuid);
@@ -194,10 +194,10 @@ export class Inventory {
       const neverRead =
         record?.current === undefined && record?.problem === undefined && !this.#reader.isPending(domain);
       const differs = record === undefined || record.id !== domain.id || record.name !== domain.name;
-      if (neverRead || (differs && !knowsBetter(domain.uuid))) this.#markChanged(domain);
+      if (neverRead || (differs && !isNewer(domain.uuid))) this.#markChanged(domain);
     }
     for (const uuid of this.#records.keys()) {
-      if (!listed.has(uuid) && !knowsBetter(uuid)) this.#forget(uuid);
+      if (!listed.has(uuid) && !isNewer(uuid)) this.#forget(uuid);
     }
   }
 
@@ -208,7 +208,7 @@ export class Inventory {
   }
 
   #noteResult(domain: DomainRef, result: DomainReadResult): void {
-    // Another run began, or the domain was renamed or forgotten, while this was read: it is about what is no more.
+    // During the read, another run began, or the domain was renamed or removed: the result does not apply any more.
     const record = this.#records.get(domain.uuid);
     if (record?.id !== domain.id || record.name !== domain.name) return;
     if (result.status === 'gone') {
@@ -218,7 +218,8 @@ export class Inventory {
     } else {
       const { current, persistent } = result;
       const recovered = this.#records.get(domain.uuid)?.problem !== undefined;
-      if (recovered) this.#log.info({ domain: domain.name }, 'domain can be read again');
+      if (recovered)
+        this.#log.info({ domain: domain.name }, 'the configuration of this domain can be read again');
       this.#update(domain, { current, persistent, problem: undefined });
     }
   }
@@ -232,7 +233,7 @@ export class Inventory {
 
   #failed(domain: DomainRef, problem: RecordProblem): void {
     const before = this.#records.get(domain.uuid)?.problem;
-    // The error that follows a timeout is the same trouble.
+    // An error after a timeout has the same cause, which is already logged.
     if (before === undefined || (before.code !== problem.code && before.code !== TIMED_OUT)) {
       this.#log.warn(
         { domain: domain.name, ...problem },
@@ -244,7 +245,7 @@ export class Inventory {
 
   #update({ uuid, name, id }: DomainRef, change: Partial<DomainRecord>): void {
     const before = this.#records.get(uuid);
-    // What was seen of a start belongs to that run only; where the id does not tell, others may.
+    // An observed start belongs to one run. After a reconnect the id does not identify the run, so the start is kept.
     const keepsStart = before !== undefined && (before.id === id || !before.startObserved);
     this.#records.set(uuid, {
       current: undefined,
@@ -274,7 +275,7 @@ export class Inventory {
     this.#update(domain, { events: { ...events, [name]: events[name] + 1 } });
   }
 
-  #sawStart(domain: DomainRef): void {
+  #observeStart(domain: DomainRef): void {
     const startObservedSeconds = Date.now() / 1000;
     this.#update(domain, { startObservedSeconds, startedWithVersion: undefined, startObserved: true });
     this.#startedUnversioned.add(domain.uuid);
@@ -297,7 +298,10 @@ export class Inventory {
     this.#hypervisor = info;
     const problem = info.problems.map(({ message }) => message).join('; ');
     if (problem !== this.#hypervisorProblem && problem !== '') {
-      this.#log.warn({ problem }, 'some information about the hypervisor cannot be read');
+      this.#log.warn(
+        { problem },
+        'some values of the hypervisor cannot be read: their last known values are served',
+      );
     }
     this.#hypervisorProblem = problem;
   }

@@ -29,9 +29,9 @@ export const NO_EVENTS: LifecycleEventCounts = {
 const CRASHED_DETAILS: readonly number[] = [LifecycleDetail.stoppedCrashed, LifecycleDetail.stoppedFailed];
 
 /**
- * Name of the counted event; undefined for one that is not counted. A migration is "started" on the target host and
- * "stopped" on the source host, each with a detail of its own. A killed QEMU is "stopped" with the detail "failed" (seen
- * on libvirt 7.0 to 12.8), and so is one that fails while it restores a saved domain.
+ * Name of the counted event; undefined for an event that is not counted. A migration is "started" on the target host and
+ * "stopped" on the source host, each with its own detail. When QEMU is killed, or fails while it restores a saved domain,
+ * the event is "stopped" with the detail "failed" (observed on libvirt 7.0 to 12.8).
  */
 export function lifecycleEventName(event: DomainEvent): LifecycleEventName | undefined {
   if (event.kind === 'reboot') return 'rebooted';

@@ -1,7 +1,7 @@
 import type { NovaInstance, NovaName } from './domain-config.ts';
 import { attribute, child, type XmlElement } from './xml.ts';
 
-/** Nova writes 1.1 since Xena and 1.0 before; domains keep what they were created with. */
+/** Nova writes 1.1 since Xena, and wrote 1.0 before. Domains keep the version of their creation. */
 const NAMESPACES = [
   'http://openstack.org/xmlns/libvirt/nova/1.1',
   'http://openstack.org/xmlns/libvirt/nova/1.0',

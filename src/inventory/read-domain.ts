@@ -11,13 +11,13 @@ export type DomainReadResult =
       readonly current: DomainConfig;
       readonly persistent: DomainConfig | undefined;
     }
-  /** Undefined or migrated away since it was listed. */
+  /** The domain was undefined or migrated since it was listed. */
   | { readonly status: 'gone' }
   | { readonly status: 'failed'; readonly problem: RecordProblem };
 
 /**
- * Reads a domain's configuration: one call, or two when it runs and will outlive this run. May take as long as libvirt does.
- * @throws LibvirtTransportError when a call could not be sent or its connection ended, which says nothing about the domain
+ * Reads a domain's configuration, with one call, or with two for a running persistent domain. Has no timeout.
+ * @throws LibvirtTransportError when a call could not be sent or its connection ended; neither is an error of the domain
  */
 export async function readDomain(
   client: ConfigurationClient,

@@ -1,6 +1,6 @@
 import { XMLParser, XMLValidator } from 'fast-xml-parser';
 
-/** One element with its namespace resolved. `attributes` is keyed by the name as written, prefix included. */
+/** One element with its resolved namespace. The keys of `attributes` are names as written, prefix included. */
 export interface XmlElement {
   /** Name as written, prefix included. */
   readonly name: string;
@@ -14,7 +14,7 @@ export interface XmlElement {
   readonly text: string;
 }
 
-/** Codes of {@link XmlError}; stable, for programs to branch on. */
+/** Stable codes of {@link XmlError}. */
 type XmlErrorCode =
   | 'ERR_XML_MALFORMED'
   | 'ERR_XML_TOO_LARGE'
@@ -33,7 +33,7 @@ export class XmlError extends Error {
   }
 }
 
-/** REMOTE_STRING_MAX in libvirt's remote_protocol.x: no document that arrives through libvirt is longer. */
+/** REMOTE_STRING_MAX in libvirt's remote_protocol.x: libvirt sends no longer document. */
 export const MAX_XML_LENGTH = 4 * 1024 * 1024;
 
 /** libxml2's default limit. libvirt nests one `<backingStore>` in another up to 200 times. */
@@ -42,8 +42,8 @@ export const MAX_XML_DEPTH = 256;
 const TEXT = '#text';
 const ATTRIBUTES = ':@';
 const ATTRIBUTE_PREFIX = '@';
-// fast-xml-parser refuses elements named `constructor` or `prototype`; with a prefix it accepts every name. It
-// transforms the names of self-closing elements twice, so the prefix may be there twice as well.
+// fast-xml-parser refuses elements named `constructor` or `prototype`, so each name gets a prefix. The parser transforms
+// the names of self-closing elements twice, so these can have the prefix twice.
 const ELEMENT_PREFIX = '<';
 const XML_NAMESPACE = 'http://www.w3.org/XML/1998/namespace';
 
@@ -56,8 +56,8 @@ const NAMED_ENTITIES: ReadonlyMap<string, string> = new Map([
 ]);
 
 /**
- * Parses one XML document into its root element.
- * Throws {@link XmlError} for anything that is not one well-formed document within the limits above.
+ * Parses one XML document and returns its root element.
+ * @throws XmlError for anything that is not one well-formed document within the limits above
  */
 export function parseXml(text: string): XmlElement {
   if (text.length > MAX_XML_LENGTH) {
@@ -74,7 +74,7 @@ export function parseXml(text: string): XmlElement {
   return root;
 }
 
-/** The first child element of this local name and namespace (none unless given). */
+/** The first child element of this local name in this namespace; by default, in no namespace. */
 export function child(
   parent: XmlElement | undefined,
   localName: string,
@@ -83,7 +83,7 @@ export function child(
   return parent?.children.find((it) => it.localName === localName && it.namespace === namespace);
 }
 
-/** Every child element of this local name and namespace (none unless given), in document order. */
+/** Every child element of this local name in this namespace (by default, in no namespace), in document order. */
 export function children(
   parent: XmlElement | undefined,
   localName: string,
@@ -147,7 +147,7 @@ function parseNodes(text: string): unknown {
   }
 }
 
-/** `nodes`: an array as fast-xml-parser's preserveOrder gives it, `{ [name]: nodes, ':@': attributes }` each. */
+/** `nodes`: an array in the format of fast-xml-parser's preserveOrder, `{ [name]: nodes, ':@': attributes }` each. */
 function elementsOf(nodes: unknown, scope: Scope | undefined, depth: number): XmlElement[] {
   if (!Array.isArray(nodes)) return [];
   return nodes.flatMap((node: unknown) => {
@@ -183,7 +183,7 @@ function attributesOf(written: unknown): ReadonlyMap<string, string> {
   );
 }
 
-/** Namespaces that one element declares, and the nearest element around it that declares some. */
+/** The namespaces that an element declares, and the scope around the element. */
 interface Scope {
   /** Prefix to URI; the default namespace has the prefix ''. */
   readonly declared: ReadonlyMap<string, string>;

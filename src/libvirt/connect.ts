@@ -5,12 +5,12 @@ import { type ConnectionEvents, RpcConnection } from './rpc-connection.ts';
 /** virConnectFlags. */
 const CONNECT_READ_ONLY = 1;
 const AuthType = { none: 0, sasl: 1, polkit: 2 } as const;
-/** VIR_DRV_FEATURE_PROGRAM_KEEPALIVE: asking for it makes the daemon send pings. */
+/** VIR_DRV_FEATURE_PROGRAM_KEEPALIVE: the daemon sends pings to clients that have queried this feature. */
 const FEATURE_KEEPALIVE = 10;
-const LEAVE_TAKING_MS = 500;
+const CLOSE_TIMEOUT_MS = 500;
 
 export interface OpenOptions extends ConnectionEvents {
-  /** Tried in this order; the first that accepts is taken. */
+  /** Tried in this order; the first that accepts the connection is used. */
   readonly socketPaths: readonly string[];
   readonly connectName: string;
   readonly readOnly: boolean;
@@ -19,7 +19,7 @@ export interface OpenOptions extends ConnectionEvents {
 
 /**
  * Connects, authenticates and opens the hypervisor.
- * @throws LibvirtTransportError naming every socket tried and why it did not serve
+ * @throws LibvirtTransportError with each socket that was tried and the reason why it failed
  * @throws LibvirtServerError when libvirt refuses
  */
 export async function openConnection(options: OpenOptions): Promise<RpcConnection> {
@@ -37,9 +37,9 @@ export async function openConnection(options: OpenOptions): Promise<RpcConnectio
   }
 }
 
-/** Takes leave of the daemon, which would otherwise log a lost client, then closes the socket. */
+/** Sends CONNECT_CLOSE, without which the daemon logs a lost client, then closes the socket. */
 export async function closeConnection(connection: RpcConnection): Promise<void> {
-  await connection.call(procedures.connectClose, undefined, LEAVE_TAKING_MS).catch(() => undefined);
+  await connection.call(procedures.connectClose, undefined, CLOSE_TIMEOUT_MS).catch(() => undefined);
   connection.close();
 }
 
@@ -53,25 +53,29 @@ async function openFirst(options: OpenOptions): Promise<RpcConnection> {
     }
   }
   const message = failures.map((failure) => failure.message).join('; ');
-  throw new LibvirtTransportError('ERR_LIBVIRT_CONNECT', `no libvirt socket answers: ${message}`, {
-    cause: failures.find((failure) => !isAbsent(failure)) ?? failures[0],
-  });
+  throw new LibvirtTransportError(
+    'ERR_LIBVIRT_CONNECT',
+    `no libvirt socket accepts a connection: ${message}`,
+    {
+      cause: failures.find((failure) => !isAbsent(failure)) ?? failures[0],
+    },
+  );
 }
 
-/** A monolithic libvirtd has no socket of the modular daemon: that one is missing says nothing. */
+/** A host has the sockets of either the modular or the monolithic daemon, so a missing socket is no cause of its own. */
 function isAbsent({ cause }: Error): boolean {
   return typeof cause === 'object' && cause !== null && 'code' in cause && cause.code === 'ENOENT';
 }
 
 async function authenticate(connection: RpcConnection, readOnly: boolean, timeoutMs: number): Promise<void> {
-  // Any other call before AUTH_LIST is refused with "authentication required".
-  const offered = await connection.call(procedures.authList, undefined, timeoutMs);
-  if (offered.length === 0 || offered.includes(AuthType.none)) return;
-  if (!offered.includes(AuthType.polkit)) {
-    const kind = offered.includes(AuthType.sasl) ? 'SASL' : `type ${offered.join(', ')}`;
+  // libvirt refuses any other call before AUTH_LIST with "authentication required".
+  const types = await connection.call(procedures.authList, undefined, timeoutMs);
+  if (types.length === 0 || types.includes(AuthType.none)) return;
+  if (!types.includes(AuthType.polkit)) {
+    const kind = types.includes(AuthType.sasl) ? 'SASL' : `type ${types.join(', ')}`;
     throw new LibvirtTransportError(
       'ERR_LIBVIRT_AUTH_UNSUPPORTED',
-      `libvirt asks for ${kind} authentication on this socket, which the exporter does not speak; ` +
+      `libvirt requires ${kind} authentication on this socket, which the exporter does not support; ` +
         `use a socket with ${readOnly ? 'auth_unix_ro' : 'auth_unix_rw'} = "none" or "polkit"`,
     );
   }
@@ -82,7 +86,7 @@ async function authenticate(connection: RpcConnection, readOnly: boolean, timeou
     if (!(cause instanceof LibvirtServerError)) throw cause;
     throw new LibvirtTransportError(
       'ERR_LIBVIRT_AUTH_DENIED',
-      `polkit does not let this user in (${cause.message}); allow org.libvirt.unix.${action} for it`,
+      `polkit refuses this user (${cause.message}); allow org.libvirt.unix.${action} for the user`,
       { cause },
     );
   }

@@ -1,9 +1,9 @@
 /**
- * Errors of the libvirt client. Three families, told apart by class:
- * the server answered with an error, the transport failed, or the address given is unusable.
+ * Errors of the libvirt client, one class for each kind: the server answered with an error, the transport failed, or the
+ * libvirt URI cannot be used.
  */
 
-/** Codes of {@link LibvirtTransportError}; stable, for programs to branch on. */
+/** Stable codes of {@link LibvirtTransportError}. */
 export type TransportErrorCode =
   | 'ERR_LIBVIRT_CONNECT'
   | 'ERR_LIBVIRT_CLOSED'
@@ -13,7 +13,7 @@ export type TransportErrorCode =
   | 'ERR_LIBVIRT_AUTH_UNSUPPORTED'
   | 'ERR_LIBVIRT_AUTH_DENIED';
 
-/** No answer could be had: the socket is absent, died, broke the protocol, or stayed silent past a deadline. */
+/** A call has no answer: the socket cannot be opened, the connection ended, a deadline passed, or libvirt broke the protocol. */
 export class LibvirtTransportError extends Error {
   override readonly name = 'LibvirtTransportError';
   readonly code: TransportErrorCode;
@@ -55,13 +55,13 @@ export class LibvirtServerError extends Error {
   }
 }
 
-/** The libvirt URI cannot be used; says which part and what would be accepted. */
+/** The libvirt URI cannot be used; the message names the part that is wrong and the accepted forms. */
 export class LibvirtUriError extends Error {
   override readonly name = 'LibvirtUriError';
   readonly code = 'ERR_LIBVIRT_URI';
 }
 
-/** True when the domain that a call was about is gone: undefined or migrated since it was listed. */
+/** Whether the domain of the call is gone: undefined or migrated since it was listed. */
 export function isNoDomain(error: unknown): boolean {
   return error instanceof LibvirtServerError && error.number === ServerErrorNumber.noDomain;
 }

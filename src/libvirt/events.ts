@@ -1,7 +1,7 @@
 import { type DomainRef, readDomain, readString, readTypedParam } from './types.ts';
 import type { XdrReader } from './xdr.ts';
 
-/** Domain events as the inventory sees them. Numbers: libvirt's include/libvirt/libvirt-domain.h. */
+/** Domain events that the exporter subscribes to. Numbers: libvirt's include/libvirt/libvirt-domain.h. */
 export type DomainEvent =
   | {
       readonly kind: 'lifecycle';
@@ -28,7 +28,7 @@ export const Lifecycle = {
   crashed: 8,
 } as const;
 
-/** Details of lifecycle events that the exporter tells apart (virDomainEvent…DetailType). */
+/** Details of lifecycle events that the exporter distinguishes (virDomainEvent…DetailType). */
 export const LifecycleDetail = {
   startedMigrated: 1,
   stoppedCrashed: 2,
@@ -41,9 +41,9 @@ export const LifecycleDetail = {
 const MAX_TUNABLES = 2048;
 
 interface EventKind {
-  /** virDomainEventID, what a subscription names. */
+  /** virDomainEventID, the argument of a subscription. */
   readonly eventId: number;
-  /** Procedure number under which the events arrive. */
+  /** Procedure number of the event messages. */
   readonly procedure: number;
   readonly decode: (message: XdrReader) => DomainEvent;
 }
@@ -54,7 +54,7 @@ function deviceEvent(message: XdrReader): DomainEvent {
   return { kind: 'device', domain };
 }
 
-/** The kinds subscribed to: all that change a domain's configuration or are counted. */
+/** The subscribed kinds: events that change a domain's configuration, and events that are counted. */
 export const EVENT_KINDS: readonly EventKind[] = [
   {
     eventId: 0,
@@ -84,7 +84,7 @@ export const EVENT_KINDS: readonly EventKind[] = [
     procedure: 348,
     decode: (message) => {
       const domain = readDomain(message);
-      message.int(); // connected or disconnected: the domain's XML tells it as well
+      message.int(); // connected or disconnected, which the domain's XML has as well
       message.int(); // reason
       return { kind: 'agent', domain };
     },

@@ -5,7 +5,7 @@ import { XdrError } from './xdr.ts';
  * A frame is a u32 length that includes itself, a header of six u32, and an XDR payload.
  */
 
-/** VIR_NET_MESSAGE_MAX of current libvirt, payload and header; older daemons send less. */
+/** VIR_NET_MESSAGE_MAX of current libvirt, with the header; older daemons have smaller limits. */
 export const MAX_FRAME_BYTES = 32 * 1024 * 1024 + 28;
 const LENGTH_BYTES = 4;
 const HEADER_BYTES = 24;
@@ -28,7 +28,7 @@ export interface FrameHeader {
   readonly version: number;
   readonly procedure: number;
   readonly type: number;
-  /** Counts up from 1 on calls, repeated by the reply; 0 on events. */
+  /** Calls count up from 1; a reply has the serial of its call, an event has 0. */
   readonly serial: number;
   readonly status: number;
 }
@@ -63,8 +63,8 @@ function decodeFrame(bytes: Buffer): Frame {
 }
 
 /**
- * Cuts a byte stream into frames, however the stream is split. Chunks are kept as they come and joined
- * once per frame, so a large frame that arrives in many pieces is copied once.
+ * Cuts a byte stream into frames. Chunks may end anywhere; they are joined once per frame, so a large frame that arrives
+ * in many chunks is copied once.
  */
 export class FrameReader {
   #chunks: Buffer[] = [];
@@ -72,9 +72,9 @@ export class FrameReader {
   #expected: number | undefined;
 
   /**
-   * Takes the next bytes and returns the frames they complete. These may lie in `chunk`; whoever uses its memory again does so
-   * after the frames have been read.
-   * @throws XdrError when a frame claims an impossible length; the stream is of no use from there on.
+   * Adds the next bytes and returns the frames that are now complete. Frames can share the memory of `chunk`: the caller may
+   * reuse that memory only after it has read the frames.
+   * @throws XdrError when a frame claims an impossible length; the rest of the stream cannot be read
    */
   push(chunk: Buffer): Frame[] {
     this.#chunks.push(chunk);

@@ -15,7 +15,7 @@ import { XdrReader, XdrWriter } from './xdr.ts';
 
 /** libvirtd stops reading a client's socket at 5 unanswered calls (max_client_requests), keepalive messages included. */
 export const MAX_IN_FLIGHT = 4;
-/** Calls that wait for a free place; more than this means nobody reads the answers. */
+/** Most calls that wait to be sent. More of them mean that libvirt has stopped answering. */
 const MAX_QUEUED = 4096;
 const MAX_ERROR_CHARACTERS = 1024;
 const RECEIVE_BYTES = 64 * 1024;
@@ -25,13 +25,13 @@ const Keepalive = { ping: 1, pong: 2 } as const;
 export interface ConnectionEvents {
   /** An event message arrived. Throwing ends the connection with a protocol error. */
   readonly onEvent: (procedure: number, payload: XdrReader) => void;
-  /** Called once, when the connection is over for whatever reason, {@link RpcConnection.close} included. */
+  /** Called once, when the connection has ended for any reason, {@link RpcConnection.close} included. */
   readonly onClose: (reason: LibvirtTransportError) => void;
-  /** A call was handed to the socket. */
+  /** Called for each call that is written to the socket. */
   readonly onCallSent: (procedure: string) => void;
 }
 
-interface PendingCall {
+interface RpcCall {
   readonly procedure: Procedure<never, unknown>;
   readonly payload: Buffer;
   /** Undefined for a call without a deadline. */
@@ -39,20 +39,20 @@ interface PendingCall {
   readonly timer: NodeJS.Timeout | undefined;
   readonly resolve: (reply: unknown) => void;
   readonly reject: (error: Error) => void;
-  /** The deadline passed: the caller has its error, but the daemon still works on the call. */
+  /** The deadline has passed: the caller has its error, and the daemon still works on the call. */
   abandoned: boolean;
 }
 
 /**
- * One connection to a libvirt daemon's Unix socket: frames, serial numbers, the limit of calls in flight,
- * deadlines and keepalive. It knows no procedure. Every call settles exactly once.
+ * One connection to a libvirt daemon's Unix socket: frames, serial numbers, the limit of calls in flight, deadlines and
+ * keepalive. Every call settles exactly once.
  */
 export class RpcConnection {
   readonly #socket: Socket;
   readonly #events: ConnectionEvents;
   readonly #frames = new FrameReader();
-  readonly #inFlight = new Map<number, PendingCall>();
-  readonly #queue = new Set<PendingCall>();
+  readonly #inFlight = new Map<number, RpcCall>();
+  readonly #queue = new Set<RpcCall>();
   #serial = 0;
   #closeReason: LibvirtTransportError | undefined;
 
@@ -100,19 +100,19 @@ export class RpcConnection {
     return this.#closeReason === undefined;
   }
 
-  /** Open, and without a call that got no answer by its deadline and has none yet. */
+  /** Open, and no call is unanswered past its deadline. */
   get isAnswering(): boolean {
     return this.isOpen && this.#abandoned() === 0;
   }
 
-  /** How many more calls {@link RpcConnection.send} can send before one is answered. */
+  /** Number of calls that {@link RpcConnection.send} can send before libvirt answers one. */
   get room(): number {
     return this.isOpen ? MAX_IN_FLIGHT - this.#inFlight.size - this.#queue.size : 0;
   }
 
   /**
-   * Sends a call at once, without a deadline: the promise settles when the daemon has answered or the connection has ended,
-   * and so says for how long the daemon works on the call.
+   * Sends a call at once, without a deadline. The promise settles when the daemon has answered or the connection has ended,
+   * so the daemon works on the call for as long as the promise is pending.
    * @throws LibvirtServerError when libvirt answers with an error
    * @throws LibvirtTransportError when the connection ends first, or has no {@link RpcConnection.room}
    */
@@ -125,20 +125,20 @@ export class RpcConnection {
   }
 
   /**
-   * Calls a procedure and decodes its reply. `timeoutMs` covers waiting for a place and for the answer.
+   * Calls a procedure and decodes its reply. `timeoutMs` includes the time that the call waits to be sent.
    * @throws LibvirtServerError when libvirt answers with an error
-   * @throws LibvirtTransportError when no answer can be had
+   * @throws LibvirtTransportError when there is no answer in time, or the connection ends first
    */
   call<Args, Reply>(procedure: Procedure<Args, Reply>, args: Args, timeoutMs: number): Promise<Reply> {
     if (this.#closeReason !== undefined) return Promise.reject(this.#closeReason);
     if (this.#queue.size >= MAX_QUEUED) {
-      const message = `${MAX_QUEUED} calls are waiting already`;
+      const message = `${MAX_QUEUED} calls already wait to be sent`;
       return Promise.reject(new LibvirtTransportError('ERR_LIBVIRT_UNRESPONSIVE', message));
     }
     return this.#enqueue(procedure, args, timeoutMs);
   }
 
-  /** Ends the connection; calls that wait settle with ERR_LIBVIRT_CLOSED. */
+  /** Ends the connection; unanswered calls reject with ERR_LIBVIRT_CLOSED. */
   close(): void {
     this.#end('ERR_LIBVIRT_CLOSED', 'closed by the exporter');
   }
@@ -151,7 +151,7 @@ export class RpcConnection {
     return new Promise<Reply>((resolve, reject) => {
       const payload = new XdrWriter();
       procedure.encode(payload, args);
-      const pending: PendingCall = {
+      const pending: RpcCall = {
         procedure: procedure as Procedure<never, Reply>,
         payload: payload.finish(),
         timeoutMs,
@@ -167,7 +167,7 @@ export class RpcConnection {
 
   #sendQueued(): void {
     if (this.#queue.size === 0 || this.#inFlight.size >= MAX_IN_FLIGHT) return;
-    // What is sent together wakes the daemon once.
+    // Calls that are written together wake the daemon once.
     this.#socket.cork();
     process.nextTick(() => this.#socket.uncork());
     for (const pending of this.#queue) {
@@ -191,7 +191,7 @@ export class RpcConnection {
     this.#socket.write(encodeFrame(header, payload));
   }
 
-  #expire(pending: PendingCall): void {
+  #expire(pending: RpcCall): void {
     const error = new LibvirtTransportError(
       'ERR_LIBVIRT_TIMEOUT',
       `${pending.procedure.name}: no answer within ${pending.timeoutMs} ms`,
@@ -200,11 +200,11 @@ export class RpcConnection {
       pending.reject(error);
       return;
     }
-    // The place stays taken: the daemon counts the call until it has answered it.
+    // The call stays in flight: the daemon counts the call until it has answered.
     pending.abandoned = true;
     pending.reject(error);
     if (this.#abandoned() >= MAX_IN_FLIGHT) {
-      this.#end('ERR_LIBVIRT_UNRESPONSIVE', `${MAX_IN_FLIGHT} calls got no answer in time; connecting anew`);
+      this.#end('ERR_LIBVIRT_UNRESPONSIVE', `libvirt answered none of ${MAX_IN_FLIGHT} calls in time`);
     }
   }
 
@@ -220,7 +220,11 @@ export class RpcConnection {
       }
     } catch (cause) {
       const detail = cause instanceof Error ? cause.message : String(cause);
-      this.#end('ERR_LIBVIRT_PROTOCOL', `libvirt sent what its protocol does not allow: ${detail}`, cause);
+      this.#end(
+        'ERR_LIBVIRT_PROTOCOL',
+        `libvirt sent a message that its protocol does not allow: ${detail}`,
+        cause,
+      );
     }
   }
 
@@ -240,23 +244,23 @@ export class RpcConnection {
     } else if (frame.type === MessageType.reply) {
       this.#settle(frame);
     } else {
-      throw new Error(`message type ${frame.type} that was not asked for`);
+      throw new Error(`unexpected message type ${frame.type}`);
     }
   }
 
   #settle(frame: Frame): void {
     const pending = this.#inFlight.get(frame.serial);
-    if (pending === undefined) throw new Error(`a reply to serial ${frame.serial}, which is not waiting`);
+    if (pending === undefined) throw new Error(`a reply with serial ${frame.serial}, which no call has`);
     const { procedure } = pending;
     if (frame.program !== procedure.program || frame.procedure !== procedure.number) {
       throw new Error(`a reply of procedure ${frame.procedure} to ${procedure.name}`);
     }
-    const outcome = decodeReply(procedure, frame);
+    const result = decodeReply(procedure, frame);
     this.#inFlight.delete(frame.serial);
     clearTimeout(pending.timer);
     if (!pending.abandoned) {
-      if (outcome instanceof LibvirtServerError) pending.reject(outcome);
-      else pending.resolve(outcome);
+      if (result instanceof LibvirtServerError) pending.reject(result);
+      else pending.resolve(result);
     }
     this.#sendQueued();
   }
@@ -280,7 +284,7 @@ function decodeReply(procedure: Procedure<never, unknown>, frame: Frame): unknow
   const reader = new XdrReader(frame.payload);
   if (frame.status === MessageStatus.error) {
     const { number, domain, message } = readError(reader);
-    // A message can carry what a guest's agent wrote, of any length.
+    // The message can contain text of any length from a guest's agent.
     const text = message?.slice(0, MAX_ERROR_CHARACTERS) ?? `libvirt error ${number} without a message`;
     return new LibvirtServerError(number, domain, text);
   }

@@ -2,13 +2,13 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { LibvirtUriError } from './errors.ts';
 
-/** Where a libvirt URI leads on this host. */
+/** The sockets on this host that a libvirt URI means. */
 export interface LibvirtTarget {
   /** Sockets to try, in this order: the modular daemon's before the monolithic one's. */
   readonly readOnlySockets: readonly string[];
-  /** The same daemons' sockets for connections that may write: for guest agents only. */
+  /** The same daemons' read-write sockets, for guest agents and the balloon's statistics period only. */
   readonly readWriteSockets: readonly string[];
-  /** The URI to open once connected, without the parameters that only concern the way there. */
+  /** The URI that CONNECT_OPEN opens, without the parameters that only select a socket. */
   readonly connectName: string;
 }
 
@@ -20,11 +20,11 @@ export interface UriEnvironment {
 
 const SYSTEM_RUN_DIR = '/run/libvirt';
 const DAEMON_SOCKETS = ['virtqemud-sock', 'libvirt-sock'];
-const ACCEPTED = 'qemu:///system, qemu:///session and qemu+unix:///system?socket=/path are understood';
+const ACCEPTED = 'qemu:///system, qemu:///session and qemu+unix:///system?socket=/path are supported';
 
 /**
  * Resolves `qemu:///system`, `qemu:///session` or `qemu+unix:///…?socket=/path` to sockets on this host.
- * @throws LibvirtUriError for anything else: remote transports are not what runs on every hypervisor
+ * @throws LibvirtUriError for anything else; remote transports are not supported
  */
 export function resolveUri(uri: string, environment: UriEnvironment): LibvirtTarget {
   const url = parse(uri);
@@ -43,15 +43,15 @@ export function resolveUri(uri: string, environment: UriEnvironment): LibvirtTar
   if (socket !== null) {
     if (!socket.startsWith('/'))
       throw new LibvirtUriError(`${uri}: socket must be an absolute path; ${ACCEPTED}`);
-    // libvirt names the pair of sockets alike, the read-only one with -ro at its end.
+    // libvirt's read-only socket has the name of the read-write one, with -ro appended.
     return { readOnlySockets: [socket], readWriteSockets: [socket.replace(/-ro$/, '')], connectName };
   }
-  // For root, libvirt's own clients take qemu:///session to the system daemon as well.
+  // libvirt's own clients connect root's qemu:///session to the system daemon as well.
   if (url.pathname === '/system' || environment.uid === 0) {
     const readWriteSockets = DAEMON_SOCKETS.map((name) => join(SYSTEM_RUN_DIR, name));
     return { readOnlySockets: readWriteSockets.map((path) => `${path}-ro`), readWriteSockets, connectName };
   }
-  // A session daemon has no read-only socket; the connection asks for read-only access instead.
+  // A session daemon has no read-only socket; the exporter sets CONNECT_READ_ONLY in CONNECT_OPEN instead.
   const directories = [
     environment.XDG_RUNTIME_DIR === undefined ? undefined : join(environment.XDG_RUNTIME_DIR, 'libvirt'),
     join(environment.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'libvirt'),

@@ -3,14 +3,14 @@ import { type Capabilities, emulatorsOf } from '../inventory/capabilities.ts';
 import type { DomainConfig } from '../inventory/domain-config.ts';
 
 /**
- * Scripts or links of the distributions' packages that start the host's own emulator. libvirt of Ubuntu 16.04 and older
- * wrote them into the domains that it defined, and such domains still have them.
+ * Scripts or links in distribution packages that start the host's default emulator. libvirt of Ubuntu 16.04 and older wrote
+ * these paths into new domains, and such domains still have them.
  */
 const WRAPPERS: ReadonlySet<string> = new Set(['/usr/bin/kvm', '/usr/bin/kvm-spice']);
 
 /**
- * Paths by which domains name an emulator that the capabilities have under another one: a wrapper, or a link to the same
- * file. Each leads to the path of the capabilities.
+ * Finds the emulator paths of domains that the capabilities have under another path: wrappers, and links to the same file.
+ * Maps each path to the one in the capabilities.
  */
 export async function findEmulatorPaths(
   capabilities: Capabilities,
@@ -19,10 +19,10 @@ export async function findEmulatorPaths(
 ): Promise<ReadonlyMap<string, string>> {
   const targets = new Map<string, string>();
   const listedFor = new Map<string, readonly string[]>();
-  const looked = new Set<string>();
+  const checked = new Set<string>();
   for (const { arch, emulator } of configs) {
-    if (emulator === undefined || looked.has(emulator)) continue;
-    looked.add(emulator);
+    if (emulator === undefined || checked.has(emulator)) continue;
+    checked.add(emulator);
     const listed = listedFor.get(arch) ?? emulatorsOf(capabilities, arch);
     listedFor.set(arch, listed);
     if (listed.includes(emulator)) continue;

@@ -7,32 +7,32 @@ import type { DomainView } from '../inventory/inventory.ts';
 import type { MeasuredDomain, StatsKind } from '../stats/stats-reader.ts';
 import type { StoragePool } from '../stats/storage-pools.ts';
 
-/** A domain with what the host tells of its current run. */
+/** A domain with the host's, the guest's and libvirt's values of its current run. */
 export interface DomainSnapshot extends DomainView {
-  /** The QEMU process; undefined when it does not run or cannot be seen. */
+  /** The QEMU process; undefined when there is none or the exporter cannot see it. */
   readonly process: QemuProcess | undefined;
-  /** QEMU version that the domain's log gives for this run; undefined when it cannot be read. */
+  /** QEMU version of this run in the domain's log; undefined when the log cannot be read. */
   readonly loggedVersion: string | undefined;
-  /** The emulator binary as it is installed now; undefined when it cannot be seen. */
+  /** The emulator binary that is installed now; undefined when the exporter cannot see the file. */
   readonly emulatorFile: EmulatorFile | undefined;
-  /** What the guest said last; undefined when it does not run or guests are not asked. */
+  /** Result of the guest's last probe; undefined when the domain does not run or guests are not probed. */
   readonly guest: GuestView | undefined;
-  /** Its vCPUs by their threads on the host; undefined where libvirt has to be asked for them. */
+  /** vCPU times from QEMU's threads on the host; undefined where libvirt has to supply them. */
   readonly vcpus: ReadonlyMap<number, VcpuFields> | undefined;
-  /** What libvirt measured of this run; undefined when it does not run. */
+  /** Statistics of this run; undefined when the domain does not run. */
   readonly measured: MeasuredDomain | undefined;
 }
 
-/** Everything one scrape knows, taken before any collector runs. */
+/** All input of one scrape's collectors. */
 export interface Snapshot {
   readonly hypervisor: HypervisorInfo | undefined;
-  /** Number of domains by virDomainState, those that are not served included. */
+  /** Number of domains by virDomainState, including domains that are not served. */
   readonly stateCounts: ReadonlyMap<number, number>;
-  /** The domains that `--domain.include` and `--domain.exclude` leave. */
+  /** The domains that `--domain.include` and `--domain.exclude` select. */
   readonly domains: readonly DomainSnapshot[];
-  /** Undefined when they were not asked for, or could not be read for a while. */
+  /** Undefined when pools are not wanted, or could not be listed for a minute. */
   readonly pools: readonly StoragePool[] | undefined;
-  /** What was asked for and could not be measured at all. */
+  /** Wanted kinds that could not be read for any domain. */
   readonly unmeasured: ReadonlySet<StatsKind>;
   /** End of life of an osinfo id, Unix time in seconds. */
   readonly endOfLife: (osId: string) => number | undefined;

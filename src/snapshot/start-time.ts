@@ -1,13 +1,13 @@
 import type { DomainRecord } from '../inventory/domain-record.ts';
 
-/** The kernel tells the time of its boot in whole seconds, and processes' starts by it. */
-const CLOCK_GRAIN = 1;
+/** A process's start is relative to the boot time, which the kernel reports in whole seconds. */
+const BOOT_TIME_RESOLUTION_SECONDS = 1;
 
 type ObservedStart = Pick<DomainRecord, 'startedWithVersion' | 'startObservedSeconds'>;
 
 /**
- * What was seen of a run's start. After a connection was lost it may have been the start of the run before, whose process
- * was older: the process that runs now, if it can be seen, decides.
+ * Returns the observed start, if it belongs to the current run. After the connection was lost, the observed start may be the
+ * former run's. Then it belongs to the current run only if the current process had started by that time.
  */
 export function observedStart(
   {
@@ -21,7 +21,7 @@ export function observedStart(
     startObserved ||
     (process !== undefined &&
       startObservedSeconds !== undefined &&
-      process.startSeconds <= startObservedSeconds + CLOCK_GRAIN);
+      process.startSeconds <= startObservedSeconds + BOOT_TIME_RESOLUTION_SECONDS);
   return isOfThisRun
     ? { startedWithVersion, startObservedSeconds }
     : { startedWithVersion: undefined, startObservedSeconds: undefined };

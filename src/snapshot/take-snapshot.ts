@@ -20,29 +20,29 @@ export interface SnapshotSources {
   readonly isKnownOs: Snapshot['isKnownOs'];
   /** Whether a domain of this name is served. */
   readonly serves: (name: string) => boolean;
-  /** What a guest said last, by the domain's uuid. */
+  /** Result of a guest's last probe, by the domain's uuid. */
   readonly guest: (uuid: string) => GuestView | undefined;
   readonly stats: StatsReader;
 }
 
-/** Of the time that a scrape has left: most of it for measuring, and some for what was measured to be served. */
-const LOOKING_SHARE = 0.3;
-const MEASURING_SHARE = 0.8;
+/** Deadlines of the steps after the listing, as shares of the scrape's remaining time; the rest is for the response. */
+const HOST_SHARE = 0.3;
+const STATS_SHARE = 0.8;
 
-/** Gathers snapshot until `deadline` (performance.now() milliseconds), with those measurements that `kinds` names. */
+/** Takes a snapshot until `deadline` (performance.now() milliseconds), with the statistics that `kinds` names. */
 export type TakeSnapshot = (deadline: number, kinds: ReadonlySet<StatsKind>) => Promise<Snapshot>;
 
 /**
- * Makes the function that takes the snapshot of one scrape: one call to libvirt, more for what changed since the last
- * scrape, and the measurements. It rejects with LibvirtTransportError or LibvirtServerError when libvirt does not
- * answer in time; measurements that are late are only missing.
+ * Makes the function that takes the snapshot of one scrape: one call to libvirt, further calls for changed domains, and the
+ * statistics. The function rejects with LibvirtTransportError or LibvirtServerError when libvirt does not list the domains
+ * in time. Statistics that are not read in time are missing from the snapshot.
  */
 export function createSnapshotTaker(sources: SnapshotSources): TakeSnapshot {
   const { connected, inventory, runs, endOfLife, isKnownOs, serves, guest, stats } = sources;
   const emulatorFiles = new EmulatorFiles();
   let emulators: string | undefined;
 
-  /** libvirt announces no upgrade of QEMU: that its file is another one is what tells. */
+  /** libvirt has no event for an upgrade of QEMU, so a changed emulator file is the sign of an upgrade. */
   const noteEmulators = (files: ReadonlyMap<string, EmulatorFile>): void => {
     const fingerprint = JSON.stringify([...files].sort(([a], [b]) => (a < b ? -1 : 1)));
     if (emulators !== undefined && emulators !== fingerprint) inventory.refreshHypervisor();
@@ -59,11 +59,11 @@ export function createSnapshotTaker(sources: SnapshotSources): TakeSnapshot {
     const running = served.filter(({ id }) => id >= 0);
     const begun = performance.now();
     const shareOfRest = (share: number): number => begun + share * (deadline - begun);
-    const hostRuns = await runs.lookUp(running, shareOfRest(LOOKING_SHARE));
+    const hostRuns = await runs.lookUp(running, shareOfRest(HOST_SHARE));
     const vcpus = kinds.has('vcpu') ? await runs.vcpus() : undefined;
     const processes = await runs.processes();
     const measuring = stats.measure(running, kinds, {
-      deadline: shareOfRest(MEASURING_SHARE),
+      deadline: shareOfRest(STATS_SHARE),
       host: ({ uuid }) => {
         const process = processes.get(uuid);
         return { processState: process?.state, cpu: process?.cpu, hasVcpus: vcpus?.has(uuid) === true };

@@ -4,24 +4,24 @@ import type { StatisticsClient } from '../daemon/statistics-client.ts';
 import type { CpuTimes } from '../host/cpu-times.ts';
 import { LibvirtServerError } from '../libvirt/errors.ts';
 import type { DomainRef, TypedValue } from '../libvirt/types.ts';
-import { saysItIsGone, Tally } from './readings.ts';
+import { isGoneError, Tally } from './rounds.ts';
 
-/** VIR_ERR_NO_SUPPORT, VIR_ERR_OPERATION_INVALID, VIR_ERR_OPERATION_UNSUPPORTED: no cgroup that counts. */
+/** VIR_ERR_NO_SUPPORT, VIR_ERR_OPERATION_INVALID, VIR_ERR_OPERATION_UNSUPPORTED: no cgroup counts the CPU time. */
 const NO_CGROUP: ReadonlySet<number> = new Set([3, 55, 84]);
 
 export interface CpuResult {
   /** By {@link domainRunId}. */
   readonly times: ReadonlyMap<string, CpuTimes>;
-  /** Why the first call failed, when all that were sent did. */
+  /** The first call's error, when no call succeeded. */
   readonly failure: unknown;
 }
 
-/** Reads from libvirt the processor time of running domains whose processes or cgroups this process cannot see. */
+/** Reads processor times from libvirt, for running domains whose processes or cgroups the exporter cannot see. */
 export class CpuReader {
   readonly #client: StatisticsClient;
   /**
-   * Where a run's processor time comes from. It stays with that run: the sources differ by what the kernel does for a
-   * domain, and a counter that changed its source would seem to jump.
+   * The source of each run's processor time. A run keeps its source: a cgroup also counts kernel work for the domain, so the
+   * counter would jump if its source changed.
    */
   readonly #sources = new Map<string, 'cgroup' | 'process'>();
 
@@ -29,7 +29,7 @@ export class CpuReader {
     this.#client = client;
   }
 
-  /** Never throws. What is not read by `deadline` (performance.now() milliseconds) is missing. */
+  /** Never throws. Domains that are not read by `deadline` (performance.now() milliseconds) are missing. */
   async read(running: readonly DomainRef[], deadline: number): Promise<CpuResult> {
     const times = new Map<string, CpuTimes>();
     const tally = new Tally();
@@ -43,7 +43,7 @@ export class CpuReader {
             tally.succeeded();
           }
         } catch (error) {
-          if (!saysItIsGone(error)) tally.failed(error);
+          if (!isGoneError(error)) tally.failed(error);
         }
       }),
     );
@@ -55,7 +55,7 @@ export class CpuReader {
     const source = this.#sources.get(run);
     if (source !== 'process') {
       const result = await this.#client.cgroupCpuTimes(domain, deadline).catch((error: unknown) => {
-        if (source === 'cgroup' || !saysThereIsNone(error)) throw error;
+        if (source === 'cgroup' || !isWithoutCgroup(error)) throw error;
         return undefined;
       });
       if (result !== undefined && result.status !== 'answered') return result;
@@ -77,8 +77,8 @@ export class CpuReader {
   }
 }
 
-/** Any other error may pass, and the source of a run is chosen for good. */
-function saysThereIsNone(error: unknown): boolean {
+/** Other errors may be temporary, and a run never changes its source. */
+function isWithoutCgroup(error: unknown): boolean {
   return error instanceof LibvirtServerError && NO_CGROUP.has(error.number);
 }
 

@@ -5,32 +5,32 @@ import { type StatisticsClient, StatsGroup, type StatsTerms } from '../daemon/st
 import type { DomainStatsRecord } from '../libvirt/procedures/stats.ts';
 import type { DomainRef } from '../libvirt/types.ts';
 import { type DomainStats, isComplete, parseDomainStats } from './domain-stats.ts';
-import { saysItIsGone } from './readings.ts';
+import { isGoneError } from './rounds.ts';
 
 /**
- * Pauses before a domain is read again whose statistics are partial, as another client holds its job lock: other clients'
- * calls take milliseconds, a reading by another exporter some 65 ms.
+ * Pauses before a domain is read again, when its statistics are partial because another client holds its job lock. Most
+ * clients hold the lock for milliseconds, another exporter for about 65 ms.
  */
 const PAUSES_MS = [5, 25];
 /**
- * One pause more, for what takes longer. Not for a domain whose job lock was held to the end of its last reading: a long job
- * would make each scrape longer by as much.
+ * A third pause, for clients that hold the lock longer. A domain whose last result was partial gets no third pause: during a
+ * long job it would make each scrape longer.
  */
 const LAST_PAUSE_MS = 150;
 
-/** `partial`: its job lock was held, so that only what needs no QEMU is there. */
+/** `partial`: another client held the domain's job lock, so the fields that need QEMU are missing. */
 export type DomainStatsResult =
   | { readonly status: 'complete' | 'partial'; readonly stats: DomainStats }
   | { readonly status: 'gone' | 'unresponsive' | 'unsent' }
   | { readonly status: 'failed'; readonly error: unknown };
 
-/** Reads what QEMU's monitor reports of single domains. */
+/** Reads the statistics that come from QEMU's monitor, with one call for each domain. */
 export class DomainStatsReader {
   readonly #client: StatisticsClient;
-  /** What is being read of a run. */
+  /** The call in progress of each run. */
   readonly #underWay = new Map<string, { readonly groups: number; readonly result: Promise<unknown> }>();
-  /** Runs whose job lock was held to the end of their last reading. */
-  readonly #heldToTheEnd = new Set<string>();
+  /** Runs whose last result was partial. */
+  readonly #wasPartial = new Set<string>();
 
   constructor(client: StatisticsClient) {
     this.#client = client;
@@ -40,23 +40,23 @@ export class DomainStatsReader {
   async read(domain: DomainRef, groups: number, terms: StatsTerms): Promise<DomainStatsResult> {
     const run = domainRunId(domain);
     let result = await this.#readOnce(domain, groups, terms);
-    const pauses = this.#heldToTheEnd.has(run) ? PAUSES_MS : [...PAUSES_MS, LAST_PAUSE_MS];
+    const pauses = this.#wasPartial.has(run) ? PAUSES_MS : [...PAUSES_MS, LAST_PAUSE_MS];
     for (const pauseMs of pauses) {
       if (result.status !== 'partial' || performance.now() + pauseMs >= terms.deadline) break;
       await sleep(pauseMs);
-      // The balloon's fields show without doubt whether QEMU answered: an empty drive has no counts either.
+      // Only the balloon's fields show for certain whether QEMU answered: an empty drive has no counts either.
       result = await this.#readOnce(domain, groups | StatsGroup.balloon, terms);
     }
-    if (result.status === 'partial') this.#heldToTheEnd.add(run);
-    else this.#heldToTheEnd.delete(run);
+    if (result.status === 'partial') this.#wasPartial.add(run);
+    else this.#wasPartial.delete(run);
     return result;
   }
 
   /** Forgets the runs that are over. */
   keepOnly(running: readonly DomainRef[]): void {
-    if (this.#heldToTheEnd.size === 0) return;
+    if (this.#wasPartial.size === 0) return;
     const runs = new Set(running.map(domainRunId));
-    for (const run of this.#heldToTheEnd) if (!runs.has(run)) this.#heldToTheEnd.delete(run);
+    for (const run of this.#wasPartial) if (!runs.has(run)) this.#wasPartial.delete(run);
   }
 
   async #readOnce(domain: DomainRef, groups: number, terms: StatsTerms): Promise<DomainStatsResult> {
@@ -68,11 +68,11 @@ export class DomainStatsReader {
       const stats = parseDomainStats(record.params);
       return { status: isComplete(stats) ? 'complete' : 'partial', stats };
     } catch (error) {
-      return saysItIsGone(error) ? { status: 'gone' } : { status: 'failed', error };
+      return isGoneError(error) ? { status: 'gone' } : { status: 'failed', error };
     }
   }
 
-  /** Another scrape's call for the same domain is joined when it reads the same or more, and waited for otherwise. */
+  /** Joins another scrape's call for the domain if that call reads all of `groups`; otherwise waits for it to end first. */
   async #call(
     domain: DomainRef,
     groups: number,

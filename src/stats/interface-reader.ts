@@ -3,7 +3,7 @@ import { domainRunId } from '../daemon/domain-run-id.ts';
 import type { StatisticsClient } from '../daemon/statistics-client.ts';
 import type { DomainRef } from '../libvirt/types.ts';
 import { parseDomainStats, type StatsFields } from './domain-stats.ts';
-import { saysItIsGone, Tally } from './readings.ts';
+import { isGoneError, Tally } from './rounds.ts';
 
 /** Interfaces of one domain, by their names on the host. */
 export type InterfaceStats = ReadonlyMap<string, StatsFields>;
@@ -11,21 +11,21 @@ export type InterfaceStats = ReadonlyMap<string, StatsFields>;
 export interface InterfacesResult {
   /** By {@link domainRunId}; a domain whose interfaces could not be read is missing. */
   readonly interfaces: ReadonlyMap<string, InterfaceStats>;
-  /** Why none could be read. */
+  /** The first call's error, when no call succeeded. */
   readonly failure: unknown;
 }
 
 const NONE: InterfaceStats = new Map();
 
 /**
- * Reads the interfaces of all domains with one call, as they need no QEMU: 2 ms for 200 domains. Where that call is not
- * answered in time each domain is read by a call of its own: libvirt runs ovs-vsctl for a vhost-user interface, and holds
- * the lock of a domain that it ends.
+ * Reads the interfaces of all domains with one call, which needs no QEMU and takes 2 ms for 200 domains. If libvirt does not
+ * answer it in time, each domain is read with its own call. Two cases are known: libvirt runs ovs-vsctl for vhost-user
+ * interfaces, and it holds a domain's lock while it ends the domain.
  */
 export class InterfaceReader {
   readonly #client: StatisticsClient;
   readonly #log: Logger;
-  /** Runs whose own call had no answer in time. */
+  /** Runs whose own call was not answered in time. */
   readonly #slow = new Set<string>();
 
   constructor(client: StatisticsClient, log: Logger) {
@@ -33,7 +33,7 @@ export class InterfaceReader {
     this.#log = log;
   }
 
-  /** Never throws. What is not read by `deadline` (performance.now() milliseconds) is missing. */
+  /** Never throws. Domains that are not read by `deadline` (performance.now() milliseconds) are missing. */
   async read(running: readonly DomainRef[], deadline: number): Promise<InterfacesResult> {
     this.#keepOnly(running);
     const interfaces = new Map<string, InterfaceStats>();
@@ -46,24 +46,24 @@ export class InterfaceReader {
         const result = await this.#client.interfaceStats(domains, key, deadline);
         if (result.status !== 'answered') return result.status === 'unresponsive' ? 'unresponsive' : 'failed';
         tally.succeeded();
-        // Of a domain that stopped since it was listed there is no record.
+        // libvirt returns no record of a domain that has stopped since it was listed.
         for (const domain of domains) interfaces.set(domainRunId(domain), NONE);
         for (const { domain, params } of result.value)
           interfaces.set(domainRunId(domain), parseDomainStats(params).interfaces);
         return 'read';
       } catch (error) {
-        if (!saysItIsGone(error)) tally.failed(error);
+        if (!isGoneError(error)) tally.failed(error);
         return 'failed';
       }
     };
-    const swift = running.filter((domain) => !this.#slow.has(domainRunId(domain)));
-    const isRead = swift.length === 0 || (await read(swift, fingerprint(swift))) === 'read';
+    const fast = running.filter((domain) => !this.#slow.has(domainRunId(domain)));
+    const isRead = fast.length === 0 || (await read(fast, fingerprint(fast))) === 'read';
     const left = isRead ? running.filter((domain) => this.#slow.has(domainRunId(domain))) : running;
     await Promise.all(
       left.map(async (domain) => {
         const run = domainRunId(domain);
         const status = await read([domain], run);
-        if (status === 'read') this.#noteSwift(domain);
+        if (status === 'read') this.#noteFast(domain);
         else if (status === 'unresponsive') this.#noteSlow(domain);
       }),
     );
@@ -75,13 +75,13 @@ export class InterfaceReader {
     this.#slow.add(domainRunId(run));
     this.#log.warn(
       { domain: name },
-      'libvirt does not return the interfaces of this domain in time: it has no interface statistics until it does',
+      'libvirt does not return the interface statistics of this domain in time: its interface metrics are missing',
     );
   }
 
-  #noteSwift({ name, ...run }: DomainRef): void {
+  #noteFast({ name, ...run }: DomainRef): void {
     if (this.#slow.delete(domainRunId(run)))
-      this.#log.info({ domain: name }, 'the interfaces of this domain can be read again');
+      this.#log.info({ domain: name }, 'the interface statistics of this domain can be read again');
   }
 
   #keepOnly(running: readonly DomainRef[]): void {
@@ -91,7 +91,7 @@ export class InterfaceReader {
   }
 }
 
-/** Calls about the same domains are the same call. */
+/** Part of the call's key: two calls for the same domains are joined. */
 function fingerprint(domains: readonly DomainRef[]): string {
   return domains.map(domainRunId).join();
 }

@@ -1,13 +1,13 @@
 import { domainRunId } from '../daemon/domain-run-id.ts';
 import type { StatisticsClient, StatsTerms } from '../daemon/statistics-client.ts';
 import type { DomainRef, TypedValue } from '../libvirt/types.ts';
-import { saysItIsGone } from './readings.ts';
+import { isGoneError } from './rounds.ts';
 
 /**
- * libvirt announces the end of a job and not its start. Reading every domain in every scrape would be half of all calls, for
- * something that is seldom there and takes seconds to hours.
+ * A domain without a job is read again after this time. libvirt has an event for the end of a job, but none for its start.
+ * Jobs are rare and take seconds to hours: reading every domain's job in each scrape would be half of all calls.
  */
-const LOOK_AGAIN_MS = 10_000;
+const RECHECK_MS = 10_000;
 /** virDomainJobType. */
 const NO_JOB = 0;
 
@@ -20,17 +20,17 @@ interface Known {
   readonly job: DomainJob | 'none';
   /** performance.now() milliseconds. */
   readonly readAt: number;
-  /** The last result stands for one that could not be read. */
+  /** The job could not be read the last time: the result before that is used once more. */
   readonly isCarriedOver?: boolean;
 }
 
-/** `unknown`: the monitor is occupied or does not respond, and nothing is known from before. */
+/** `unknown`: the monitor is occupied or does not respond, and there is no earlier result. */
 export type JobResult =
   | { readonly status: 'read'; readonly job: DomainJob | 'none' }
   | { readonly status: 'unknown' | 'gone' }
   | { readonly status: 'failed'; readonly error: unknown };
 
-/** Reads the jobs of running domains: those under way each time, the others every ten seconds. */
+/** Reads the jobs of running domains: a domain with a job in each scrape, the others every ten seconds. */
 export class JobReader {
   readonly #client: StatisticsClient;
   readonly #known = new Map<string, Known>();
@@ -39,11 +39,11 @@ export class JobReader {
     this.#client = client;
   }
 
-  /** Reads a domain's job. `isUnresponsive`: its QEMU does not respond, so libvirt is not called. Never throws. */
+  /** Reads a domain's job; sends no call for a domain that `isUnresponsive`. Never throws. */
   async read(domain: DomainRef, terms: StatsTerms, isUnresponsive: boolean): Promise<JobResult> {
     const run = domainRunId(domain);
     const before = this.#known.get(run);
-    if (before?.job === 'none' && performance.now() - before.readAt < LOOK_AGAIN_MS)
+    if (before?.job === 'none' && performance.now() - before.readAt < RECHECK_MS)
       return { status: 'read', job: 'none' };
     try {
       const job = isUnresponsive ? undefined : await this.#job(domain, terms);
@@ -57,7 +57,7 @@ export class JobReader {
       return { status: 'read', job: known.job };
     } catch (error) {
       this.#known.delete(run);
-      return saysItIsGone(error) ? { status: 'gone' } : { status: 'failed', error };
+      return isGoneError(error) ? { status: 'gone' } : { status: 'failed', error };
     }
   }
 
@@ -69,9 +69,9 @@ export class JobReader {
   }
 
   /**
-   * Undefined while the domain's monitor is occupied, `unsent` when no time was left: GET_JOB_STATS would wait for it then, and GET_CONTROL_INFO never waits.
-   * (That a job runs the latter does not say: it names an asynchronous job, such as a backup, only while another call is at
-   * work on the domain.)
+   * Returns undefined while the domain's monitor is occupied, because GET_JOB_STATS would wait for the monitor, and `unsent`
+   * if no time was left. GET_CONTROL_INFO never waits, but does not show whether a job runs: it names an asynchronous job,
+   * such as a backup, only while another call works on the domain.
    */
   async #job(domain: DomainRef, terms: StatsTerms): Promise<DomainJob | 'none' | 'unsent' | undefined> {
     const control = await this.#client.controlInfo(domain, terms.deadline);
@@ -83,7 +83,7 @@ export class JobReader {
     return result.value.type === NO_JOB ? 'none' : { params: result.value.params };
   }
 
-  /** The exporter's own calls can occupy the monitor, too: the last result stands for one reading more. */
+  /** The exporter's own calls can also occupy the monitor, so the last result is used once more. */
   #carryOver(run: string, before: Known | undefined): Known | undefined {
     const latest = this.#known.get(run);
     if (latest !== before) return latest;

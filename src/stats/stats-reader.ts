@@ -10,39 +10,39 @@ import type { DomainStats } from './domain-stats.ts';
 import { DomainStatsReader } from './domain-stats-reader.ts';
 import { InterfaceReader } from './interface-reader.ts';
 import { type DomainJob, JobReader } from './job-reader.ts';
-import { Readings, Tally } from './readings.ts';
+import { StatsRounds, Tally } from './rounds.ts';
 import { type StoragePool, StoragePoolReader } from './storage-pools.ts';
 
-/** What can be measured; each costs libvirt something, so only what is shown is read. */
+/** The kinds of statistics. Each costs CPU time of libvirt or QEMU, so only those that collectors serve are read. */
 export const STATS = ['balloon', 'vcpu', 'interface', 'block', 'cpu', 'job', 'pools'] as const;
 export type StatsKind = (typeof STATS)[number];
 const MONITOR_KINDS = ['balloon', 'vcpu', 'block'] as const;
 
 export type { DomainJob };
 
-/** What was measured of one running domain. */
+/** Statistics of one running domain. */
 export interface MeasuredDomain {
   readonly stats: DomainStats | undefined;
-  /** False when not all that was wanted could be read in time; undefined when nothing was wanted of libvirt. */
+  /** Whether everything wanted of libvirt was read in time; undefined when nothing was wanted of libvirt. */
   readonly complete: boolean | undefined;
   readonly cpu: CpuTimes | undefined;
-  /** The job under way; `none` when there is none, undefined when that is not known. */
+  /** The domain's job; `none` when it has no job, undefined when that is unknown. */
   readonly job: DomainJob | 'none' | undefined;
 }
 
 export interface Measured {
   readonly of: (domain: Pick<DomainRef, 'uuid' | 'id'>) => MeasuredDomain | undefined;
   readonly pools: readonly StoragePool[] | undefined;
-  /** Kinds of which nothing at all could be read. */
+  /** Kinds that could not be read for any domain. */
   readonly failed: ReadonlySet<StatsKind>;
 }
 
-/** What the host shows of a running domain, so that libvirt need not be called for it. */
+/** Values of a running domain that the exporter read on the host, and that libvirt is not called for. */
 export interface HostView {
-  /** State of its QEMU's main thread, see ProcessStat; undefined where it cannot be seen. */
+  /** State of QEMU's main thread, see ProcessStat; undefined where the exporter cannot see the process. */
   readonly processState: string | undefined;
   readonly cpu: CpuTimes | undefined;
-  /** Whether its vCPUs are known. */
+  /** Whether the vCPU times are known. */
   readonly hasVcpus: boolean;
 }
 
@@ -59,22 +59,22 @@ export interface StatsReaderOptions {
 }
 
 const NOTHING_SEEN: HostView = { processState: undefined, cpu: undefined, hasVcpus: false };
-/** Stopped by a signal or a debugger, or ended: such a QEMU answers nothing. */
+/** QEMU was stopped by a signal or a debugger, or has ended: it answers no call. */
 const STOPPED_STATES: ReadonlySet<string> = new Set(['T', 't', 'Z', 'X']);
-/** Waiting for a device: such a QEMU may not answer until its storage does. */
+/** QEMU waits for a device: it may not answer before its storage does. */
 const WAITING_STATE = 'D';
 
-/** What one reading makes of one domain. */
+/** The result of one domain in one round. */
 interface Result {
   stats: DomainStats | undefined;
   isComplete: boolean;
   job: DomainJob | 'none' | undefined;
 }
 
-/** Measures running domains and storage pools, in parallel and within a deadline, whatever hangs. */
+/** Reads the statistics of running domains and storage pools, in parallel and within a deadline, also when some hang. */
 export class StatsReader {
   readonly #unresponsive: UnresponsiveDomains;
-  readonly #readings = new Readings();
+  readonly #rounds = new StatsRounds();
   readonly #domains: DomainStatsReader;
   readonly #interfaces: InterfaceReader;
   readonly #cpu: CpuReader;
@@ -93,14 +93,14 @@ export class StatsReader {
     this.#log = log;
   }
 
-  /** Never throws: what cannot be read in time is missing. */
+  /** Never throws: values that are not read in time are missing. */
   async measure(
     running: readonly DomainRef[],
     kinds: ReadonlySet<StatsKind>,
     { deadline, host = () => NOTHING_SEEN }: MeasureOptions,
   ): Promise<Measured> {
     this.#keepOnly(running);
-    const reading = this.#readings.begin();
+    const round = this.#rounds.begin();
     const monitorKinds = MONITOR_KINDS.filter((kind) => kinds.has(kind));
     const groups = monitorKinds.reduce((sum, kind) => sum | StatsGroup[kind], 0);
     const groupsOf = (domain: DomainRef): number =>
@@ -110,7 +110,7 @@ export class StatsReader {
     const readDomain = async (domain: DomainRef): Promise<void> => {
       const result: Result = { stats: undefined, isComplete: false, job: undefined };
       results.set(domainRunId(domain), result);
-      const terms = this.#readings.terms(reading, domain, deadline);
+      const terms = this.#rounds.terms(round, domain, deadline);
       const isStopped = this.#noteProcess(domain, host(domain).processState);
       if (kinds.has('job')) {
         const read = await this.#jobs.read(domain, terms, isStopped || this.#unresponsive.has(domain));
@@ -127,7 +127,7 @@ export class StatsReader {
       if (read.status === 'failed') monitor.failed(read.error);
       if (read.status !== 'complete' && read.status !== 'partial' && read.status !== 'gone') return;
       monitor.succeeded();
-      this.#readings.answered(reading, domain);
+      this.#rounds.answered(round, domain);
       if ('stats' in read) result.stats = read.stats;
       result.isComplete = read.status !== 'partial';
     };
@@ -151,7 +151,7 @@ export class StatsReader {
       block: monitor.failure,
       cpu: readCpu?.failure,
       job: jobs.failure,
-      pools: undefined, // the reader of pools has logged why
+      pools: undefined, // StoragePoolReader logs its errors
     };
     const failed = new Map(
       STATS.flatMap((kind) =>
@@ -188,7 +188,7 @@ export class StatsReader {
     };
   }
 
-  /** Whether QEMU's process is stopped, so that nothing is sent that needs its monitor. */
+  /** Reports a stopped QEMU. Returns true when it is stopped: calls that need its monitor are then not sent. */
   #noteProcess(domain: DomainRef, state: string | undefined): boolean {
     const isStopped = state !== undefined && STOPPED_STATES.has(state);
     if (isStopped) this.#unresponsive.add(domain, 'stopped');
@@ -197,13 +197,13 @@ export class StatsReader {
   }
 
   #keepOnly(running: readonly DomainRef[]): void {
-    this.#readings.keepOnly(running);
+    this.#rounds.keepOnly(running);
     this.#domains.keepOnly(running);
     this.#jobs.keepOnly(running);
     this.#unresponsive.keepOnly(running);
   }
 
-  /** Logs once what cannot be measured at all, until that changes. A reading without time for a kind changes nothing. */
+  /** Logs once when a kind begins to fail and once when it recovers. A round that had no time for a kind changes nothing. */
   #noteFailures(read: readonly StatsKind[], failed: ReadonlyMap<StatsKind, unknown>): void {
     const worse = [...failed.keys()].filter((kind) => !this.#failing.has(kind));
     const better = read.filter((kind) => this.#failing.delete(kind));
@@ -213,10 +213,10 @@ export class StatsReader {
       const err = failed.get(first);
       this.#log.warn(
         { kinds: worse, err },
-        'libvirt returns nothing of these kinds: their metrics are missing',
+        'libvirt returns no statistics of these kinds: their metrics are missing',
       );
     }
-    if (better.length > 0) this.#log.info({ kinds: better }, 'these kinds can be measured again');
+    if (better.length > 0) this.#log.info({ kinds: better }, 'statistics of these kinds can be read again');
   }
 }
 

@@ -6,16 +6,16 @@ import { LibvirtServerError, LibvirtTransportError, ServerErrorNumber } from '..
 import type { StoragePoolInfo } from '../libvirt/procedures/storage.ts';
 import type { StoragePoolRef } from '../libvirt/types.ts';
 
-/** Pools answer from memory; one that takes this long is busy, with a refresh for example. */
+/** libvirt returns a pool's values from memory. A pool that takes this long is busy, for example with a refresh. */
 const BUSY_MS = 1_000;
-/** Time to send the calls of one reading: others wait for slots as well. */
+/** A call that has not been sent after this time is not sent: other calls wait for the call pool's slots, too. */
 const SENDING_MS = 10_000;
 /** Two hung pools hold two of the daemon's five workers for high-priority calls. */
 const AT_A_TIME = 2;
-/** A scrape that finds the pools busy shows the last values, if these are not older. */
+/** While pools are busy, their last values are served until these are older than this. */
 const STALE_MS = 60_000;
 
-/** More pools that fail are not remembered, and may be logged more than once. */
+/** The exporter remembers at most this many failing pools; it may log further ones more than once. */
 const MAX_FAILING = 1_000;
 
 export interface StoragePool extends StoragePoolInfo {
@@ -23,9 +23,9 @@ export interface StoragePool extends StoragePoolInfo {
 }
 
 export interface StoragePools {
-  /** Undefined when they could not be listed for a while. */
+  /** Undefined when libvirt has listed no pools for a minute. */
   readonly pools: readonly StoragePool[] | undefined;
-  /** They could not be listed though there is a driver for them, or not one of them could be read. */
+  /** libvirt has a storage driver, but the pools could not be listed, or none of them could be read. */
   readonly failed: boolean;
 }
 
@@ -35,7 +35,7 @@ interface Known {
   readonly readAt: number;
 }
 
-/** Reads the storage pools as libvirt last saw them; they are never refreshed. A hung pool has no series; the others have. */
+/** Reads the values of each storage pool's last refresh, and never refreshes a pool. Only a hung pool loses its series. */
 export class StoragePoolReader {
   readonly #client: StatisticsClient;
   readonly #log: Logger;
@@ -43,26 +43,26 @@ export class StoragePoolReader {
   readonly #pools = new Map<string, Known>();
   #listedAt = Number.NEGATIVE_INFINITY;
   #listed = 0;
-  /** libvirt answered with an error when they were to be listed last. */
+  /** libvirt answered the last listing with an error. */
   #isRefused = false;
-  /** False when the daemon says that it has no storage driver. */
+  /** False when the daemon has no storage driver. */
   #hasStorage = true;
-  #reading: Promise<void> | undefined;
+  #underWay: Promise<void> | undefined;
 
   constructor(client: StatisticsClient, log: Logger) {
     this.#client = client;
     this.#log = log;
   }
 
-  /** A pool that could not be read for a while is missing. */
+  /** Pools without values of the last minute are missing. */
   async read(deadline: number): Promise<StoragePools> {
-    // An earlier scrape waited for what is still under way.
-    const isLeftOver = this.#reading !== undefined;
-    this.#reading ??= this.#readAll().finally(() => {
-      this.#reading = undefined;
+    // An earlier scrape has already waited for a read that is still in progress.
+    const isLeftOver = this.#underWay !== undefined;
+    this.#underWay ??= this.#readAll().finally(() => {
+      this.#underWay = undefined;
     });
     const timeoutMs = isLeftOver ? 0 : Math.min(BUSY_MS, Math.max(0, deadline - performance.now()));
-    await settledWithin(this.#reading, timeoutMs);
+    await settledWithin(this.#underWay, timeoutMs);
     const isFresh = (readAt: number): boolean => performance.now() - readAt < STALE_MS;
     if (!isFresh(this.#listedAt)) return { pools: undefined, failed: this.#hasStorage };
     const pools = [...this.#pools.values()].filter(({ readAt }) => isFresh(readAt)).map(({ pool }) => pool);
@@ -99,7 +99,7 @@ export class StoragePoolReader {
       this.#failing.delete(pool);
       return result.value;
     } catch (error) {
-      // Connections come and go with the daemon, which is logged elsewhere; a daemon without storage has no pools.
+      // EventConnection reports a lost connection. A daemon without a storage driver has no pools.
       if (!(error instanceof LibvirtServerError)) return undefined;
       const isAbsent = error.number === ServerErrorNumber.noSupport;
       if (pool === '') {

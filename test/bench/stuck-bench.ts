@@ -1,5 +1,5 @@
 import { Exposition } from '../../testbed/exposition.ts';
-import { freezeQemu, thawQemu } from '../../testbed/qemu-process.ts';
+import { continueQemu, stopQemu } from '../../testbed/qemu-process.ts';
 import type { Contender } from './contenders.ts';
 import { quantile } from './measure.ts';
 
@@ -39,7 +39,7 @@ export async function measureStuck(
   const healthyMs = await median();
   const stuck = names.filter((_, index) => index % ONE_IN === 3).slice(0, MOST_STUCK);
   try {
-    for (const name of stuck) await freezeQemu(name);
+    for (const name of stuck) await stopQemu(name);
     const firstMs = await timed();
     const stuckMs = await median();
     const complete = new Exposition(text)
@@ -47,6 +47,6 @@ export async function measureStuck(
       .filter(({ value }) => value === 1);
     return { stuck: stuck.length, complete: complete.length, healthyMs, firstMs, stuckMs };
   } finally {
-    for (const name of stuck) await thawQemu(name);
+    for (const name of stuck) await continueQemu(name);
   }
 }

@@ -88,7 +88,10 @@ describe('the guest that swaps itself slow', () => {
   test(
     'is told to the person on call by name, with the cause and what to do',
     async () => {
-      const alert = await monitoring.webhook.told(about('LibvirtGuestSwapThrashing', THRASHING), ALERT_MS);
+      const alert = await monitoring.webhook.waitForAlert(
+        about('LibvirtGuestSwapThrashing', THRASHING),
+        ALERT_MS,
+      );
       expect(alert.labels).toMatchObject({
         severity: 'warning',
         job: 'libvirt',
@@ -108,7 +111,7 @@ describe('the guest that swaps itself slow', () => {
 
   test('has its other drifts told, too', async () => {
     for (const name of ['LibvirtMachineTypeOutdated', 'LibvirtOsDrift', 'LibvirtKubernetesNodeSwapEnabled'])
-      await monitoring.webhook.told(about(name, THRASHING), ALERT_MS);
+      await monitoring.webhook.waitForAlert(about(name, THRASHING), ALERT_MS);
   });
 
   test('has one cause of iowait and no other', async () => {
@@ -201,8 +204,14 @@ test(
   'swap removed inside the guest resolves the alert',
   async () => {
     await guestShell(THRASHING, CALM_DOWN);
-    await monitoring.webhook.told(about('LibvirtGuestSwapThrashing', THRASHING, 'resolved'), ALERT_MS);
-    await monitoring.webhook.told(about('LibvirtKubernetesNodeSwapEnabled', THRASHING, 'resolved'), ALERT_MS);
+    await monitoring.webhook.waitForAlert(
+      about('LibvirtGuestSwapThrashing', THRASHING, 'resolved'),
+      ALERT_MS,
+    );
+    await monitoring.webhook.waitForAlert(
+      about('LibvirtKubernetesNodeSwapEnabled', THRASHING, 'resolved'),
+      ALERT_MS,
+    );
   },
   ALERT_MS,
 );

@@ -9,7 +9,7 @@ import {
 } from '../../testbed/exporter-process.ts';
 import type { Exposition } from '../../testbed/exposition.ts';
 import { startFleet } from '../../testbed/fleet.ts';
-import { freezeQemu, thawQemu } from '../../testbed/qemu-process.ts';
+import { continueQemu, stopQemu } from '../../testbed/qemu-process.ts';
 import { virsh } from '../../testbed/virsh.ts';
 
 const PREFIX = 'rig-test-stuck-';
@@ -34,13 +34,13 @@ async function keep(starting: Promise<ExporterProcess>): Promise<ExporterProcess
 
 async function freeze(which: (index: number) => boolean): Promise<void> {
   for (const name of names.filter((_, index) => which(index))) {
-    await freezeQemu(name);
+    await stopQemu(name);
     frozen.add(name);
   }
 }
 
 async function thawAll(): Promise<void> {
-  for (const name of frozen) await thawQemu(name).catch(() => undefined);
+  for (const name of frozen) await continueQemu(name).catch(() => undefined);
   frozen.clear();
 }
 
@@ -140,7 +140,7 @@ describe('QEMU processes that are stopped', () => {
 
   test('while libvirt ends one, which locks its list of domains, the others are complete', async () => {
     const [victim = ''] = names;
-    await freezeQemu(victim);
+    await stopQemu(victim);
     await exporter.scrapeUntil((seen) => !readable(seen).includes(victim), 30_000);
     const others = names.filter((name) => name !== victim);
     let ended = false;

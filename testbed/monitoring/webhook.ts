@@ -12,7 +12,10 @@ export interface Webhook {
   /** Every alert received, in order. */
   readonly alerts: readonly WebhookAlert[];
   /** Resolves with the first alert that satisfies the condition, received before the call or after. */
-  readonly told: (condition: (alert: WebhookAlert) => boolean, timeoutMs: number) => Promise<WebhookAlert>;
+  readonly waitForAlert: (
+    condition: (alert: WebhookAlert) => boolean,
+    timeoutMs: number,
+  ) => Promise<WebhookAlert>;
   readonly stop: () => Promise<void>;
 }
 
@@ -47,7 +50,7 @@ export async function startWebhook(
   return {
     url: `http://127.0.0.1:${port}/`,
     alerts,
-    told: (condition, timeoutMs) =>
+    waitForAlert: (condition, timeoutMs) =>
       new Promise((resolve, reject) => {
         const settle = (finish: () => void): void => {
           clearTimeout(timer);

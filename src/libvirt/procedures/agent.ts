@@ -3,9 +3,9 @@ import { type DomainRef, readString, writeDomain } from '../types.ts';
 import type { Procedure } from './procedure.ts';
 
 /**
- * Hands a command to the guest's agent and returns its reply, both JSON (libvirt: src/remote/qemu_protocol.x).
- * Needs the read-write socket. `timeoutSeconds` bounds the agent's answer; libvirt may wait 30 s for the
- * domain's agent lock and 5 s to find the agent in step before that.
+ * Sends a command to the guest's agent and returns its reply, both JSON (libvirt: src/remote/qemu_protocol.x). Needs the
+ * read-write socket. `timeoutSeconds` limits the time of the agent's answer. Before that, libvirt may wait 30 s for the
+ * domain's agent lock and 5 s for the agent's guest-sync.
  */
 export const qemuDomainAgentCommand: Procedure<
   { domain: DomainRef; command: string; timeoutSeconds: number },

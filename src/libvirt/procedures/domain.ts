@@ -2,7 +2,7 @@ import { type DomainRef, MAX_DOMAINS, readDomain, readString, writeDomain } from
 import type { Integer64, XdrWriter } from '../xdr.ts';
 import { nothing, remote } from './procedure.ts';
 
-/** Procedures about domains: which there are, what they are, and events about them (libvirt: src/remote/remote_protocol.x). */
+/** Procedures for the list of domains, their configurations and their events (libvirt: src/remote/remote_protocol.x). */
 
 export const connectListAllDomains = remote<{ flags: number }, DomainRef[]>(
   'CONNECT_LIST_ALL_DOMAINS',
@@ -14,8 +14,7 @@ export const connectListAllDomains = remote<{ flags: number }, DomainRef[]>(
   },
   (reply) => {
     const domains = reply.array(MAX_DOMAINS, () => readDomain(reply));
-    // The count of the list once more, which the reply carries for callers that ask for no results.
-    reply.uint();
+    reply.uint(); // number of domains, for callers that set needResults to 0
     return domains;
   },
 );
@@ -31,7 +30,7 @@ export const domainGetXmlDesc = remote<{ domain: DomainRef; flags: number }, str
   readString,
 );
 
-/** Subscribes to one kind of domain event, of all domains; returns the callback id its events will carry. */
+/** Subscribes to one kind of event for all domains; returns the callback id that these events carry. */
 export const connectDomainEventCallbackRegisterAny = remote<{ eventId: number }, number>(
   'CONNECT_DOMAIN_EVENT_CALLBACK_REGISTER_ANY',
   316,
@@ -42,7 +41,7 @@ export const connectDomainEventCallbackRegisterAny = remote<{ eventId: number },
   (reply) => reply.int(),
 );
 
-/** Arguments of the many procedures that take a domain and flags, of which this program sets none. */
+/** Writes the arguments of procedures that take a domain and flags; the exporter sets no flag. */
 export function writeDomainAndFlags(out: XdrWriter, domain: DomainRef): void {
   writeDomain(out, domain);
   out.uint(0);
@@ -64,7 +63,7 @@ export const domainGetControlInfo = remote<DomainRef, { isOccupied: boolean; mil
   },
 );
 
-/** Has the balloon driver send statistics every so many seconds. Needs the read-write socket. */
+/** Sets the period, in seconds, in which QEMU polls the balloon driver's statistics. Needs the read-write socket. */
 export const domainSetMemoryStatsPeriod = remote<{ domain: DomainRef; seconds: number; flags: number }, void>(
   'DOMAIN_SET_MEMORY_STATS_PERIOD',
   308,

@@ -2,8 +2,8 @@ import { Program } from '../frame.ts';
 import type { XdrReader, XdrWriter } from '../xdr.ts';
 
 /**
- * Which of the daemon's workers may run a procedure, as `@priority` in remote_protocol.x says. `high`: any of them, and
- * some are kept for these procedures alone (prio_workers, 5). `low`: the ordinary ones (max_workers, 20).
+ * Which of the daemon's workers may run a procedure (`@priority` in remote_protocol.x). `high`: any worker; some workers
+ * run only these procedures (prio_workers, 5). `low`: an ordinary worker (max_workers, 20).
  */
 export type Priority = 'high' | 'low';
 
@@ -29,5 +29,5 @@ export function remote<Args, Reply>(
   return { program: Program.remote, number, name, priority, encode, decode };
 }
 
-/** The layout of arguments or of a reply without content. */
+/** Layout of empty arguments and of an empty reply. */
 export const nothing = (): void => undefined;

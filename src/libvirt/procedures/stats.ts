@@ -11,14 +11,14 @@ import type { Integer64 } from '../xdr.ts';
 import { writeDomainAndFlags } from './domain.ts';
 import { remote } from './procedure.ts';
 
-/** What libvirt measures of domains (libvirt: src/remote/remote_protocol.x). All of it may be read read-only. */
+/** Procedures for statistics of domains (libvirt: src/remote/remote_protocol.x), for read-only connections as well. */
 
 export interface DomainStatsRecord {
   readonly domain: DomainRef;
   readonly params: ReadonlyMap<string, TypedValue>;
 }
 
-/** An empty `domains` means all that `flags` select. */
+/** An empty `domains` means all domains that `flags` select. */
 export const connectGetAllDomainStats = remote<
   { domains: readonly DomainRef[]; stats: number; flags: number },
   DomainStatsRecord[]
@@ -39,14 +39,14 @@ export const connectGetAllDomainStats = remote<
 
 /** REMOTE_DOMAIN_GET_CPU_STATS_MAX and REMOTE_DOMAIN_JOB_STATS_MAX, the larger of the two. */
 const MAX_PARAMS = 2048;
-/** VIR_DOMAIN_CPU_STATS_CPUTIME and the like: the sum of all CPUs has three fields, newer releases may add some. */
+/** Most VIR_DOMAIN_CPU_STATS_* fields of the sum of all CPUs; libvirt has three now, newer releases may add some. */
 const CPU_FIELDS = 16;
 const SUM_OF_ALL_CPUS = -1;
 
 /**
- * The domain's processor time from its cgroup: `cpu_time`, `user_time`, `system_time` in nanoseconds. The same
- * numbers as the stats group CPU_TOTAL, which asks QEMU's monitor for poll times besides and takes eight times as long
- * (84 ms against 9 ms for 100 domains on libvirt 9.0).
+ * The domain's processor time from its cgroup: `cpu_time`, `user_time`, `system_time` in nanoseconds. The stats group
+ * CPU_TOTAL has the same numbers, but also reads poll times from QEMU's monitor and takes longer: 84 ms instead of 9 ms for
+ * 100 domains on libvirt 9.0.
  */
 export const domainGetCpuStats = remote<DomainRef, ReadonlyMap<string, TypedValue>>(
   'DOMAIN_GET_CPU_STATS',
@@ -54,8 +54,8 @@ export const domainGetCpuStats = remote<DomainRef, ReadonlyMap<string, TypedValu
   'low',
   (out, domain) => {
     writeDomain(out, domain);
-    const ofOne = 1;
-    out.uint(CPU_FIELDS).int(SUM_OF_ALL_CPUS).uint(ofOne).uint(0);
+    const cpuCount = 1;
+    out.uint(CPU_FIELDS).int(SUM_OF_ALL_CPUS).uint(cpuCount).uint(0);
   },
   (reply) => {
     const params = readTypedParams(reply, MAX_PARAMS);
@@ -64,7 +64,7 @@ export const domainGetCpuStats = remote<DomainRef, ReadonlyMap<string, TypedValu
   },
 );
 
-/** virDomainInfo: `cpuTime` in nanoseconds, of the domain's process. */
+/** virDomainInfo: `cpuTime` is the processor time of the domain's process, in nanoseconds. */
 export const domainGetInfo = remote<DomainRef, { cpuTime: Integer64 }>(
   'DOMAIN_GET_INFO',
   16,
@@ -72,14 +72,14 @@ export const domainGetInfo = remote<DomainRef, { cpuTime: Integer64 }>(
   writeDomain,
   (reply) => {
     reply.int(); // virDomainState
-    reply.uhyper(); // most memory
-    reply.uhyper(); // memory now
+    reply.uhyper(); // maximum memory
+    reply.uhyper(); // current memory
     reply.int(); // vCPUs
     return { cpuTime: reply.uhyper() };
   },
 );
 
-/** The job that runs on a domain: virDomainJobType, and its progress by VIR_DOMAIN_JOB_* names. */
+/** A domain's current job: virDomainJobType, and its progress by VIR_DOMAIN_JOB_* names. */
 export const domainGetJobStats = remote<DomainRef, { type: number; params: ReadonlyMap<string, TypedValue> }>(
   'DOMAIN_GET_JOB_STATS',
   298,

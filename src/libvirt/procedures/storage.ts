@@ -2,7 +2,7 @@ import { readPool, type StoragePoolRef, writePool } from '../types.ts';
 import type { Integer64 } from '../xdr.ts';
 import { remote } from './procedure.ts';
 
-/** Storage pools as libvirt last saw them: it is never asked to refresh one, which can take long. */
+/** Procedures for storage pools. They return the values of a pool's last refresh; a refresh itself can take long. */
 
 /** REMOTE_STORAGE_POOL_LIST_MAX. */
 const MAX_POOLS = 4096;
@@ -18,7 +18,7 @@ export const connectListAllStoragePools = remote<void, StoragePoolRef[]>(
   },
   (reply) => {
     const pools = reply.array(MAX_POOLS, () => readPool(reply));
-    reply.uint(); // their count once more
+    reply.uint(); // number of pools
     return pools;
   },
 );

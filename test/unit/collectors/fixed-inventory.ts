@@ -155,7 +155,7 @@ function shutOff(name: string, current: DomainConfig): DomainSnapshot {
 /** A guest that swaps itself slow, as its agent and its balloon tell it. */
 const THRASHING: GuestView = {
   agentUp: true,
-  reading: {
+  sample: {
     agentVersion: '7.2.22',
     os: {
       id: 'ubuntu',
@@ -201,8 +201,8 @@ const THRASHING: GuestView = {
 
 const FILES_FORBIDDEN: GuestView = {
   ...THRASHING,
-  reading: THRASHING.reading && {
-    ...THRASHING.reading,
+  sample: THRASHING.sample && {
+    ...THRASHING.sample,
     memory: undefined,
     pressure: undefined,
     load: undefined,

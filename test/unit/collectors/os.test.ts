@@ -12,14 +12,14 @@ const OSINFO = { host: undefined, shipped: SHIPPED_OSINFO };
 /** What is served of a domain that declares `declared`, whose guest says it is `id` in the version `versionId`. */
 function served(declared: string, id?: string, versionId?: string): Exposition {
   const [base] = FIXED_INVENTORY.domains;
-  const reading = base?.guest?.reading;
-  if (base?.current === undefined || base.guest === undefined || reading?.os === undefined)
-    throw new Error('the fixed inventory begins with no guest that tells its OS');
-  const os = id === undefined ? undefined : { ...reading.os, id, versionId };
+  const sample = base?.guest?.sample;
+  if (base?.current === undefined || base.guest === undefined || sample?.os === undefined)
+    throw new Error('the fixed inventory begins with no guest that reports its OS');
+  const os = id === undefined ? undefined : { ...sample.os, id, versionId };
   const domain = {
     ...base,
     current: { ...base.current, declaredOs: declared },
-    guest: { ...base.guest, reading: { ...reading, os } },
+    guest: { ...base.guest, sample: { ...sample, os } },
   };
   const snapshot = {
     ...FIXED_INVENTORY,

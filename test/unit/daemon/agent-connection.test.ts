@@ -282,11 +282,11 @@ describe('a read-write socket that cannot be opened', () => {
     cleanUps.push(daemon.stop);
     const sockets = ['/nonexistent/sock'];
     const { agents, command, warnings, log } = agentsAt(sockets);
-    await expect(command()).rejects.toThrow('no libvirt socket answers');
+    await expect(command()).rejects.toThrow('no libvirt socket accepts a connection');
     await clock.advance(59_000);
-    await expect(command()).rejects.toThrow('a moment ago');
+    await expect(command()).rejects.toThrow('less than a minute ago');
     await clock.advance(1_000);
-    await expect(command()).rejects.toThrow('no libvirt socket answers');
+    await expect(command()).rejects.toThrow('no libvirt socket accepts a connection');
     expect(warnings()).toHaveLength(1);
     sockets[0] = daemon.path;
     await clock.advance(60_000);
@@ -310,7 +310,7 @@ describe('a read-write socket that cannot be opened', () => {
     await clock.advance(10_000);
     await daemon.stop();
     await clock.advance(1_000);
-    await expect(command()).rejects.toThrow('no libvirt socket answers');
+    await expect(command()).rejects.toThrow('no libvirt socket accepts a connection');
     expect(warnings()).toHaveLength(2);
   });
 });

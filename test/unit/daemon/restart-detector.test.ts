@@ -12,7 +12,7 @@ function failure(systemCode: string | undefined, code: TransportErrorCode = 'ERR
   const system =
     systemCode === undefined ? undefined : Object.assign(new Error(systemCode), { code: systemCode });
   const cause = new LibvirtTransportError(code, 'one socket', { cause: system });
-  return new LibvirtTransportError(code, 'no libvirt socket answers', { cause });
+  return new LibvirtTransportError(code, 'no libvirt socket accepts a connection', { cause });
 }
 
 describe('a new connection', () => {

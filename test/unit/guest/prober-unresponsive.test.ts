@@ -22,7 +22,7 @@ function setUp(agent: Pick<FakeAgent, 'send'> = fakeAgent()) {
     agentChannel: 'connected',
     optedOut: false,
     unresponsive: false,
-    busy: undefined,
+    cpuShare: undefined,
   };
   const started: number[] = [];
   const prober = new GuestProber({
@@ -64,7 +64,7 @@ describe('a guest whose QEMU does not respond', () => {
     change({ unresponsive: true });
     await pass(10 * INTERVAL_MS);
     expect(started).toEqual([]);
-    expect(view()).toMatchObject({ agentUp: undefined, reading: undefined, lastProbe: undefined });
+    expect(view()).toMatchObject({ agentUp: undefined, sample: undefined, lastProbe: undefined });
     expect(new Set(view()?.missing.values())).toEqual(new Set(['busy']));
     expect(view()?.errors.size).toBe(0);
   });
@@ -73,12 +73,12 @@ describe('a guest whose QEMU does not respond', () => {
     const { started, change, pass, view } = setUp();
     await pass(TICK_MS);
     const before = view();
-    expect(before).toMatchObject({ agentUp: true, reading: { agentVersion: '7.2.22' } });
+    expect(before).toMatchObject({ agentUp: true, sample: { agentVersion: '7.2.22' } });
     change({ unresponsive: true });
     await pass(3 * INTERVAL_MS - TICK_MS);
     expect(view()).toEqual(before);
     await pass(2 * TICK_MS);
-    expect(view()).toMatchObject({ agentUp: true, reading: undefined, lastProbe: before?.lastProbe });
+    expect(view()).toMatchObject({ agentUp: true, sample: undefined, lastProbe: before?.lastProbe });
     expect(new Set(view()?.missing.values())).toEqual(new Set(['busy']));
     expect(view()?.errors.size).toBe(0);
     expect(started).toHaveLength(1);
@@ -90,7 +90,7 @@ describe('a guest whose QEMU does not respond', () => {
     expect(view()?.missing.get('cpu')).toBe('agent_silent');
     change({ unresponsive: true });
     await pass(2 * INTERVAL_MS);
-    expect(view()).toMatchObject({ agentUp: false, reading: undefined });
+    expect(view()).toMatchObject({ agentUp: false, sample: undefined });
     expect(view()?.missing.get('cpu')).toBe('busy');
     expect(view()?.errors).toEqual(new Map([['agent_silent', 1]]));
   });
@@ -103,7 +103,7 @@ describe('a guest whose QEMU does not respond', () => {
     change({ unresponsive: false });
     await pass(TICK_MS);
     expect(started).toEqual([0, TICK_MS + 10 * INTERVAL_MS]);
-    expect(view()).toMatchObject({ agentUp: true, reading: { agentVersion: '7.2.22' } });
+    expect(view()).toMatchObject({ agentUp: true, sample: { agentVersion: '7.2.22' } });
     expect(view()?.missing.size).toBe(0);
   });
 
@@ -124,10 +124,10 @@ describe('a guest whose QEMU does not respond', () => {
     await pass(TICK_MS);
     change({ agentChannel: 'disconnected' });
     await pass(TICK_MS);
-    expect(view()).toMatchObject({ agentUp: false, reading: undefined });
+    expect(view()).toMatchObject({ agentUp: false, sample: undefined });
     change({ agentChannel: 'connected' });
     await pass(TICK_MS);
-    expect(view()).toMatchObject({ agentUp: undefined, reading: undefined });
+    expect(view()).toMatchObject({ agentUp: undefined, sample: undefined });
     expect(view()?.missing.get('cpu')).toBe('busy');
   });
 
@@ -179,6 +179,6 @@ describe('a probe during which QEMU stops responding says nothing of the agent',
     const probes = started.length;
     await pass(INTERVAL_MS);
     expect(started.length).toBeGreaterThan(probes);
-    expect(view()).toMatchObject({ agentUp: true, reading: { agentVersion: '7.2.22' } });
+    expect(view()).toMatchObject({ agentUp: true, sample: { agentVersion: '7.2.22' } });
   });
 });

@@ -29,7 +29,7 @@ function target(number: number, changes: Partial<GuestTarget> = {}): GuestTarget
     agentChannel: 'connected',
     optedOut: false,
     unresponsive: false,
-    busy: undefined,
+    cpuShare: undefined,
     ...changes,
   };
 }
@@ -212,10 +212,10 @@ describe('many guests', () => {
 test.each([0, 2_000])(
   'after a start, guests that use CPU time are probed before a hundred that have halted and appeared %i ms earlier',
   async (milliseconds) => {
-    const targets = Array.from({ length: 100 }, (_, index) => target(index + 1, { busy: 0.001 }));
+    const targets = Array.from({ length: 100 }, (_, index) => target(index + 1, { cpuShare: 0.001 }));
     const { prober, started } = setUp(targets, (name) => (name === 'vm-0' ? fakeAgent() : 'silent'));
     await pass(milliseconds);
-    targets.push(target(0, { busy: 0.02 }));
+    targets.push(target(0, { cpuShare: 0.02 }));
     await pass(SYNC_MS + 1_000);
     void prober.stop();
     expect(started.get('vm-0')).toBeDefined();
@@ -231,7 +231,7 @@ test('a silent guest is probed less and less often, and at once when something h
   expect(gaps[1]).toBeGreaterThan(1.5 * (gaps[0] ?? 0));
   expect(Math.max(...gaps)).toBeGreaterThan(9 * 60_000);
   expect(Math.max(...gaps)).toBeLessThan(12 * 60_000);
-  expect(prober.view(fakeUuid(1))).toMatchObject({ agentUp: false, reading: undefined });
+  expect(prober.view(fakeUuid(1))).toMatchObject({ agentUp: false, sample: undefined });
   const before = times.length;
   prober.requestProbe(fakeUuid(1));
   await pass(1_000);
@@ -398,17 +398,17 @@ test('a backup at work keeps what was known, until that is too old', async () =>
   const before = prober.view(fakeUuid(1))?.lastProbe;
   expect(before).toBeDefined();
   await pass(INTERVAL_MS * 1.5);
-  expect(prober.view(fakeUuid(1))).toMatchObject({ agentUp: true, reading: { agentVersion: '7.2.22' } });
+  expect(prober.view(fakeUuid(1))).toMatchObject({ agentUp: true, sample: { agentVersion: '7.2.22' } });
   expect(prober.view(fakeUuid(1))?.errors.get('busy')).toBeGreaterThan(0);
   // What is served is as old as its probe.
   expect(prober.view(fakeUuid(1))?.lastProbe).toEqual(before);
   await pass(INTERVAL_MS * 4);
-  expect(prober.view(fakeUuid(1))).toMatchObject({ agentUp: false, reading: undefined, lastProbe: before });
+  expect(prober.view(fakeUuid(1))).toMatchObject({ agentUp: false, sample: undefined, lastProbe: before });
   expect(prober.view(fakeUuid(1))?.missing.get('cpu')).toBe('busy');
   busy = false;
   await pass(INTERVAL_MS * 1.2);
   void prober.stop();
-  expect(prober.view(fakeUuid(1))).toMatchObject({ agentUp: true, reading: { agentVersion: '7.2.22' } });
+  expect(prober.view(fakeUuid(1))).toMatchObject({ agentUp: true, sample: { agentVersion: '7.2.22' } });
 });
 
 test('an agent that is found frozen and stays so is not up', async () => {
@@ -435,16 +435,16 @@ test('a paused domain keeps what it said until that is too old, and is probed ag
   await pass(1_000);
   paused = true;
   await pass(1.5 * INTERVAL_MS);
-  expect(prober.view(fakeUuid(1))).toMatchObject({ agentUp: true, reading: { agentVersion: '7.2.22' } });
+  expect(prober.view(fakeUuid(1))).toMatchObject({ agentUp: true, sample: { agentVersion: '7.2.22' } });
   await pass(100 * INTERVAL_MS);
-  expect(prober.view(fakeUuid(1))).toMatchObject({ reading: undefined });
+  expect(prober.view(fakeUuid(1))).toMatchObject({ sample: undefined });
   expect(prober.view(fakeUuid(1))?.missing.get('cpu')).toBe('busy');
   paused = false;
   const { uuid, name, id } = target(1);
   prober.handleEvent({ kind: 'lifecycle', domain: { uuid, name, id }, event: Lifecycle.resumed, detail: 0 });
   await pass(1_000);
   void prober.stop();
-  expect(prober.view(fakeUuid(1))).toMatchObject({ agentUp: true, reading: { agentVersion: '7.2.22' } });
+  expect(prober.view(fakeUuid(1))).toMatchObject({ agentUp: true, sample: { agentVersion: '7.2.22' } });
   expect(prober.view(fakeUuid(1))?.missing.size).toBe(0);
 });
 
@@ -506,7 +506,7 @@ test('a counter that falls is dropped, and counted as an error', async () => {
   await pass(INTERVAL_MS * 1.2);
   void prober.stop();
   const view = prober.view(fakeUuid(1));
-  expect(view?.reading?.cpu).toMatchObject({ user: undefined, system: 2 });
+  expect(view?.sample?.cpu).toMatchObject({ user: undefined, system: 2 });
   expect(view?.errors.get('counter_regressed')).toBe(1);
 });
 
@@ -541,11 +541,11 @@ describe('a guest without a boot time that counts from zero', () => {
     lost = false;
     await pass(INTERVAL_MS * 1.2);
     const restarted = event !== undefined;
-    expect(prober.view(uuid)?.reading?.cpu?.user).toBe(restarted ? 3 : undefined);
+    expect(prober.view(uuid)?.sample?.cpu?.user).toBe(restarted ? 3 : undefined);
     user = 2_000;
     await pass(INTERVAL_MS * 1.2);
     void prober.stop();
-    expect(prober.view(uuid)?.reading?.cpu?.user).toBeUndefined();
+    expect(prober.view(uuid)?.sample?.cpu?.user).toBeUndefined();
   });
 });
 
@@ -617,7 +617,7 @@ test('a probe that takes too long keeps what it had read', async () => {
   void prober.stop();
   const view = prober.view(fakeUuid(1));
   expect(view?.agentUp).toBe(true);
-  expect(view?.reading?.os?.id).toBe('debian');
+  expect(view?.sample?.os?.id).toBe('debian');
   expect(view?.missing.get('load')).toBe('agent_silent');
   expect(view?.lastProbe?.durationSeconds).toBeLessThan(20);
   expect(slow.open.size).toBe(0);
@@ -678,11 +678,11 @@ test('a frozen agent that only says "disabled" is frozen, and what it said befor
   });
   const { prober } = setUp([target(1)], () => agent);
   await pass(1_000);
-  expect(prober.view(fakeUuid(1))?.reading?.cpu?.user).toBe(1);
+  expect(prober.view(fakeUuid(1))?.sample?.cpu?.user).toBe(1);
   frozen = true;
   await pass(1.2 * INTERVAL_MS);
   void prober.stop();
-  expect(prober.view(fakeUuid(1))).toMatchObject({ agentUp: true, reading: { cpu: { user: 1 } } });
+  expect(prober.view(fakeUuid(1))).toMatchObject({ agentUp: true, sample: { cpu: { user: 1 } } });
   expect(prober.view(fakeUuid(1))?.errors.get('frozen')).toBe(1);
 });
 
@@ -738,7 +738,7 @@ test('an agent that always falls silent midway is up, probed half as often, and 
   await pass(INTERVAL_MS);
   for (let second = 0; second < 600; second++) {
     await pass(1_000);
-    expect(prober.view(fakeUuid(1))).toMatchObject({ agentUp: true, reading: { cpu: { user: 1 } } });
+    expect(prober.view(fakeUuid(1))).toMatchObject({ agentUp: true, sample: { cpu: { user: 1 } } });
   }
   void prober.stop();
   expect(prober.view(fakeUuid(1))?.missing).toEqual(new Map([['load', 'agent_silent']]));
@@ -827,10 +827,10 @@ test('after a fault of this program, what was known is dropped once it is stale'
   await pass(1_000);
   broken = true;
   await pass(2 * INTERVAL_MS);
-  expect(prober.view(fakeUuid(1))).toMatchObject({ agentUp: true, reading: { agentVersion: '7.2.22' } });
+  expect(prober.view(fakeUuid(1))).toMatchObject({ agentUp: true, sample: { agentVersion: '7.2.22' } });
   await pass(2 * INTERVAL_MS);
   void prober.stop();
-  expect(prober.view(fakeUuid(1))).toMatchObject({ agentUp: false, reading: undefined });
+  expect(prober.view(fakeUuid(1))).toMatchObject({ agentUp: false, sample: undefined });
   expect(prober.view(fakeUuid(1))?.missing.get('cpu')).toBe('busy');
 });
 

@@ -3,25 +3,26 @@ import type { StatsTerms } from '../daemon/statistics-client.ts';
 import { isNoDomain, LibvirtServerError, ServerErrorNumber } from '../libvirt/errors.ts';
 import type { DomainRef } from '../libvirt/types.ts';
 
-/** Numbers the readings, and remembers in which of them each run answered last. */
-export class Readings {
+/** Counts the rounds of statistics calls, one for each snapshot, and records in which round each run last answered. */
+export class StatsRounds {
   #count = 0;
   readonly #answeredIn = new Map<string, number>();
 
+  /** Begins a round and returns its number. */
   begin(): number {
     this.#count += 1;
     return this.#count;
   }
 
-  /** How a call about this run is sent, in this reading. */
-  terms(reading: number, domain: DomainRef, deadline: number): StatsTerms {
+  /** The terms of this round's calls for a domain. */
+  terms(round: number, domain: DomainRef, deadline: number): StatsTerms {
     const run = domainRunId(domain);
     const hasAnsweredSince = (since: number): boolean => (this.#answeredIn.get(run) ?? 0) >= since;
-    return { reading, deadline, hasAnsweredSince };
+    return { reading: round, deadline, hasAnsweredSince };
   }
 
-  answered(reading: number, domain: DomainRef): void {
-    this.#answeredIn.set(domainRunId(domain), reading);
+  answered(round: number, domain: DomainRef): void {
+    this.#answeredIn.set(domainRunId(domain), round);
   }
 
   /** Forgets the runs that are over. */
@@ -32,7 +33,7 @@ export class Readings {
   }
 }
 
-/** Of one round of calls whether all that were sent, with time to answer, failed, and why the first did. */
+/** Whether all calls of one kind failed in one round, and the first error. Unanswered and unsent calls do not count. */
 export class Tally {
   #hasSucceeded = false;
   #error: unknown;
@@ -49,14 +50,14 @@ export class Tally {
     return this.#hasSucceeded;
   }
 
-  /** Undefined when one succeeded, or none was sent. */
+  /** The first error; undefined when a call succeeded, or none failed. */
   get failure(): unknown {
     return this.#hasSucceeded ? undefined : this.#error;
   }
 }
 
-/** Whether an error says that the domain does not run any more, which is no failure. */
-export function saysItIsGone(error: unknown): boolean {
+/** Whether an error means that the domain does not run any more, which is no failure. */
+export function isGoneError(error: unknown): boolean {
   const isNotRunning =
     error instanceof LibvirtServerError && error.number === ServerErrorNumber.operationInvalid;
   return isNotRunning || isNoDomain(error);
