@@ -50,7 +50,7 @@ function whatItIs(): Panel[] {
       id: 2,
       title: 'Releases behind',
       description:
-        'QEMU releases between this machine type and the newest one that the installed QEMU offers.',
+        'QEMU releases between this machine type and the newest one that the installed QEMU supports.',
       w: 4,
       h: 3,
       unit: 'none',

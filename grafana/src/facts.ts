@@ -46,7 +46,7 @@ export const FACT_COLUMNS: readonly Column[] = [
     ],
     width: 70,
   },
-  { from: 'latest', title: 'Newest offered', width: 130 },
+  { from: 'latest', title: 'Newest supported', width: 130 },
   { from: 'removed_in', title: 'Gone in QEMU', width: 110 },
   { from: 'C', title: 'Starts again', mappings: SUPPORTED, width: 110 },
   { from: 'running_version', title: 'Runs on QEMU', width: 120 },

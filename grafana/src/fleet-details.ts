@@ -17,7 +17,7 @@ function machineTypes(): Section {
         id: 201,
         title: 'Versions in use',
         description:
-          'Every machine type in use: on how many domains and hypervisors, and how far behind the newest one offered.',
+          'Every machine type in use: on how many domains and hypervisors, and how far behind the newest supported one.',
         w: 15,
         h: 10,
         queries: [

@@ -108,9 +108,9 @@ function domains(): Section {
       }),
       table({
         id: 104,
-        title: 'Machine types offered',
+        title: 'Supported machine types',
         description:
-          'How many versioned types of each family the installed QEMU offers, and how many of them it marks deprecated.',
+          'How many versioned types of each family the installed QEMU supports, and how many of them it marks deprecated.',
         w: 8,
         h: 9,
         queries: (['current', 'deprecated'] as const).map((status) => ({
@@ -153,7 +153,7 @@ export function hypervisor(): Dashboard {
     key: 'hypervisor',
     title: 'Hypervisor',
     description:
-      'One hypervisor or several: its versions, the machine types it offers, its domains with their drift, and who uses its CPUs, disks and network.',
+      'One hypervisor or several: its versions, the machine types it supports, its domains with their drift, and who uses its CPUs, disks and network.',
     from: 'now-6h',
     variables: commonVariables(),
     stats: stats(),
