@@ -27,6 +27,7 @@ import { closeServers, listenOn } from './web/listen.ts';
 const RESYNC_MS = 5 * 60_000;
 const RETRY_FAILED_MS = 15_000;
 const BALLOON_PERIOD_CHECK_MS = 2_000;
+const PROCESS_CHECK_MS = 2_000;
 
 export interface Exporter {
   /** The listening servers, in the order of the configured addresses. */
@@ -126,6 +127,14 @@ export async function startExporter(
     setInterval(() => background(inventory.resync()), RESYNC_MS),
     setInterval(() => background(inventory.retryFailed()), RETRY_FAILED_MS),
   ];
+  // Guests are probed between scrapes, too: a guest whose QEMU is stopped must not be.
+  const noteProcessStates = (): void => {
+    for (const domain of inventory.running()) {
+      const state = runs.processState(domain);
+      if (state !== undefined) daemon.unresponsive.noteProcessState(domain, state);
+    }
+  };
+  if (wantsGuests(config)) timers.push(setInterval(noteProcessStates, PROCESS_CHECK_MS));
   if (balloonPeriods !== undefined) {
     const setMissing = async (): Promise<void> => {
       const running = [...inventory.running()].filter(({ name }) => serves(name));

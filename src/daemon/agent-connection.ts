@@ -8,6 +8,7 @@ import type { RpcConnection } from '../libvirt/rpc-connection.ts';
 import type { DomainRef } from '../libvirt/types.ts';
 import type { LibvirtTarget } from '../libvirt/uri.ts';
 import type { Clock } from './clock.ts';
+import { domainRunId } from './domain-run-id.ts';
 import { ReconnectDelay } from './reconnect-delay.ts';
 import type { WorkerBudget, WorkerLease } from './worker-budget.ts';
 
@@ -70,7 +71,8 @@ export class AgentConnection {
    */
   setMemoryStatsPeriod(domain: DomainRef, seconds: number): Promise<void> {
     const args = { domain, seconds, flags: AFFECT_LIVE };
-    return this.#call(domainSetMemoryStatsPeriod, args, this.#options.timeoutMs);
+    const { timeoutMs } = this.#options;
+    return this.#call(domainSetMemoryStatsPeriod, args, timeoutMs, domainRunId(domain));
   }
 
   /** libvirt was reconnected, perhaps with another configuration: an earlier refusal no longer counts. */
@@ -84,7 +86,13 @@ export class AgentConnection {
     if (connection !== undefined) await closeConnection(connection);
   }
 
-  async #call<Args, Reply>(procedure: Procedure<Args, Reply>, args: Args, timeoutMs: number): Promise<Reply> {
+  /** `run`: the run whose QEMU the call waits for, if it waits for one. */
+  async #call<Args, Reply>(
+    procedure: Procedure<Args, Reply>,
+    args: Args,
+    timeoutMs: number,
+    run?: string,
+  ): Promise<Reply> {
     const { clock } = this.#options;
     const deadline = clock.now() + timeoutMs;
     const lease = await this.#acquire(procedure.name, timeoutMs);
@@ -102,7 +110,7 @@ export class AgentConnection {
         this.#delay.used();
         lease.release();
       },
-      (error: unknown) => (error instanceof LibvirtTransportError ? lease.orphan() : lease.release()),
+      (error: unknown) => (error instanceof LibvirtTransportError ? lease.orphan(run) : lease.release()),
     );
     const message = `${procedure.name}: no answer within ${timeoutMs} ms`;
     return this.#within(answer, deadline - clock.now(), 'ERR_LIBVIRT_TIMEOUT', message);

@@ -3,6 +3,7 @@ import { LibvirtServerError, LibvirtTransportError } from '../libvirt/errors.ts'
 import type { Procedure } from '../libvirt/procedures/procedure.ts';
 import type { DomainRef } from '../libvirt/types.ts';
 import type { Clock } from './clock.ts';
+import { domainRunId } from './domain-run-id.ts';
 import { type OpenPoolConnection, PoolConnections } from './pool-connections.ts';
 import type { UnresponsiveCause, UnresponsiveDomains } from './unresponsive-domains.ts';
 import type { LeaseTerms, WorkerBudget, WorkerLease } from './worker-budget.ts';
@@ -12,12 +13,15 @@ import type { LeaseTerms, WorkerBudget, WorkerLease } from './worker-budget.ts';
  * with three, 209 with four, 218 with eight on two connections.
  */
 export const CALLS_AT_A_TIME = 4;
+/** Where calls take this long the daemon waits more than it works, and more of them at a time finish sooner. */
+const SLOW_CALL_MS = 100;
+const SLOW_CALLS_AT_A_TIME = 8;
 /** A call without an answer for this long gives its slot to the next one. */
 const STALLED_MS = 250;
 /** A call without an answer for this long is unresponsive, on a host where calls take milliseconds. */
 const UNRESPONSIVE_MS = 1_000;
 const LONGEST_UNRESPONSIVE_MS = 4_000;
-/** A host where calls take longer needs more time: this many times what the slowest call took of late. */
+/** A host where calls take longer needs more time: this many times what the slowest recent call took. */
 const SLOW_HOST_FACTOR = 4;
 /** How much of the slowest call's time is remembered at each answer: half of it after some 70 answers. */
 const REMEMBERED = 0.99;
@@ -127,6 +131,16 @@ export class CallPool {
     return Math.min(LONGEST_UNRESPONSIVE_MS, Math.max(UNRESPONSIVE_MS, SLOW_HOST_FACTOR * this.#slowestMs));
   }
 
+  /** The domain has answered in full: no call of a lost connection waits for it. */
+  responded(domain: DomainRef): void {
+    if (this.#budget.hasOrphans) this.#budget.forgetOrphansOf(domainRunId(domain));
+  }
+
+  /** Forgets the runs that are over. */
+  keepOnly(running: readonly DomainRef[]): void {
+    if (this.#budget.hasOrphans) this.#budget.keepOrphansOf(new Set(running.map(domainRunId)));
+  }
+
   /** libvirt accepts connections again. */
   retry(): void {
     this.#connections.retry();
@@ -228,7 +242,7 @@ export class CallPool {
   }
 
   #lost({ priority }: Pick<Procedure<never, unknown>, 'priority'>, { lease, waitsFor }: Entry): void {
-    if (priority === 'low') lease?.orphan();
+    if (priority === 'low') lease?.orphan(waitsFor && domainRunId(waitsFor.domain));
     else lease?.release();
     if (waitsFor !== undefined) this.#unresponsive.forget(waitsFor.domain, waitsFor.cause);
   }
@@ -259,6 +273,7 @@ export class CallPool {
       if (waitedMs >= unresponsiveAfterMs) {
         entry.phase = 'unresponsive';
         this.#awaited.delete(entry);
+        entry.lease?.giveUp();
         if (entry.waitsFor !== undefined) this.#unresponsive.add(entry.waitsFor.domain, entry.waitsFor.cause);
         entry.settle({ status: 'unresponsive' });
       }
@@ -267,7 +282,7 @@ export class CallPool {
   }
 
   async #takeSlot(entry: Entry): Promise<void> {
-    if (this.#usedSlots < CALLS_AT_A_TIME) this.#usedSlots += 1;
+    if (this.#usedSlots < this.#slots) this.#usedSlots += 1;
     else await new Promise<void>((resolve) => this.#waitingForSlot.push(resolve));
     entry.holdsSlot = true;
   }
@@ -275,9 +290,17 @@ export class CallPool {
   #giveSlot(entry: Entry): void {
     if (!entry.holdsSlot) return;
     entry.holdsSlot = false;
-    const next = this.#waitingForSlot.shift();
-    if (next === undefined) this.#usedSlots -= 1;
-    else next();
+    this.#usedSlots -= 1;
+    while (this.#usedSlots < this.#slots) {
+      const next = this.#waitingForSlot.shift();
+      if (next === undefined) return;
+      this.#usedSlots += 1;
+      next();
+    }
+  }
+
+  get #slots(): number {
+    return this.#slowestMs >= SLOW_CALL_MS ? SLOW_CALLS_AT_A_TIME : CALLS_AT_A_TIME;
   }
 }
 

@@ -4,7 +4,7 @@ import type { LibvirtTarget } from '../libvirt/uri.ts';
 import type { Clock } from './clock.ts';
 import { EventClient } from './event-client.ts';
 import { ReconnectDelay } from './reconnect-delay.ts';
-import { RestartDetector, readSocketTraces } from './restart-detector.ts';
+import { isRefusal, RestartDetector, readSocketTraces } from './restart-detector.ts';
 
 /** An outage is over when the connection has lasted for this long. */
 const RECOVERED_MS = 2_000;
@@ -65,8 +65,8 @@ export class EventConnection {
    */
   connected(): Promise<EventClient> {
     if (this.#client?.isOpen === true) return Promise.resolve(this.#client);
-    // A daemon that closes each connection after the handshake must not get a new connection for each scrape.
-    const isFlapping = this.#delay.failures > 1 && this.#delay.endedAfterHandshake;
+    // A daemon that accepts connections and then fails must not get a new one for each scrape.
+    const isFlapping = this.#delay.failures > 1 && !isRefusal(this.#lastReason);
     if (this.#attempt === undefined && isFlapping && this.#delay.remainingMs > 0)
       return Promise.reject(this.#lastReason);
     return this.#connectOnce();

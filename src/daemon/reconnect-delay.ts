@@ -6,7 +6,7 @@ const MOST_DOUBLINGS = 16;
 /** After a connection that lasted for this long, the next pause is the shortest again. */
 export const STABLE_MS = 10_000;
 /** The same, for a connection over which libvirt answered a call. */
-export const STABLE_IF_USED_MS = 1_000;
+export const STABLE_IF_USED_MS = 5_000;
 
 /**
  * Growing pauses between attempts to connect, with jitter. The pauses are the same for a daemon that closes each connection
@@ -19,7 +19,6 @@ export class ReconnectDelay {
   #retryAt = Number.NEGATIVE_INFINITY;
   #connectedAt: number | undefined;
   #wasUsed = false;
-  #endedAfterHandshake = false;
 
   constructor(clock: Clock, random: () => number = Math.random) {
     this.#clock = clock;
@@ -29,11 +28,6 @@ export class ReconnectDelay {
   /** Number of failures since the last stable connection. */
   get failures(): number {
     return this.#failures;
-  }
-
-  /** The last failure was a connection that ended soon after its handshake, not a refused one. */
-  get endedAfterHandshake(): boolean {
-    return this.#endedAfterHandshake;
   }
 
   /** Milliseconds until the next attempt may start; 0 when it may start now. */
@@ -65,7 +59,6 @@ export class ReconnectDelay {
     const lasted =
       this.#connectedAt !== undefined &&
       now - this.#connectedAt >= (this.#wasUsed ? STABLE_IF_USED_MS : STABLE_MS);
-    this.#endedAfterHandshake = this.#connectedAt !== undefined && !lasted;
     this.#connectedAt = undefined;
     if (lasted) this.#failures = 0;
     const ceiling = Math.min(LONGEST_MS, FIRST_MS * 2 ** this.#failures);

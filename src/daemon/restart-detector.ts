@@ -58,7 +58,7 @@ function isCountedUp(ids: readonly number[]): boolean {
 }
 
 /** The socket is missing or nothing listens on it: the daemon's process has ended. */
-function isRefusal(error: unknown): boolean {
+export function isRefusal(error: unknown): boolean {
   // Not instanceof: errors of Node.js itself belong to another realm where tests run.
   for (let cause = error; isObject(cause); cause = 'cause' in cause ? cause.cause : undefined) {
     if ('code' in cause && (cause.code === 'ECONNREFUSED' || cause.code === 'ENOENT')) return true;

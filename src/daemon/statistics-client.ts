@@ -13,7 +13,7 @@ export const StatsGroup = { balloon: 4, vcpu: 8, interface: 16, block: 32 } as c
 /** virConnectGetAllDomainStatsFlags: do not wait for a domain's job lock, but return the fields that need no monitor. */
 const NOWAIT = 1 << 29;
 
-export interface StatsTerms extends Pick<LeaseTerms, 'reading' | 'hasAnsweredSince'> {
+export interface StatsTerms extends Pick<LeaseTerms, 'round' | 'hasAnsweredSince'> {
   /** Calls that are still waiting at this time are not sent; in the clock's milliseconds. */
   readonly deadline: number;
 }
@@ -27,6 +27,16 @@ export class StatisticsClient {
 
   constructor(pool: CallPool) {
     this.#pool = pool;
+  }
+
+  /** The domain has answered in full, see {@link CallPool.responded}. */
+  responded(domain: DomainRef): void {
+    this.#pool.responded(domain);
+  }
+
+  /** Forgets the runs that are over. */
+  keepOnly(running: readonly DomainRef[]): void {
+    this.#pool.keepOnly(running);
   }
 
   /** Statistics of one domain; `groups` is a bit set of {@link StatsGroup}. No record when the domain has stopped. */

@@ -8,6 +8,9 @@ import { domainRunId } from './domain-run-id.ts';
  */
 export type UnresponsiveCause = 'monitor' | 'job' | 'stopped';
 
+/** Stopped by a signal or a debugger, or ended: such a QEMU answers no call. */
+const STOPPED_STATES: ReadonlySet<string> = new Set(['T', 't', 'Z', 'X']);
+
 /**
  * The runs whose QEMU does not respond. The call pool and the statistics reader add runs; statistics, inventory and the
  * guest prober read them.
@@ -18,6 +21,17 @@ export class UnresponsiveDomains {
 
   constructor(log: Logger) {
     this.#log = log;
+  }
+
+  /** State of the main thread of the domain's QEMU, as `/proc/PID/stat` has it. */
+  noteProcessState(domain: DomainRef, state: string): void {
+    if (STOPPED_STATES.has(state)) this.add(domain, 'stopped');
+    else this.remove(domain, 'stopped');
+  }
+
+  /** Whether QEMU's process is stopped: no call that needs its monitor is sent then. */
+  isStopped(domain: Pick<DomainRef, 'uuid' | 'id'>): boolean {
+    return this.#causes.get(domainRunId(domain))?.has('stopped') === true;
   }
 
   has(domain: Pick<DomainRef, 'uuid' | 'id'>): boolean {

@@ -14,7 +14,7 @@ const LIMIT = 18;
 const RESERVED = { listing: 1, configuration: 1, agent: 1 } as const;
 /** Listing may hold more than it needs, as a lost connection leaves calls behind. */
 const MOST: Readonly<Record<WorkerUse, number>> = {
-  listing: 3,
+  listing: 6,
   configuration: 4,
   agent: 4,
   statistics: 15,
@@ -28,7 +28,7 @@ const MORE_FOR_PROVEN = 1;
 /** libvirt waits 30 s for a domain's job, and up to 10 s for a QEMU that it ends. */
 const ORPHAN_MS = 45_000;
 /** A scrape does not wait for these; the others have callers that wait as long as it takes. */
-const REJECTS_WHEN_STALLED: ReadonlySet<WorkerUse> = new Set(['statistics', 'priority']);
+const REJECTS_WHEN_GIVEN_UP: ReadonlySet<WorkerUse> = new Set(['statistics', 'priority']);
 /** More waiting calls of one use than this mean that nobody reads the results. */
 const MAX_WAITING = 1_024;
 
@@ -38,19 +38,25 @@ export interface WorkerLease {
   readonly stall: () => void;
   /** The daemon answered. */
   readonly release: () => void;
-  /** The connection ended first: the daemon may work on the call for a while. */
-  readonly orphan: () => void;
+  /** The call is given up: nobody waits for a worker that it holds. */
+  readonly giveUp: () => void;
+  /**
+   * The connection ended first, and the daemon may go on working on the call. A call that waits for the QEMU of a domain waits as
+   * long as that hangs, also when its client has gone (seen on libvirt 9.0): `run` names the domain's run. Without it the
+   * worker counts for 45 s.
+   */
+  readonly orphan: (run?: string) => void;
 }
 
 export interface LeaseTerms {
   readonly use: WorkerUse;
-  /** Number of the reading that the call belongs to; readings are counted up. */
-  readonly reading?: number;
+  /** Number of the round that the call belongs to; rounds are counted up. */
+  readonly round?: number;
   /**
-   * Whether the domain has answered in this reading or a later one. Evaluated with the last reading that a call without an
+   * Whether the domain has answered in this round or a later one. Evaluated with the last round that a call without an
    * answer belongs to: a domain that has answered since then is the least likely to hang.
    */
-  readonly hasAnsweredSince?: (reading: number) => boolean;
+  readonly hasAnsweredSince?: (round: number) => boolean;
 }
 
 interface Waiting extends LeaseTerms {
@@ -68,7 +74,7 @@ export class WorkerBudget {
     statistics: 0,
     priority: 0,
   };
-  /** Calls without an answer, with their reading. */
+  /** Calls without an answer, with their round. */
   readonly #stalled: Readonly<Record<WorkerUse, Map<WorkerLease, number>>> = {
     listing: new Map(),
     configuration: new Map(),
@@ -76,8 +82,17 @@ export class WorkerBudget {
     statistics: new Map(),
     priority: new Map(),
   };
+  /** Those of them that callers have given up. */
+  readonly #givenUp: Readonly<Record<WorkerUse, Set<WorkerLease>>> = {
+    listing: new Set(),
+    configuration: new Set(),
+    agent: new Set(),
+    statistics: new Set(),
+    priority: new Set(),
+  };
   #waiting: Waiting[] = [];
-  readonly #orphans = new Set<() => void>();
+  /** What ends each, and the run that its call waits for. */
+  readonly #orphans = new Map<() => void, string | undefined>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -109,7 +124,22 @@ export class WorkerBudget {
 
   /** The daemon was restarted: it works on no call of before. */
   forgetOrphans(): void {
-    for (const end of [...this.#orphans]) end();
+    for (const end of [...this.#orphans.keys()]) end();
+  }
+
+  /** Calls of lost connections hold no worker any more that waited for this run: it has answered in full. */
+  forgetOrphansOf(run: string): void {
+    for (const [end, waitsFor] of [...this.#orphans]) if (waitsFor === run) end();
+  }
+
+  /** As {@link WorkerBudget.forgetOrphansOf}, for all runs that are over. */
+  keepOrphansOf(runs: ReadonlySet<string>): void {
+    for (const [end, waitsFor] of [...this.#orphans])
+      if (waitsFor !== undefined && !runs.has(waitsFor)) end();
+  }
+
+  get hasOrphans(): boolean {
+    return this.#orphans.size > 0;
   }
 
   #admit(): void {
@@ -120,10 +150,10 @@ export class WorkerBudget {
         resolve(this.#lease(waiting));
         return false;
       }
-      // An active call ends or stalls soon; stalled ones can last for hours.
-      const stalled = this.#stalled[use].size;
-      if (!REJECTS_WHEN_STALLED.has(use) || stalled < this.#held[use]) return true;
-      const message = `${stalled} calls have no answer; no more are sent until one has`;
+      // A call that is still waited for ends or is given up soon; those given up can last for hours.
+      const givenUp = this.#givenUp[use].size;
+      if (!REJECTS_WHEN_GIVEN_UP.has(use) || givenUp < this.#held[use]) return true;
+      const message = `${givenUp} calls have no answer; no more are sent until one has`;
       reject(new LibvirtTransportError('ERR_LIBVIRT_UNRESPONSIVE', message));
       return false;
     });
@@ -145,7 +175,7 @@ export class WorkerBudget {
     );
   }
 
-  #lease({ use, reading = 0 }: LeaseTerms): WorkerLease {
+  #lease({ use, round = 0 }: LeaseTerms): WorkerLease {
     this.#held[use] += 1;
     let isOver = false;
     const end = (): void => {
@@ -153,25 +183,31 @@ export class WorkerBudget {
       isOver = true;
       this.#held[use] -= 1;
       this.#stalled[use].delete(lease);
+      this.#givenUp[use].delete(lease);
       this.#admit();
     };
     const stall = (): void => {
       if (isOver) return;
-      this.#stalled[use].set(lease, reading);
+      this.#stalled[use].set(lease, round);
       this.#admit();
     };
-    const orphan = (): void => {
+    const giveUp = (): void => {
       if (isOver) return;
+      this.#givenUp[use].add(lease);
       stall();
+    };
+    const orphan = (run?: string): void => {
+      if (isOver) return;
+      giveUp();
       const forget = (): void => {
         cancel();
         this.#orphans.delete(forget);
         end();
       };
-      const cancel = this.#clock.after(ORPHAN_MS, forget);
-      this.#orphans.add(forget);
+      const cancel = run === undefined ? this.#clock.after(ORPHAN_MS, forget) : () => undefined;
+      this.#orphans.set(forget, run);
     };
-    const lease: WorkerLease = { stall, release: end, orphan };
+    const lease: WorkerLease = { stall, giveUp, release: end, orphan };
     return lease;
   }
 }

@@ -133,6 +133,13 @@ export class DomainRuns {
     return samples;
   }
 
+  /** State of the main thread of the domain's QEMU, as {@link ProcessSample.state}; undefined where it cannot be seen. */
+  processState({ uuid, id }: Pick<DomainRunRef, 'uuid' | 'id'>): string | undefined {
+    const run = this.#runs.get(uuid);
+    if (run?.id !== id || run.process === undefined) return undefined;
+    return readProcessStat(this.#paths.proc, run.process.pid, this.#buffer)?.state;
+  }
+
   /** vCPUs of the domains that were looked up last, by uuid; those whose threads cannot be seen are missing. */
   async vcpus(): Promise<ReadonlyMap<string, ReadonlyMap<number, VcpuFields>>> {
     const pids = new Map<string, number>();

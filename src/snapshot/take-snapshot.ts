@@ -66,7 +66,12 @@ export function createSnapshotTaker(sources: SnapshotSources): TakeSnapshot {
       deadline: shareOfRest(STATS_SHARE),
       host: ({ uuid }) => {
         const process = processes.get(uuid);
-        return { processState: process?.state, cpu: process?.cpu, hasVcpus: vcpus?.has(uuid) === true };
+        return {
+          processState: process?.state,
+          cpu: process?.cpu,
+          hasCpuTimes: runs.known(uuid)?.process?.cpuSource !== undefined,
+          hasVcpus: vcpus?.has(uuid) === true,
+        };
       },
     });
     const paths = await emulatorPaths(hypervisor, served, emulatorFiles);

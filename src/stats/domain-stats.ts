@@ -3,7 +3,7 @@ import type { TypedValue } from '../libvirt/types.ts';
 /** Values of one thing (a disk, an interface, a vCPU) by libvirt's field names, `rd.bytes` for example. */
 export type StatsFields = ReadonlyMap<string, number>;
 
-/** What GET_ALL_DOMAIN_STATS told of one domain, in libvirt's units. */
+/** What GET_ALL_DOMAIN_STATS returned of one domain, in libvirt's units. */
 export interface DomainStats {
   /** Fields of group balloon, `swap_in` for example. */
   readonly balloon: StatsFields;
@@ -44,9 +44,9 @@ export function parseDomainStats(params: ReadonlyMap<string, TypedValue>): Domai
 }
 
 /**
- * Whether libvirt could ask QEMU. A domain that is busy, or whose monitor does not answer, is told with the fields
- * that need no monitor: without `balloon.rss`, and disks without counts. (An empty drive has no counts either: of a
- * domain with no other disks only the balloon tells.)
+ * Whether libvirt got QEMU's answer. Of a domain whose job lock is held libvirt returns only the fields that need no monitor:
+ * without `balloon.rss`, and disks without counts. (An empty drive has no counts either: of a domain with no other disks only
+ * the balloon shows whether QEMU answered.)
  */
 export function isComplete({ balloon, vcpuCounts, vcpus, blocks }: DomainStats): boolean {
   if (balloon.size > 0) return balloon.has('rss');

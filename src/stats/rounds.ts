@@ -18,7 +18,7 @@ export class StatsRounds {
   terms(round: number, domain: DomainRef, deadline: number): StatsTerms {
     const run = domainRunId(domain);
     const hasAnsweredSince = (since: number): boolean => (this.#answeredIn.get(run) ?? 0) >= since;
-    return { reading: round, deadline, hasAnsweredSince };
+    return { round, deadline, hasAnsweredSince };
   }
 
   answered(round: number, domain: DomainRef): void {

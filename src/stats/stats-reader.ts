@@ -5,10 +5,11 @@ import { type StatisticsClient, StatsGroup } from '../daemon/statistics-client.t
 import type { UnresponsiveDomains } from '../daemon/unresponsive-domains.ts';
 import type { CpuTimes } from '../host/cpu-times.ts';
 import type { DomainRef } from '../libvirt/types.ts';
-import { CpuReader } from './cpu-reader.ts';
+import { scatter } from './call-order.ts';
+import { CpuReader, type CpuResult } from './cpu-reader.ts';
 import type { DomainStats } from './domain-stats.ts';
 import { DomainStatsReader } from './domain-stats-reader.ts';
-import { InterfaceReader } from './interface-reader.ts';
+import { InterfaceReader, type InterfacesResult } from './interface-reader.ts';
 import { type DomainJob, JobReader } from './job-reader.ts';
 import { StatsRounds, Tally } from './rounds.ts';
 import { type StoragePool, StoragePoolReader } from './storage-pools.ts';
@@ -42,6 +43,8 @@ export interface HostView {
   /** State of QEMU's main thread, see ProcessStat; undefined where the exporter cannot see the process. */
   readonly processState: string | undefined;
   readonly cpu: CpuTimes | undefined;
+  /** Whether the CPU times come from the host, also when they cannot be read now. A run keeps its source. */
+  readonly hasCpuTimes: boolean;
   /** Whether the vCPU times are known. */
   readonly hasVcpus: boolean;
 }
@@ -58,21 +61,40 @@ export interface StatsReaderOptions {
   readonly log: Logger;
 }
 
-const NOTHING_SEEN: HostView = { processState: undefined, cpu: undefined, hasVcpus: false };
-/** QEMU was stopped by a signal or a debugger, or has ended: it answers no call. */
-const STOPPED_STATES: ReadonlySet<string> = new Set(['T', 't', 'Z', 'X']);
+const NOTHING_SEEN: HostView = {
+  processState: undefined,
+  cpu: undefined,
+  hasCpuTimes: false,
+  hasVcpus: false,
+};
 /** QEMU waits for a device: it may not answer before its storage does. */
 const WAITING_STATE = 'D';
 
-/** The result of one domain in one round. */
-interface Result {
+/** What one round reads of one domain, and the result so far. */
+interface DomainResult {
+  readonly host: HostView;
+  /** {@link StatsGroup}s that are read of it. */
+  readonly groups: number;
   stats: DomainStats | undefined;
   isComplete: boolean;
   job: DomainJob | 'none' | undefined;
 }
 
+interface Round {
+  readonly number: number;
+  readonly kinds: ReadonlySet<StatsKind>;
+  readonly deadline: number;
+  /** By {@link domainRunId}. */
+  readonly results: ReadonlyMap<string, DomainResult>;
+  readonly monitor: Tally;
+  readonly jobs: Tally;
+  /** Domains for which no call could be sent before the deadline. */
+  unsent: number;
+}
+
 /** Reads the statistics of running domains and storage pools, in parallel and within a deadline, also when some hang. */
 export class StatsReader {
+  readonly #client: StatisticsClient;
   readonly #unresponsive: UnresponsiveDomains;
   readonly #rounds = new StatsRounds();
   readonly #domains: DomainStatsReader;
@@ -82,8 +104,10 @@ export class StatsReader {
   readonly #pools: StoragePoolReader;
   readonly #log: Logger;
   readonly #failing = new Set<StatsKind>();
+  #lacksTime = false;
 
   constructor({ client, unresponsive, log }: StatsReaderOptions) {
+    this.#client = client;
     this.#unresponsive = unresponsive;
     this.#domains = new DomainStatsReader(client);
     this.#interfaces = new InterfaceReader(client, log);
@@ -93,114 +117,121 @@ export class StatsReader {
     this.#log = log;
   }
 
-  /** Never throws: values that are not read in time are missing. */
+  /** Never throws: statistics that cannot be read in time are missing. */
   async measure(
     running: readonly DomainRef[],
     kinds: ReadonlySet<StatsKind>,
     { deadline, host = () => NOTHING_SEEN }: MeasureOptions,
   ): Promise<Measured> {
     this.#keepOnly(running);
-    const round = this.#rounds.begin();
-    const monitorKinds = MONITOR_KINDS.filter((kind) => kinds.has(kind));
-    const groups = monitorKinds.reduce((sum, kind) => sum | StatsGroup[kind], 0);
-    const groupsOf = (domain: DomainRef): number =>
-      host(domain).hasVcpus ? groups & ~StatsGroup.vcpu : groups;
-    const results = new Map<string, Result>();
-    const [monitor, jobs] = [new Tally(), new Tally()];
-    const readDomain = async (domain: DomainRef): Promise<void> => {
-      const result: Result = { stats: undefined, isComplete: false, job: undefined };
-      results.set(domainRunId(domain), result);
-      const terms = this.#rounds.terms(round, domain, deadline);
-      const isStopped = this.#noteProcess(domain, host(domain).processState);
-      if (kinds.has('job')) {
-        const read = await this.#jobs.read(domain, terms, isStopped || this.#unresponsive.has(domain));
-        if (read.status === 'read') result.job = read.job;
-        if (read.status === 'read') jobs.succeeded();
-        else if (read.status === 'failed') jobs.failed(read.error);
-      }
-      const wanted = groupsOf(domain);
-      if (wanted === 0 || isStopped) {
-        result.isComplete = wanted === 0;
-        return;
-      }
-      const read = await this.#domains.read(domain, wanted, terms);
-      if (read.status === 'failed') monitor.failed(read.error);
-      if (read.status !== 'complete' && read.status !== 'partial' && read.status !== 'gone') return;
-      monitor.succeeded();
-      this.#rounds.answered(round, domain);
-      if ('stats' in read) result.stats = read.stats;
-      result.isComplete = read.status !== 'partial';
-    };
+    const round = this.#beginRound(running, kinds, deadline, host);
     const pools = kinds.has('pools') ? this.#pools.read(deadline) : undefined;
     const interfaces = kinds.has('interface') ? this.#interfaces.read(running, deadline) : undefined;
-    const withoutTimes = kinds.has('cpu') ? running.filter((domain) => host(domain).cpu === undefined) : [];
-    const cpu = this.#cpu.read(withoutTimes, deadline);
-    const inOrder = [...running].sort((a, b) => rank(host(a)) - rank(host(b)));
-    const domains = groups === 0 && !kinds.has('job') ? undefined : Promise.all(inOrder.map(readDomain));
-    const all = Promise.all([domains, interfaces, cpu, pools]);
+    const domains = this.#readDomains(running, round);
+    // Statistics are sent first: where time is short, jobs and CPU times are missing before disks are.
+    const withoutTimes = running.filter((domain) => !host(domain).hasCpuTimes);
+    const cpu = kinds.has('cpu') ? this.#cpu.read(withoutTimes, deadline) : undefined;
+    const jobs = kinds.has('job') ? this.#readJobs(running, round) : undefined;
+    const all = Promise.all([domains, interfaces, cpu, jobs, pools]);
     await settledWithin(all, Math.max(0, deadline - performance.now()));
     const [readInterfaces, readCpu, readPools] = await Promise.all([
       within(interfaces, deadline),
       within(cpu, deadline),
       pools,
     ]);
-    const failures: Readonly<Record<StatsKind, unknown>> = {
-      balloon: monitor.failure,
-      vcpu: monitor.failure,
-      interface: readInterfaces?.failure,
-      block: monitor.failure,
-      cpu: readCpu?.failure,
-      job: jobs.failure,
-      pools: undefined, // StoragePoolReader logs its errors
-    };
-    const failed = new Map(
-      STATS.flatMap((kind) =>
-        kinds.has(kind) && failures[kind] !== undefined ? [[kind, failures[kind]] as const] : [],
-      ),
-    );
-    const read: StatsKind[] = [
-      ...(monitor.hasSucceeded ? monitorKinds : []),
-      ...(readInterfaces !== undefined && readInterfaces.interfaces.size > 0 ? ['interface' as const] : []),
-      ...(readCpu !== undefined && readCpu.times.size > 0 ? ['cpu' as const] : []),
-      ...(jobs.hasSucceeded ? ['job' as const] : []),
-    ];
-    this.#noteFailures(read, failed);
+    this.#noteTime(round);
+    const failed = failuresOf(round, readInterfaces, readCpu);
+    this.#noteFailures(kindsRead(round, readInterfaces, readCpu), failed);
     return {
-      of: (domain) => {
-        if (domain.id < 0) return undefined;
-        const run = domainRunId(domain);
-        const result = results.get(run);
-        const own = readInterfaces?.interfaces.get(run);
-        const wantsMonitor = groupsOf({ ...domain, name: '' }) !== 0;
-        const hasInterfaces = !kinds.has('interface') || own !== undefined;
-        return {
-          stats: withInterfaces(result?.stats, own),
-          complete:
-            wantsMonitor || kinds.has('interface')
-              ? (!wantsMonitor || result?.isComplete === true) && hasInterfaces
-              : undefined,
-          cpu: kinds.has('cpu') ? (host(domain).cpu ?? readCpu?.times.get(run)) : undefined,
-          job: result?.job,
-        };
-      },
+      of: (domain) => measuredDomain(domain, round, readInterfaces, readCpu),
       pools: readPools?.pools,
+      // The reader of pools has logged why.
       failed: new Set([...failed.keys(), ...(readPools?.failed ? ['pools' as const] : [])]),
     };
   }
 
-  /** Reports a stopped QEMU. Returns true when it is stopped: calls that need its monitor are then not sent. */
-  #noteProcess(domain: DomainRef, state: string | undefined): boolean {
-    const isStopped = state !== undefined && STOPPED_STATES.has(state);
-    if (isStopped) this.#unresponsive.add(domain, 'stopped');
-    else this.#unresponsive.remove(domain, 'stopped');
-    return isStopped;
+  #beginRound(
+    running: readonly DomainRef[],
+    kinds: ReadonlySet<StatsKind>,
+    deadline: number,
+    hostOf: (domain: DomainRef) => HostView,
+  ): Round {
+    const groups = MONITOR_KINDS.reduce((sum, kind) => (kinds.has(kind) ? sum | StatsGroup[kind] : sum), 0);
+    const results = new Map<string, DomainResult>();
+    for (const domain of running) {
+      const host = hostOf(domain);
+      results.set(domainRunId(domain), {
+        host,
+        groups: host.hasVcpus ? groups & ~StatsGroup.vcpu : groups,
+        stats: undefined,
+        isComplete: false,
+        job: undefined,
+      });
+      if (host.processState !== undefined) this.#unresponsive.noteProcessState(domain, host.processState);
+    }
+    const [monitor, jobs] = [new Tally(), new Tally()];
+    return { number: this.#rounds.begin(), kinds, deadline, results, monitor, jobs, unsent: 0 };
+  }
+
+  async #readDomains(running: readonly DomainRef[], round: Round): Promise<void> {
+    const waits = ({ host }: DomainResult): number => Number(host.processState === WAITING_STATE);
+    const inOrder = scatter(running, round.number)
+      .flatMap((domain) => {
+        const result = round.results.get(domainRunId(domain));
+        return result === undefined || result.groups === 0 ? [] : [{ domain, result }];
+      })
+      .sort((a, b) => waits(a.result) - waits(b.result));
+    await Promise.all(inOrder.map(({ domain, result }) => this.#readDomain(domain, result, round)));
+  }
+
+  async #readDomain(domain: DomainRef, result: DomainResult, round: Round): Promise<void> {
+    if (this.#unresponsive.isStopped(domain)) return;
+    const terms = this.#rounds.terms(round.number, domain, round.deadline);
+    const read = await this.#domains.read(domain, result.groups, terms);
+    if (read.status === 'failed') round.monitor.failed(read.error);
+    if (read.status === 'unsent') round.unsent += 1;
+    if (read.status !== 'complete' && read.status !== 'partial' && read.status !== 'gone') return;
+    round.monitor.succeeded();
+    this.#rounds.answered(round.number, domain);
+    if ('stats' in read) result.stats = read.stats;
+    result.isComplete = read.status !== 'partial';
+    if (result.isComplete) this.#client.responded(domain);
+  }
+
+  async #readJobs(running: readonly DomainRef[], round: Round): Promise<void> {
+    await Promise.all(
+      running.map(async (domain) => {
+        const result = round.results.get(domainRunId(domain));
+        if (result === undefined) return;
+        const terms = this.#rounds.terms(round.number, domain, round.deadline);
+        const read = await this.#jobs.read(domain, terms, this.#unresponsive.has(domain));
+        if (read.status === 'failed') round.jobs.failed(read.error);
+        if (read.status !== 'read') return;
+        round.jobs.succeeded();
+        result.job = read.job;
+      }),
+    );
   }
 
   #keepOnly(running: readonly DomainRef[]): void {
+    this.#client.keepOnly(running);
     this.#rounds.keepOnly(running);
     this.#domains.keepOnly(running);
     this.#jobs.keepOnly(running);
     this.#unresponsive.keepOnly(running);
+  }
+
+  /** Logs once that scrapes have too little time, until one has enough. */
+  #noteTime({ unsent, monitor }: Round): void {
+    // A round without any time at all says nothing about libvirt.
+    if (!monitor.hasSucceeded) return;
+    if (unsent > 0 && !this.#lacksTime) {
+      this.#log.warn(
+        { domains: unsent },
+        'libvirt answers so slowly that the scrape had no time for some domains: their statistics are missing from it',
+      );
+    }
+    this.#lacksTime = unsent > 0;
   }
 
   /** Logs once when a kind begins to fail and once when it recovers. A round that had no time for a kind changes nothing. */
@@ -220,8 +251,65 @@ export class StatsReader {
   }
 }
 
-function rank({ processState }: HostView): number {
-  return processState === WAITING_STATE ? 1 : 0;
+function failuresOf(
+  { kinds, monitor, jobs }: Round,
+  interfaces: InterfacesResult | undefined,
+  cpu: CpuResult | undefined,
+): ReadonlyMap<StatsKind, unknown> {
+  const failures: Readonly<Record<StatsKind, unknown>> = {
+    balloon: monitor.failure,
+    vcpu: monitor.failure,
+    interface: interfaces?.failure,
+    block: monitor.failure,
+    cpu: cpu?.failure,
+    job: jobs.failure,
+    pools: undefined,
+  };
+  return new Map(
+    STATS.flatMap((kind) =>
+      kinds.has(kind) && failures[kind] !== undefined ? [[kind, failures[kind]] as const] : [],
+    ),
+  );
+}
+
+function kindsRead(
+  { kinds, monitor, jobs }: Round,
+  interfaces: InterfacesResult | undefined,
+  cpu: CpuResult | undefined,
+): StatsKind[] {
+  const isRead: Readonly<Record<StatsKind, boolean>> = {
+    balloon: monitor.hasSucceeded,
+    vcpu: monitor.hasSucceeded,
+    interface: interfaces !== undefined && interfaces.interfaces.size > 0,
+    block: monitor.hasSucceeded,
+    cpu: cpu !== undefined && cpu.times.size > 0,
+    job: jobs.hasSucceeded,
+    pools: false,
+  };
+  return STATS.filter((kind) => kinds.has(kind) && isRead[kind]);
+}
+
+function measuredDomain(
+  domain: Pick<DomainRef, 'uuid' | 'id'>,
+  { kinds, results }: Round,
+  interfaces: InterfacesResult | undefined,
+  cpu: CpuResult | undefined,
+): MeasuredDomain | undefined {
+  const run = domainRunId(domain);
+  const result = results.get(run);
+  if (result === undefined) return undefined;
+  const { host, groups, stats, isComplete, job } = result;
+  const own = interfaces?.interfaces.get(run);
+  const wantsInterfaces = kinds.has('interface');
+  const isWanted = groups !== 0 || wantsInterfaces;
+  const isWhole = (groups === 0 || isComplete) && (!wantsInterfaces || own !== undefined);
+  const times = host.hasCpuTimes ? host.cpu : cpu?.times.get(run);
+  return {
+    stats: own === undefined ? stats : { ...(stats ?? NO_STATS), interfaces: own },
+    complete: isWanted ? isWhole : undefined,
+    cpu: kinds.has('cpu') ? times : undefined,
+    job,
+  };
 }
 
 const NO_STATS: DomainStats = {
@@ -231,13 +319,6 @@ const NO_STATS: DomainStats = {
   blocks: new Map(),
   interfaces: new Map(),
 };
-
-function withInterfaces(
-  stats: DomainStats | undefined,
-  interfaces: DomainStats['interfaces'] | undefined,
-): DomainStats | undefined {
-  return interfaces === undefined ? stats : { ...(stats ?? NO_STATS), interfaces };
-}
 
 async function within<T>(promise: Promise<T> | undefined, deadline: number): Promise<T | undefined> {
   if (promise === undefined) return undefined;

@@ -54,7 +54,8 @@ describe('after a connection', () => {
     [0, false, false],
     [0, true, false],
     [999, true, false],
-    [1_000, true, true],
+    [1_000, true, false],
+    [5_000, true, true],
     [1_000, false, false],
     [9_999, false, false],
     [10_000, false, true],
@@ -65,7 +66,6 @@ describe('after a connection', () => {
     if (isUsed) delay.used();
     await clock.advance(lastedMs);
     expect(delay.failed()).toBe(isReset ? 250 : 8_000);
-    expect(delay.endedAfterHandshake).toBe(!isReset);
     expect(delay.failures).toBe(isReset ? 1 : 6);
   });
 
@@ -92,15 +92,5 @@ describe('after a connection', () => {
     expect(delay.remainingMs).toBe(0);
     expect(delay.failures).toBe(0);
     expect(delay.failed()).toBe(250);
-  });
-
-  test('a refusal is not taken for an end right after the handshake', () => {
-    delay.failed();
-    expect(delay.endedAfterHandshake).toBe(false);
-    delay.connected();
-    delay.failed();
-    expect(delay.endedAfterHandshake).toBe(true);
-    delay.failed();
-    expect(delay.endedAfterHandshake).toBe(false);
   });
 });

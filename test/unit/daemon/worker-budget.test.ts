@@ -88,19 +88,19 @@ describe('how many workers a use may hold', () => {
 });
 
 describe('the sixteenth statistics worker', () => {
-  /** Fifteen calls of reading 7 without an answer. */
+  /** Fifteen calls of round 7 without an answer. */
   const stallFifteen = async (): Promise<WorkerLease[]> => {
-    const leases = await acquire(15, { use: 'statistics', reading: 7 });
+    const leases = await acquire(15, { use: 'statistics', round: 7 });
     for (const lease of leases) lease.stall();
     return leases;
   };
 
   test('is for a domain that has answered since the last call that hangs was sent', async () => {
     await stallFifteen();
-    const answeredIn = (reading: number): LeaseTerms => ({
+    const answeredIn = (round: number): LeaseTerms => ({
       use: 'statistics',
-      reading: 8,
-      hasAnsweredSince: (since) => reading >= since,
+      round: 8,
+      hasAnsweredSince: (since) => round >= since,
     });
     await expect(budget.acquire(answeredIn(6))).rejects.toMatchObject({ code: 'ERR_LIBVIRT_UNRESPONSIVE' });
     await acquire(1, answeredIn(7));
@@ -147,7 +147,7 @@ describe('the sixteenth statistics worker', () => {
   });
 
   test('is there for a proven domain that waits when the fifteenth call turns out to hang', async () => {
-    const leases = await acquire(16, { ...proven, reading: 7 });
+    const leases = await acquire(16, { ...proven, round: 7 });
     for (const lease of leases.slice(0, 15)) lease.stall();
     const next = budget.acquire(proven);
     expect(await isSettled(next)).toBe(false);
@@ -260,15 +260,15 @@ describe('whatever happens in whatever order', () => {
         const workers = new WorkerBudget(time);
         const held: { lease: WorkerLease; use: WorkerUse }[] = [];
         const orphans: { until: number }[] = [];
-        let reading = 0;
+        let round = 0;
         let unsettled = 0;
         for (const one of steps) {
           if (one.kind === 'acquire') {
             const { use } = one;
-            reading += 1;
-            const at = reading;
+            round += 1;
+            const at = round;
             unsettled += 1;
-            workers.acquire({ use, reading, hasAnsweredSince: (since) => at >= since }).then(
+            workers.acquire({ use, round, hasAnsweredSince: (since) => at >= since }).then(
               (lease) => {
                 unsettled -= 1;
                 held.push({ lease, use });

@@ -11,7 +11,12 @@ import { poolOf } from '../../support/pool-of.ts';
 export const AMPLE_MS = 8_000;
 
 /** A running process without anything that libvirt need not be called for. */
-export const PLAIN_HOST: HostView = { processState: 'S', cpu: undefined, hasVcpus: false };
+export const PLAIN_HOST: HostView = {
+  processState: 'S',
+  cpu: undefined,
+  hasCpuTimes: false,
+  hasVcpus: false,
+};
 
 export interface MeasureTerms {
   readonly timeoutMs?: number;

@@ -16,6 +16,7 @@ const hostWith =
     ...PLAIN_HOST,
     processState: states[name] ?? 'S',
     cpu: { total: 3, user: 2, system: 1 },
+    hasCpuTimes: true,
   });
 
 const monitorCalls = (): string[] =>
