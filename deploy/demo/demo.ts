@@ -38,6 +38,13 @@ const ALERTED_WITHIN_MS = 240_000;
 /** Alerts of the same evaluation are sent within this time of each other. */
 const SETTLED_AFTER_MS = 6_000;
 const MAIN_ALERT = 'LibvirtGuestSwapThrashing';
+/** The alerts that name a cause of iowait. */
+const IOWAIT_ALERTS: ReadonlySet<string> = new Set([
+  MAIN_ALERT,
+  'LibvirtGuestStorageSlow',
+  'LibvirtGuestIowaitHigh',
+]);
+const MAX_TRIES = 15;
 const IOWAIT = 'domain:libvirt_domain_guest_iowait:ratio_rate5m';
 
 const say = (text: string): void => console.log(text);
@@ -114,6 +121,7 @@ async function watch(
     const alert = await Promise.race([fired, ended.then(() => undefined)]);
     if (alert === undefined) return;
     await settle(monitoring.webhook.alerts, signal);
+    const firing = await onlyCause(monitoring, story.node1, signal);
     shown = true;
     say(`\n${describeAlert(alert)}`);
     const iowait = await monitoring.query(IOWAIT);
@@ -121,7 +129,7 @@ async function watch(
       seen: await exporter.scrape(),
       domains: Object.values(story),
       iowait: new Map(iowait.map(({ metric, value }) => [metric.domain ?? '', value])),
-      alerts: [alert, ...monitoring.webhook.alerts],
+      alerts: [alert, ...monitoring.webhook.alerts].filter(({ labels }) => firing.has(identify(labels))),
     });
     say(`\n${findings}`);
     say(`\nExporter      ${exporter.url}/metrics`);
@@ -133,6 +141,30 @@ async function watch(
   } finally {
     await monitoring.stop();
   }
+}
+
+/**
+ * The alerts that fire once the main one is the only cause of the domain's iowait. With each `for` as short as here another
+ * cause can fire first, for the seconds in which swap traffic is not known yet.
+ */
+async function onlyCause(
+  monitoring: Monitoring,
+  domain: string,
+  signal: AbortSignal,
+): Promise<ReadonlySet<string>> {
+  for (let tries = 0; ; tries++) {
+    const alerts = await monitoring.query('ALERTS{alertstate="firing"}');
+    const causes = alerts.filter(
+      ({ metric }) => metric.domain === domain && IOWAIT_ALERTS.has(metric.alertname ?? ''),
+    );
+    if (causes.length <= 1 || tries === MAX_TRIES)
+      return new Set(alerts.map(({ metric }) => identify(metric)));
+    await sleep(SETTLED_AFTER_MS, undefined, { signal });
+  }
+}
+
+function identify({ alertname, domain, instance }: Readonly<Record<string, string>>): string {
+  return `${alertname} ${domain ?? instance}`;
 }
 
 /** Resolves when no alert has come for a while. */

@@ -9,17 +9,18 @@ import {
   MissingPackagesError,
   PEER_PACKAGES,
 } from '../../testbed/packages.ts';
+import { measureBusy } from './busy-bench.ts';
 import { claimsOf, type FleetResult } from './claims.ts';
 import { bulkCall, debianExporter, NAMES, thisExporter } from './contenders.ts';
 import { measureProbing } from './guest-bench.ts';
 import { measureSideBySide } from './measure.ts';
 import { measureRendering } from './render-bench.ts';
 import { reportSideBySide, reportSingles, slopes } from './report.ts';
-import { measureStuck } from './stuck-bench.ts';
+import { measureStopped, ONE_IN, type StoppedMeasurement } from './stopped-bench.ts';
 
 /**
  * `npm run bench [-- COUNT]`: what a scrape costs on fleets of halted domains, side by side in one run with Debian's
- * exporter and with the bare bulk call that has the same to tell, and with a tenth of the QEMUs stuck. Timings inform;
+ * exporter and with the bare bulk call that has the same to tell, with a tenth and a fifth of the QEMUs stopped, and on a busy host. Timings inform;
  * they decide no test.
  */
 
@@ -46,8 +47,16 @@ async function measureFleet(count: number): Promise<FleetResult> {
   try {
     console.error(`${ROUNDS} rounds over ${count} domains`);
     const measurements = await measureSideBySide(contenders, ROUNDS);
-    console.error('and as many with a tenth of them stuck');
-    return { measurements, stuck: await measureStuck(own, names, ROUNDS) };
+    console.error('and as many with a tenth and a fifth of the QEMUs stopped');
+    const stopped: StoppedMeasurement[] = [];
+    for (const oneIn of ONE_IN) stopped.push(await measureStopped(own, names, ROUNDS, oneIn));
+    if (count !== SLOPE_COUNTS[0]) return { measurements, stopped };
+    console.error('and while ten guests keep the processors busy (takes some minutes)');
+    try {
+      return { measurements, stopped, busy: await measureBusy(own, FLEET_PREFIX) };
+    } finally {
+      await cleanUp(`${FLEET_PREFIX}busy-`);
+    }
   } finally {
     for (const { stop } of contenders) await stop();
   }
@@ -71,17 +80,17 @@ async function main(): Promise<void> {
   console.error(`probing ${PROBED_GUESTS} guests of a fake daemon for a minute`);
   const probing = await measureProbing(PROBED_GUESTS);
   const rendering = await measureRendering(RENDERED_DOMAINS);
-  const judged = [...fleets].map(([domains, result]) => ({
+  const evaluated = [...fleets].map(([domains, result]) => ({
     domains,
     ...result,
     claims: claimsOf(domains, result),
   }));
-  for (const { domains, measurements, claims } of judged) reportSideBySide(domains, measurements, claims);
+  for (const { domains, measurements, claims } of evaluated) reportSideBySide(domains, measurements, claims);
   const slope = slopes(fleets, SLOPE_COUNTS);
   reportSingles({ slope, rendering, probing: { guests: PROBED_GUESTS, ...probing } });
   const result = {
     date: new Date().toISOString(),
-    fleets: Object.fromEntries(judged.map(({ domains, ...result }) => [domains, result])),
+    fleets: Object.fromEntries(evaluated.map(({ domains, ...result }) => [domains, result])),
     slope,
     rendering,
     probing,
