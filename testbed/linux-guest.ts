@@ -2,7 +2,7 @@ import type { GuestSpec } from './domain-xml.ts';
 import { buildGuestImage } from './guest-image.ts';
 
 /** The names of the files in guest/os-release. */
-export type GuestOs =
+type GuestOs =
   | 'ubuntu-16.04'
   | 'ubuntu-18.04'
   | 'ubuntu-20.04'

@@ -20,7 +20,7 @@ function mapped(meanings: readonly Meaning[]): ValueMapping[] {
 }
 
 /** For 0 and 1; a third text for a value that is not there. */
-export function flag(
+function yesOrNo(
   no: readonly [string, string],
   yes: readonly [string, string],
   absent?: string,
@@ -34,11 +34,10 @@ export function flag(
   return [...both, { type: MappingType.SpecialValue, options: { match: SpecialValueMatch.Null, result } }];
 }
 
-export const SUPPORTED = flag(['will not start', COLOR.broken], ['yes', COLOR.good]);
-export const OUTDATED = flag(['no', COLOR.good], ['until restart', COLOR.wrong], 'unknown');
-export const PENDING = flag(['nothing', COLOR.good], ['waits', COLOR.wrong]);
-export const AGENT = flag(['silent', COLOR.wrong], ['answers', COLOR.good], 'no channel');
-export const SUCCESS = flag(['failed', COLOR.broken], ['ok', COLOR.good]);
+export const SUPPORTED = yesOrNo(['will not start', COLOR.broken], ['yes', COLOR.good]);
+export const OUTDATED = yesOrNo(['no', COLOR.good], ['until restart', COLOR.wrong], 'unknown');
+export const AGENT = yesOrNo(['silent', COLOR.wrong], ['answers', COLOR.good], 'no channel');
+export const SUCCESS = yesOrNo(['failed', COLOR.broken], ['ok', COLOR.good]);
 
 export const OS_DRIFT = mapped([
   ['match', 'as declared', COLOR.good],

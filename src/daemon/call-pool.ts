@@ -42,7 +42,7 @@ export interface PoolCall<Args, Reply> extends LeaseTerms {
   readonly waitsFor?: WaitsFor;
 }
 
-export interface WaitsFor {
+interface WaitsFor {
   readonly domain: DomainRef;
   /** What an answer that does not come says of the domain. */
   readonly cause: UnresponsiveCause;

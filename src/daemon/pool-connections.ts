@@ -7,7 +7,7 @@ import { ReconnectDelay, STABLE_IF_USED_MS, STABLE_MS } from './reconnect-delay.
 export type PoolConnection = Pick<RpcConnection, 'send' | 'room' | 'isOpen'>;
 
 /** Events of a connection that the call pool handles. */
-export interface PoolConnectionEvents {
+interface PoolConnectionEvents {
   readonly onClose: (reason: LibvirtTransportError) => void;
 }
 

@@ -43,7 +43,7 @@ export type GuestCommand =
     }
   | { readonly execute: 'guest-file-close'; readonly arguments: { readonly handle: number } };
 
-export type GuestCommandName = GuestCommand['execute'];
+type GuestCommandName = GuestCommand['execute'];
 
 /** The commands that may be sent, with the names of their arguments. */
 const ALLOWED: Readonly<Record<GuestCommandName, readonly string[]>> = {

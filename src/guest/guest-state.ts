@@ -60,20 +60,20 @@ export interface ServedView {
 }
 
 /** What changes seldom, and is fetched again after some probes. */
-export interface CachedStaticInfo {
+interface CachedStaticInfo {
   readonly value: StaticGuestInfo | undefined;
   /** Probes since the value was fetched, that one included. */
   readonly probes: number;
 }
 
-export interface GuestCounters {
+interface GuestCounters {
   readonly monotonic: MonotonicState | undefined;
   /** libvirt reported a reboot, or another agent, since the last sample. */
   readonly mayHaveBooted: boolean;
 }
 
 /** Messages that were logged and are not logged again while they stay the same. */
-export interface LoggedErrors {
+interface LoggedErrors {
   /** The exporter's own error. */
   readonly crash: string | undefined;
   /** libvirt's refusal of access to the guest. */

@@ -28,7 +28,7 @@ export interface CounterSample {
   readonly pressure: GuestPressure | undefined;
 }
 
-export type CounterName = `cpu.${CpuMode}` | `pressure.${PressureResource}.${'waiting' | 'stalled'}`;
+type CounterName = `cpu.${CpuMode}` | `pressure.${PressureResource}.${'waiting' | 'stalled'}`;
 
 type Totals = ReadonlyMap<CounterName, number>;
 

@@ -25,11 +25,11 @@ export interface ProbeState {
 export type ProbePhase = Waiting | Probing | Finishing | Unavailable;
 
 /** The guest can be probed, and is when it is due and a slot is free. */
-export interface Waiting extends Due {
+interface Waiting extends Due {
   readonly name: 'waiting';
 }
 
-export interface Probing {
+interface Probing {
   readonly name: 'probing';
   readonly startedAt: number;
   /** An event arrived during this probe: the next one is due soon after its end. */
@@ -37,7 +37,7 @@ export interface Probing {
 }
 
 /** The guest became unavailable during its probe, which has not ended yet. */
-export interface Finishing {
+interface Finishing {
   readonly name: 'finishing';
   readonly startedAt: number;
   readonly requested: boolean;
@@ -45,7 +45,7 @@ export interface Finishing {
 }
 
 /** The guest cannot be probed. The due time holds for when the reason is gone. */
-export interface Unavailable extends Due {
+interface Unavailable extends Due {
   readonly name: 'unavailable';
   readonly reason: UnavailableReason;
 }

@@ -42,7 +42,7 @@ export interface ProbeOptions {
 }
 
 /** A value from the guest, or why there is none. */
-export type Fetched<T> =
+type Fetched<T> =
   | { readonly value: T; readonly reason?: undefined }
   | { readonly value?: undefined; readonly reason: UnavailableReason };
 

@@ -17,7 +17,7 @@ export interface QemuProcess {
   readonly cpuSource: CpuSource | undefined;
 }
 
-export interface RunningBinary {
+interface RunningBinary {
   /** Path of the binary when it was started. */
   readonly path: string;
   readonly dev: number;

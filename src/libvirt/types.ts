@@ -3,7 +3,7 @@ import { type Integer64, XdrError, type XdrReader, type XdrWriter } from './xdr.
 /** Composite types shared by several messages (libvirt: src/remote/remote_protocol.x). */
 
 /** REMOTE_STRING_MAX. */
-export const MAX_STRING_BYTES = 4 * 1024 * 1024;
+const MAX_STRING_BYTES = 4 * 1024 * 1024;
 /** REMOTE_DOMAIN_LIST_MAX. */
 export const MAX_DOMAINS = 16_384;
 /** REMOTE_CONNECT_GET_ALL_DOMAIN_STATS_MAX. */

@@ -6,7 +6,7 @@ import { parseDomainStats, type StatsFields } from './domain-stats.ts';
 import { isGoneError, Tally } from './rounds.ts';
 
 /** Interfaces of one domain, by their names on the host. */
-export type InterfaceStats = ReadonlyMap<string, StatsFields>;
+type InterfaceStats = ReadonlyMap<string, StatsFields>;
 
 export interface InterfacesResult {
   /** By {@link domainRunId}; a domain whose interfaces could not be read is missing. */

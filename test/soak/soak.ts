@@ -15,7 +15,7 @@ export interface SoakOptions {
 }
 
 /** What the exporter's process holds at one moment. */
-export interface Sample {
+interface Sample {
   readonly residentMb: number;
   readonly descriptors: number;
   readonly sockets: number;

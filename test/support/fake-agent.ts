@@ -1,7 +1,7 @@
 import { LibvirtServerError } from '../../src/libvirt/errors.ts';
 
 /** What a fake agent does with one command: its `return` value, an error to reject with, or a promise of either. */
-export type AgentAnswer = unknown;
+type AgentAnswer = unknown;
 
 export interface FakeAgentOptions {
   /** Answers by command name; those of a well Linux guest where left out. */

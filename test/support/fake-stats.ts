@@ -40,20 +40,20 @@ export interface FakeStats {
   readonly mostHanging: () => number;
 }
 
-export interface StatsCall {
+interface StatsCall {
   readonly names: readonly string[];
   /** virDomainStatsTypes or'ed together. */
   readonly groups: number;
 }
 
-export interface OtherCall {
+interface OtherCall {
   readonly name: string;
   readonly procedure: number;
 }
 
-export const CONTROL_INFO = 229;
+const CONTROL_INFO = 229;
 export const CPU_STATS = 262;
-export const JOB_STATS = 298;
+const JOB_STATS = 298;
 
 const UINT = 2;
 const ULLONG = 4;

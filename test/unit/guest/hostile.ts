@@ -12,7 +12,7 @@ export function parsedOrRefused<T>(parse: () => T): T | undefined {
   }
 }
 
-export function expectRefusal(error: unknown): void {
+function expectRefusal(error: unknown): void {
   expect(error).toBeInstanceOf(GuestReplyError);
   expect((error as GuestReplyError).code).toBe('ERR_GUEST_REPLY');
   expect((error as GuestReplyError).message.length).toBeLessThan(160);

@@ -18,7 +18,7 @@ export const PLAIN_HOST: HostView = {
   hasVcpus: false,
 };
 
-export interface MeasureTerms {
+interface MeasureTerms {
   readonly timeoutMs?: number;
   readonly kinds?: readonly StatsKind[];
   /** All domains of the fleet, unless given. */
