@@ -89,31 +89,31 @@ export class VcpuThreads {
   /** Undefined when the thread has ended. */
   #fields(pid: number, thread: string, countsWait: boolean): VcpuFields | undefined {
     const directory = `${pid}/task/${thread}`;
-    // Time on a processor and time ready to run, both in nanoseconds (Documentation/scheduler/sched-stats.rst).
-    const schedstat = this.#file(`${directory}/schedstat`);
-    const [ran, delayed] = schedstat?.split(' ', 2).map(Number) ?? [];
-    const time = ran ?? this.#ticks(directory);
-    if (time === undefined || !Number.isFinite(time)) return undefined;
+    // In ticks, as libvirt has it: `schedstat` is finer, and a counter that changed its source would fall by a tick.
+    const time = ticks(this.#file(`${directory}/stat`));
+    if (time === undefined) return undefined;
     const wait = countsWait ? waitMilliseconds(this.#file(`${directory}/sched`)) : 0;
     const fields = new Map([
       ['state', RUNNING],
-      ['time', time],
+      ['time', time * TICK_NANOSECONDS],
       ['wait', wait * MILLISECOND_NANOSECONDS],
     ]);
-    if (delayed !== undefined && Number.isFinite(delayed)) fields.set('delay', delayed);
+    // The second field: time ready to run, in nanoseconds (Documentation/scheduler/sched-stats.rst).
+    const delay = Number(this.#file(`${directory}/schedstat`)?.split(' ', 2)[1]);
+    if (Number.isFinite(delay)) fields.set('delay', delay);
     return fields;
-  }
-
-  /** Processor time by `stat`, in nanoseconds, where the kernel has no `schedstat`. */
-  #ticks(directory: string): number | undefined {
-    const stat = this.#file(`${directory}/stat`);
-    const fields = stat?.slice(stat.lastIndexOf(')') + 2).split(' ', STIME + 1);
-    return fields && (Number(fields[UTIME]) + Number(fields[STIME])) * TICK_NANOSECONDS;
   }
 
   #file(path: string): string | undefined {
     return readSmallFile(`${this.#proc}/${path}`, this.#buffer);
   }
+}
+
+/** Processor time by the text of `stat`. */
+function ticks(stat: string | undefined): number | undefined {
+  const fields = stat?.slice(stat.lastIndexOf(')') + 2).split(' ', STIME + 1);
+  const sum = Number(fields?.[UTIME]) + Number(fields?.[STIME]);
+  return Number.isFinite(sum) ? sum : undefined;
 }
 
 /**

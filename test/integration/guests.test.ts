@@ -12,8 +12,13 @@ import {
 } from '../../testbed/agent.ts';
 import { cleanUp } from '../../testbed/clean-up.ts';
 import { destroyGuest, runGuest, undefineGuest } from '../../testbed/domains.ts';
-import { type ExporterProcess, startExporterProcess } from '../../testbed/exporter-process.ts';
-import type { Exposition } from '../../testbed/exposition.ts';
+import {
+  type ExporterProcess,
+  MAIN,
+  startExporterProcess,
+  startProgram,
+} from '../../testbed/exporter-process.ts';
+import { Exposition } from '../../testbed/exposition.ts';
 import { startFleet } from '../../testbed/fleet.ts';
 import { linuxGuest } from '../../testbed/linux-guest.ts';
 import { continueQemu, stopQemu } from '../../testbed/qemu-process.ts';
@@ -176,6 +181,30 @@ describe('a guest that is well', () => {
     expect(uptime).toBeLessThan(600);
   });
 
+  test('while its QEMU is stopped it is not probed, which is no failure, and it is probed again afterwards', async () => {
+    const errorsOf = (seen: Exposition): number =>
+      seen
+        .all('libvirt_domain_guest_probe_errors_total', { domain: CALM })
+        .reduce((sum, { value }) => sum + value, 0);
+    // The next probe is due an interval after this one.
+    const before = await freshlyProbed(CALM);
+    await stopQemu(CALM);
+    try {
+      await exporter.scrapeUntil(
+        (seen) => seen.value('libvirt_domain_scrape_success', { domain: CALM }) === 0,
+        BOOT_MS,
+      );
+      const stale = await exporter.scrapeUntil((seen) => missing(seen, CALM).cpu === 'busy', BOOT_MS);
+      expect(read(stale, 'probe_timestamp_seconds', CALM)).toBe(
+        read(before, 'probe_timestamp_seconds', CALM),
+      );
+      expect(errorsOf(stale)).toBe(errorsOf(before));
+    } finally {
+      await continueQemu(CALM);
+    }
+    expect(missing(await freshlyProbed(CALM), CALM).cpu).toBeUndefined();
+  });
+
   test('a backup that freezes it is no failure: what it said stays, and it is probed again after the thaw', async () => {
     await freshlyProbed(CALM);
     await virsh(['domfsfreeze', CALM]);
@@ -218,15 +247,36 @@ describe('a guest that is well', () => {
   test(
     'stalled until libvirt gave up on it, its agent is left with no open file',
     async () => {
+      // An exporter that cannot see that QEMU is stopped goes on probing, as long as no statistics show it either.
+      const blind = await startProgram(
+        {
+          wrapper: ['unshare', '--pid', '--fork', '--mount-proc', '--kill-child=SIGTERM'],
+          node: process.execPath,
+          main: MAIN,
+        },
+        ['--guest.interval=3s', '--guest.timeout=5s', `--domain.include=${CALM}`],
+      );
+      const collect = async (): Promise<Exposition> =>
+        new Exposition(await (await fetch(`${blind.url}/metrics?collect[]=guest-agent`)).text());
       const silences = (seen: Exposition) =>
         seen.value('libvirt_domain_guest_probe_errors_total', { domain: CALM, reason: 'agent_silent' }) ?? 0;
-      // Between two probes, so that it is the beginning of one that meets the stall.
-      const before = silences(await freshlyProbed(CALM));
-      await stopQemu(CALM);
       try {
-        await exporter.scrapeUntil((seen) => silences(seen) > before, BOOT_MS);
+        await waitFor(async () => answered(CALM)(await collect()) || undefined, {
+          what: 'the agent to answer',
+          timeoutMs: BOOT_MS,
+        });
+        const before = silences(await collect());
+        await stopQemu(CALM);
+        try {
+          await waitFor(async () => silences(await collect()) > before || undefined, {
+            what: 'a probe without an answer',
+            timeoutMs: BOOT_MS,
+          });
+        } finally {
+          await continueQemu(CALM);
+        }
       } finally {
-        await continueQemu(CALM);
+        await blind.stop();
       }
       // What waited in its channel was done before it answered this.
       await freshlyProbed(CALM);
@@ -472,7 +522,8 @@ describe.each([
       for (let scrape = 0; scrape < 5; scrape++) {
         const asked = performance.now();
         const text = await exporter.scrapeText();
-        expect(performance.now() - asked).toBeLessThan(200);
+        // Far from what an endless reply would take; how long a scrape takes is the benchmark's to say.
+        expect(performance.now() - asked).toBeLessThan(1_000);
         expect(await promtoolCheckMetrics(text)).toBe('');
         const seen = await freshlyProbed(CALM);
         for (const { name } of HOSTILE) {

@@ -430,8 +430,8 @@ test('calls that are begun at once share connections, and none is sent beyond th
     for (let index = 0; index < 4; index++) begin(statistics(`${use} ${index}`, { use }));
   await settle();
   await clock.advance(10);
-  // Three listings, four XML calls and four of statistics.
-  expect(sent()).toHaveLength(11);
+  // Four listings, four XML calls and four of statistics.
+  expect(sent()).toHaveLength(12);
   expect(connections.opened).toHaveLength(3);
   expect(connections.beyondRoom()).toBe(0);
 });

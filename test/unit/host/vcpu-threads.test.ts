@@ -54,13 +54,13 @@ describe('the vCPUs of a QEMU', () => {
     await addThread(1_243, { name: 'worker' });
     expect(await vcpus()).toEqual({
       0: { state: 1, time: 1_010_000_000, wait: 0, delay: 7 },
-      4: { state: 1, time: 140_771_100, wait: 0, delay: 55_948_492 },
+      4: { state: 1, time: 170_000_000, wait: 0, delay: 55_948_492 },
     });
   });
 
   test('run under emulation as well', async () => {
     await addThread(1_241, { name: 'CPU 1/TCG', ticks: [3, 4], schedstat: '5 6 7' });
-    expect(await vcpus()).toEqual({ 1: { state: 1, time: 5, wait: 0, delay: 6 } });
+    expect(await vcpus()).toEqual({ 1: { state: 1, time: 70_000_000, wait: 0, delay: 6 } });
   });
 
   test.each([
