@@ -125,7 +125,7 @@ describe('a connection that libvirtd closes', () => {
     setUp((call) => call.args === 'first' && call.reply());
     await send('first');
     const lost = send('second');
-    await clock.advance(1_000);
+    await clock.advance(5_000);
     fake.opened[0]?.end();
     await expect(lost).rejects.toMatchObject({ code: 'ERR_LIBVIRT_CLOSED' });
     await send('first');

@@ -33,7 +33,7 @@ const waits = async (terms: LeaseTerms): Promise<boolean> => !(await isSettled(b
 describe('how many workers a use may hold', () => {
   test.each([
     // Alone, every use is bounded by its own limit.
-    ['listing', [], 3],
+    ['listing', [], 6],
     ['priority', [], 4],
     ['configuration', [], 4],
     ['agent', [], 4],
@@ -43,10 +43,10 @@ describe('how many workers a use may hold', () => {
     ['configuration', ['statistics'], 1],
     ['agent', ['statistics'], 1],
     // The others leave each other one worker of the eighteen, and statistics the rest.
-    ['statistics', ['listing', 'configuration', 'agent'], 7],
+    ['statistics', ['listing', 'configuration', 'agent'], 4],
     ['statistics', ['agent'], 12],
     ['statistics', ['configuration', 'agent'], 9],
-    ['listing', ['configuration', 'agent'], 3],
+    ['listing', ['configuration', 'agent'], 6],
   ] as const)('%s beside %j: %i', async (use, others, most) => {
     for (const other of others) while (await isSettled(budget.acquire({ use: other })));
     const before = budget.held;
@@ -91,7 +91,7 @@ describe('the sixteenth statistics worker', () => {
   /** Fifteen calls of round 7 without an answer. */
   const stallFifteen = async (): Promise<WorkerLease[]> => {
     const leases = await acquire(15, { use: 'statistics', round: 7 });
-    for (const lease of leases) lease.stall();
+    for (const lease of leases) lease.giveUp();
     return leases;
   };
 
@@ -148,7 +148,7 @@ describe('the sixteenth statistics worker', () => {
 
   test('is there for a proven domain that waits when the fifteenth call turns out to hang', async () => {
     const leases = await acquire(16, { ...proven, round: 7 });
-    for (const lease of leases.slice(0, 15)) lease.stall();
+    for (const lease of leases.slice(0, 15)) lease.giveUp();
     const next = budget.acquire(proven);
     expect(await isSettled(next)).toBe(false);
     leases[15]?.release();
@@ -159,7 +159,7 @@ describe('the sixteenth statistics worker', () => {
 describe('when all statistics workers are held', () => {
   test('by calls without an answer, the next is rejected at once, and accepted when one of them ends', async () => {
     const leases = await acquire(15, { use: 'statistics' });
-    for (const lease of leases) lease.stall();
+    for (const lease of leases) lease.giveUp();
     await expect(budget.acquire({ use: 'statistics' })).rejects.toMatchObject({
       code: 'ERR_LIBVIRT_UNRESPONSIVE',
       message: expect.stringContaining('15 calls'),
@@ -170,16 +170,16 @@ describe('when all statistics workers are held', () => {
 
   test('and one of the calls is active, the next waits, and is rejected as soon as that one stalls', async () => {
     const leases = await acquire(15, { use: 'statistics' });
-    for (const lease of leases.slice(1)) lease.stall();
+    for (const lease of leases.slice(1)) lease.giveUp();
     const next = budget.acquire({ use: 'statistics' });
     expect(await isSettled(next)).toBe(false);
-    leases[0]?.stall();
+    leases[0]?.giveUp();
     await expect(next).rejects.toMatchObject({ code: 'ERR_LIBVIRT_UNRESPONSIVE' });
   });
 
   test('other uses still wait: their calls end within the time that libvirt gives them', async () => {
     const leases = await acquire(4, { use: 'configuration' });
-    for (const lease of leases) lease.stall();
+    for (const lease of leases) lease.giveUp();
     const next = budget.acquire({ use: 'configuration' });
     expect(await isSettled(next)).toBe(false);
     leases[0]?.release();
