@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import {
   agentRequests,
-  guestOutput,
   guestShell,
   readGuestFile,
   slowGuestAgentCommand,
@@ -12,18 +11,12 @@ import {
 } from '../../testbed/agent.ts';
 import { cleanUp } from '../../testbed/clean-up.ts';
 import { destroyGuest, runGuest, undefineGuest } from '../../testbed/domains.ts';
-import {
-  type ExporterProcess,
-  MAIN,
-  startExporterProcess,
-  startProgram,
-} from '../../testbed/exporter-process.ts';
-import { Exposition } from '../../testbed/exposition.ts';
+import { type ExporterProcess, startExporterProcess } from '../../testbed/exporter-process.ts';
+import type { Exposition } from '../../testbed/exposition.ts';
 import { startFleet } from '../../testbed/fleet.ts';
 import { linuxGuest } from '../../testbed/linux-guest.ts';
 import { continueQemu, stopQemu } from '../../testbed/qemu-process.ts';
 import { virsh } from '../../testbed/virsh.ts';
-import { waitFor } from '../../testbed/wait.ts';
 import { promtoolCheckMetrics } from '../support/promtool.ts';
 
 const THRASHING = 'rig-test-guest-thrashing';
@@ -240,59 +233,6 @@ describe('a guest that is well', () => {
       const resumed = performance.now();
       await exporter.scrapeUntil((seen) => answered(CALM)(seen) && missing(seen, CALM).cpu === undefined);
       expect(performance.now() - resumed).toBeLessThan(3_000);
-    },
-    BOOT_MS,
-  );
-
-  test(
-    'stalled until libvirt gave up on it, its agent is left with no open file',
-    async () => {
-      // An exporter that cannot see that QEMU is stopped goes on probing, as long as no statistics show it either.
-      const blind = await startProgram(
-        {
-          wrapper: ['unshare', '--pid', '--fork', '--mount-proc', '--kill-child=SIGTERM'],
-          node: process.execPath,
-          main: MAIN,
-        },
-        ['--guest.interval=3s', '--guest.timeout=5s', `--domain.include=${CALM}`],
-      );
-      const collect = async (): Promise<Exposition> =>
-        new Exposition(await (await fetch(`${blind.url}/metrics?collect[]=guest-agent`)).text());
-      const silences = (seen: Exposition) =>
-        seen.value('libvirt_domain_guest_probe_errors_total', { domain: CALM, reason: 'agent_silent' }) ?? 0;
-      try {
-        await waitFor(async () => answered(CALM)(await collect()) || undefined, {
-          what: 'the agent to answer',
-          timeoutMs: BOOT_MS,
-        });
-        const before = silences(await collect());
-        await stopQemu(CALM);
-        try {
-          await waitFor(async () => silences(await collect()) > before || undefined, {
-            what: 'a probe without an answer',
-            timeoutMs: BOOT_MS,
-          });
-        } finally {
-          await continueQemu(CALM);
-        }
-      } finally {
-        await blind.stop();
-      }
-      // What waited in its channel was done before it answered this.
-      await freshlyProbed(CALM);
-      await waitFor(
-        async () => {
-          // Another probe may have a file open just now, and closes it.
-          const open = await guestOutput(CALM, 'ls -l /proc/$(pidof qemu-ga)/fd');
-          expect(open).toContain('/dev/vport');
-          return open.includes('-> /proc/') ? undefined : true;
-        },
-        { what: 'no file open in the agent', timeoutMs: 10_000 },
-      );
-      // Its statistics, too, are read again.
-      const readable = (seen: Exposition) =>
-        seen.value('libvirt_domain_scrape_success', { domain: CALM }) === 1;
-      await exporter.scrapeUntil(readable, BOOT_MS);
     },
     BOOT_MS,
   );
