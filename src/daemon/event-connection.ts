@@ -9,6 +9,9 @@ import { isRefusal, RestartDetector, readSocketTraces } from './restart-detector
 /** An outage is over when the connection has lasted for this long. */
 const RECOVERED_MS = 2_000;
 
+/** A daemon that is restarted closes one connection. */
+const MAX_FAILED_CONNECTIONS = 1;
+
 export interface EventConnectionOptions {
   readonly target: LibvirtTarget;
   readonly timeoutMs: number;
@@ -37,6 +40,8 @@ export class EventConnection {
   #attempt: Promise<EventClient> | undefined;
   #lastReason = new LibvirtTransportError('ERR_LIBVIRT_CONNECT', 'not connected yet') as Error;
   #cancelRetry = (): void => undefined;
+  /** Connections in a row that libvirt accepted and that then failed. */
+  #failedConnections = 0;
   #isOutage = false;
   #isStopped = false;
 
@@ -66,7 +71,7 @@ export class EventConnection {
   connected(): Promise<EventClient> {
     if (this.#client?.isOpen === true) return Promise.resolve(this.#client);
     // A daemon that accepts connections and then fails must not get a new one for each scrape.
-    const isFlapping = this.#delay.failures > 1 && !isRefusal(this.#lastReason);
+    const isFlapping = this.#failedConnections > MAX_FAILED_CONNECTIONS;
     if (this.#attempt === undefined && isFlapping && this.#delay.remainingMs > 0)
       return Promise.reject(this.#lastReason);
     return this.#connectOnce();
@@ -150,7 +155,11 @@ export class EventConnection {
       this.#options.onDisconnected(reason);
     }
     this.#cancelRetry();
-    this.#cancelRetry = this.#options.clock.after(this.#delay.failed(), () => this.start());
+    const pauseMs = this.#delay.failed();
+    const hasLasted = this.#delay.failures === 1;
+    if (isRefusal(reason)) this.#failedConnections = 0;
+    else this.#failedConnections = hasLasted ? 1 : this.#failedConnections + 1;
+    this.#cancelRetry = this.#options.clock.after(pauseMs, () => this.start());
   }
 }
 

@@ -271,7 +271,7 @@ describe('a libvirtd that is of no use', () => {
       endAfter(0),
       { connections: 30, calls: 40, logged: 3 },
     ],
-    ['closes each connection after one answer', endAfter(1), { connections: 40, calls: 90, logged: 3 }],
+    ['closes each connection after one answer', endAfter(1), { connections: 40, calls: 90, logged: 6 }],
     [
       'closes each connection when it is opened',
       (call) => {
