@@ -6,7 +6,7 @@ import { Exposition } from '../../testbed/exposition.ts';
 import { waitFor } from '../../testbed/wait.ts';
 import type { Contender } from './contenders.ts';
 
-const BUSY_GUESTS = 10;
+const BUSY_GUESTS = 14;
 const LOAD = 10;
 const SCRAPES = 8;
 /** A common interval of Prometheus. */
