@@ -9,9 +9,6 @@ import { isRefusal, RestartDetector, readSocketTraces } from './restart-detector
 /** An outage is over when the connection has lasted for this long. */
 const RECOVERED_MS = 2_000;
 
-/** A daemon that is restarted closes one connection. */
-const MAX_FAILED_CONNECTIONS = 1;
-
 export interface EventConnectionOptions {
   readonly target: LibvirtTarget;
   readonly timeoutMs: number;
@@ -40,8 +37,6 @@ export class EventConnection {
   #attempt: Promise<EventClient> | undefined;
   #lastReason = new LibvirtTransportError('ERR_LIBVIRT_CONNECT', 'not connected yet') as Error;
   #cancelRetry = (): void => undefined;
-  /** Connections in a row that libvirt accepted and that then failed. */
-  #failedConnections = 0;
   #isOutage = false;
   #isStopped = false;
 
@@ -68,12 +63,12 @@ export class EventConnection {
    * Returns the connected client; connects first when there is no connection.
    * @throws LibvirtTransportError when libvirt cannot be reached now
    */
-  connected(): Promise<EventClient> {
-    if (this.#client?.isOpen === true) return Promise.resolve(this.#client);
-    // A daemon that accepts connections and then fails must not get a new one for each scrape.
-    const isFlapping = this.#failedConnections > MAX_FAILED_CONNECTIONS;
-    if (this.#attempt === undefined && isFlapping && this.#delay.remainingMs > 0)
-      return Promise.reject(this.#lastReason);
+  async connected(): Promise<EventClient> {
+    if (this.#client?.isOpen === true) return this.#client;
+    if (this.#attempt === undefined && this.#delay.isFlapping && !(await this.#hasNewSocket())) {
+      // A daemon that accepts connections and then fails must not get a new one for each scrape.
+      throw this.#lastReason;
+    }
     return this.#connectOnce();
   }
 
@@ -86,6 +81,11 @@ export class EventConnection {
     this.#isStopped = true;
     this.#cancelRetry();
     await this.#client?.close();
+  }
+
+  /** A daemon without socket activation makes a new socket when it starts: connections of before say nothing about it. */
+  async #hasNewSocket(): Promise<boolean> {
+    return this.#restarts.isRestarted(await readSocketTraces(this.#options.target.readOnlySockets));
   }
 
   #connectOnce(): Promise<EventClient> {
@@ -155,10 +155,7 @@ export class EventConnection {
       this.#options.onDisconnected(reason);
     }
     this.#cancelRetry();
-    const pauseMs = this.#delay.failed();
-    const hasLasted = this.#delay.failures === 1;
-    if (isRefusal(reason)) this.#failedConnections = 0;
-    else this.#failedConnections = hasLasted ? 1 : this.#failedConnections + 1;
+    const pauseMs = this.#delay.failed(isRefusal(reason));
     this.#cancelRetry = this.#options.clock.after(pauseMs, () => this.start());
   }
 }

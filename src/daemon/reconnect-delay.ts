@@ -3,6 +3,8 @@ import type { Clock } from './clock.ts';
 const FIRST_MS = 250;
 const LONGEST_MS = 15_000;
 const MOST_DOUBLINGS = 16;
+/** A daemon that is restarted ends one connection. */
+const MOST_ENDED_BY_RESTART = 1;
 /** After a connection that lasted for this long, the next pause is the shortest again. */
 export const STABLE_MS = 10_000;
 /** The same, for a connection over which libvirt answered a call. */
@@ -16,6 +18,8 @@ export class ReconnectDelay {
   readonly #clock: Clock;
   readonly #random: () => number;
   #failures = 0;
+  /** Connections in a row that the daemon accepted and that then failed. */
+  #ended = 0;
   #retryAt = Number.NEGATIVE_INFINITY;
   #connectedAt: number | undefined;
   #wasUsed = false;
@@ -25,14 +29,14 @@ export class ReconnectDelay {
     this.#random = random;
   }
 
-  /** Number of failures since the last stable connection. */
-  get failures(): number {
-    return this.#failures;
-  }
-
   /** Milliseconds until the next attempt may start; 0 when it may start now. */
   get remainingMs(): number {
     return Math.max(0, this.#retryAt - this.#clock.now());
+  }
+
+  /** The daemon accepts connections and then fails, again and again: no attempt is worth an exception from the pause. */
+  get isFlapping(): boolean {
+    return this.#ended > MOST_ENDED_BY_RESTART && this.remainingMs > 0;
   }
 
   /** A connection was opened. */
@@ -49,18 +53,24 @@ export class ReconnectDelay {
   /** Forgets all failures: the next attempt may start at once, and the next pause is the shortest. */
   reset(): void {
     this.#failures = 0;
+    this.#ended = 0;
     this.#retryAt = Number.NEGATIVE_INFINITY;
     this.#connectedAt = undefined;
   }
 
-  /** Records a failed attempt or a lost connection. Returns the pause until the next attempt, in milliseconds. */
-  failed(): number {
+  /**
+   * Records a failed attempt or a lost connection. `isRefused`: the daemon did not accept the connection, so it was away.
+   * Returns the pause until the next attempt, in milliseconds.
+   */
+  failed(isRefused = false): number {
     const now = this.#clock.now();
     const lasted =
       this.#connectedAt !== undefined &&
       now - this.#connectedAt >= (this.#wasUsed ? STABLE_IF_USED_MS : STABLE_MS);
     this.#connectedAt = undefined;
     if (lasted) this.#failures = 0;
+    if (isRefused) this.#ended = 0;
+    else this.#ended = lasted ? 1 : this.#ended + 1;
     const ceiling = Math.min(LONGEST_MS, FIRST_MS * 2 ** this.#failures);
     this.#failures = Math.min(this.#failures + 1, MOST_DOUBLINGS);
     const pause = ceiling / 2 + (this.#random() * ceiling) / 2;

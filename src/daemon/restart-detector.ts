@@ -2,7 +2,10 @@ import { stat } from 'node:fs/promises';
 
 /** Values that identify the daemon process of a connection. */
 export interface DaemonTraces {
-  /** Device and inode of the socket files. A daemon without socket activation makes new files when it starts. */
+  /**
+   * Device, inode and birth time of the socket files. A daemon without socket activation makes new files when it starts; a
+   * file system may give a new file the number of the one that was just removed.
+   */
   readonly sockets: string;
   /**
    * Callback ids of the event subscriptions. The daemon counts them up until it ends (virObjectEventCallbackListAddID); this
@@ -15,6 +18,11 @@ export interface DaemonTraces {
 export class RestartDetector {
   #last: DaemonTraces | undefined;
   #wasRefused = false;
+
+  /** Whether these socket files are others than those of the last connection. */
+  isRestarted(sockets: string): boolean {
+    return this.#last !== undefined && this.#last.sockets !== sockets;
+  }
 
   /** Records the error of a failed attempt to connect. */
   attemptFailed(error: unknown): void {
@@ -31,13 +39,13 @@ export class RestartDetector {
   }
 }
 
-/** Returns device and inode of each file that exists. */
+/** Returns device, inode and birth time of each file that exists. */
 export async function readSocketTraces(paths: readonly string[]): Promise<string> {
   const traces = await Promise.all(
     paths.map(async (path) => {
       try {
-        const { dev, ino } = await stat(path);
-        return `${dev}:${ino}`;
+        const { dev, ino, birthtimeMs } = await stat(path);
+        return `${dev}:${ino}:${birthtimeMs}`;
       } catch {
         return '';
       }

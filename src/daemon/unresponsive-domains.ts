@@ -8,8 +8,8 @@ import { domainRunId } from './domain-run-id.ts';
  */
 export type UnresponsiveCause = 'monitor' | 'job' | 'stopped';
 
-/** Stopped by a signal or a debugger, or ended: such a QEMU answers no call. */
-const STOPPED_STATES: ReadonlySet<string> = new Set(['T', 't', 'Z', 'X']);
+/** Stopped by a signal or by a debugger. A QEMU that has ended (Z, X) is libvirt's to report: the domain stops. */
+const STOPPED_STATES: ReadonlySet<string> = new Set(['T', 't']);
 
 /**
  * The runs whose QEMU does not respond. The call pool and the statistics reader add runs; statistics, inventory and the

@@ -304,6 +304,20 @@ describe('the connection for events', () => {
       expect(opened(daemon)).toBe(6);
     });
 
+    test('several times in a few seconds, but is restarted each time, is opened at once', async () => {
+      const daemons = await Promise.all([1, 2, 3, 4].map(() => daemonWith(answerVersion)));
+      const link = `${daemons[0]?.path}-link`;
+      const { events } = watch([link]);
+      for (const daemon of daemons) {
+        await symlink(daemon.path, link);
+        expect((await events.connected()).isOpen).toBe(true);
+        await unlink(link);
+        hangUp(daemon);
+        while (events.isConnected) await settle();
+      }
+      expect(clock.now()).toBe(0);
+    });
+
     test('after few seconds of lasting without use is waited for', async () => {
       const daemon = await daemonWith(answerVersion);
       const { events } = watch([daemon.path]);

@@ -66,7 +66,6 @@ describe('after a connection', () => {
     if (isUsed) delay.used();
     await clock.advance(lastedMs);
     expect(delay.failed()).toBe(isReset ? 250 : 8_000);
-    expect(delay.failures).toBe(isReset ? 1 : 6);
   });
 
   test('the use of a former connection does not count for it', async () => {
@@ -90,7 +89,38 @@ describe('after a connection', () => {
     delay.connected();
     delay.reset();
     expect(delay.remainingMs).toBe(0);
-    expect(delay.failures).toBe(0);
     expect(delay.failed()).toBe(250);
+  });
+});
+
+describe('a daemon that fails', () => {
+  const ENDED = false;
+  const REFUSED = true;
+
+  test.each([
+    ['ends one connection, as at its restart', [ENDED], false],
+    ['ends two in a row', [ENDED, ENDED], true],
+    ['was away between two', [ENDED, REFUSED, ENDED], false],
+    ['only refuses connections', [REFUSED, REFUSED, REFUSED], false],
+    ['was away and then ends two', [ENDED, REFUSED, ENDED, ENDED], true],
+  ])('and %s: flapping %s', (_, attempts, isFlapping) => {
+    for (const isRefused of attempts) delay.failed(isRefused);
+    expect(delay.isFlapping).toBe(isFlapping);
+  });
+
+  test('is no longer flapping once the pause is over', async () => {
+    delay.failed();
+    delay.failed();
+    await clock.advance(500);
+    expect(delay.isFlapping).toBe(false);
+  });
+
+  test('is no longer flapping after a connection that lasted', async () => {
+    delay.failed();
+    delay.failed();
+    delay.connected();
+    await clock.advance(10_000);
+    delay.failed();
+    expect(delay.isFlapping).toBe(false);
   });
 });

@@ -83,7 +83,7 @@ describe('what is known of socket files', () => {
   test('takes in all files of the target, and those that are not there', async () => {
     const path = join(directory, 'sock');
     await writeFile(path, '');
-    expect(await readSocketTraces([join(directory, 'absent'), path])).toMatch(/^,\d+:\d+$/);
+    expect(await readSocketTraces([join(directory, 'absent'), path])).toMatch(/^,\d+:\d+:[\d.]+$/);
     expect(await readSocketTraces([])).toBe('');
   });
 });
