@@ -194,7 +194,8 @@ export class CallPool {
     try {
       if (this.#isPast(entry)) return UNSENT;
       const use = procedure.priority === 'high' ? 'priority' : call.use;
-      entry.lease = await this.#budget.acquire({ ...call, use });
+      const { round, hasAnsweredSince } = call;
+      entry.lease = await this.#budget.acquire({ use, round, hasAnsweredSince });
       if (this.#isPast(entry)) {
         entry.lease.release();
         return UNSENT;

@@ -111,11 +111,11 @@ export class ConfigurationClient {
       this.#listingSince = undefined;
     });
     this.#options.onListed();
-    return records.map(({ domain, params }) => ({
-      domain,
-      state: Number(params.get('state.state') ?? 0),
-      reason: Number(params.get('state.reason') ?? 0),
-    }));
+    return records.map(({ domain, params }) => {
+      const fields = new Map(params);
+      const number = (field: string): number => Number(fields.get(field) ?? 0);
+      return { domain, state: number('state.state'), reason: number('state.reason') };
+    });
   }
 
   /** XML of the running domain, or the persistent configuration of a domain that does not run. */

@@ -51,12 +51,12 @@ export interface WorkerLease {
 export interface LeaseTerms {
   readonly use: WorkerUse;
   /** Number of the round that the call belongs to; rounds are counted up. */
-  readonly round?: number;
+  readonly round?: number | undefined;
   /**
    * Whether the domain has answered in this round or a later one. Evaluated with the last round that a call without an
    * answer belongs to: a domain that has answered since then is the least likely to hang.
    */
-  readonly hasAnsweredSince?: (round: number) => boolean;
+  readonly hasAnsweredSince?: ((round: number) => boolean) | undefined;
 }
 
 interface Waiting extends LeaseTerms {

@@ -53,8 +53,10 @@ export function writePool(out: XdrWriter, pool: StoragePoolRef): void {
   out.string(pool.name).fixedOpaque(parseUuid(pool.uuid));
 }
 
+export type TypedParam = readonly [field: string, value: TypedValue];
+
 /** virTypedParameter; the type numbers are those of virTypedParameterType. */
-export function readTypedParam(reader: XdrReader): [field: string, value: TypedValue] {
+export function readTypedParam(reader: XdrReader): TypedParam {
   const field = reader.string(MAX_FIELD_BYTES);
   const type = reader.int();
   switch (type) {

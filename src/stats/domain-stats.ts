@@ -1,4 +1,4 @@
-import type { TypedValue } from '../libvirt/types.ts';
+import type { TypedParam, TypedValue } from '../libvirt/types.ts';
 
 /** Values of one thing (a disk, an interface, a vCPU) by libvirt's field names, `rd.bytes` for example. */
 export type StatsFields = ReadonlyMap<string, number>;
@@ -22,22 +22,27 @@ const MAX_ITEMS = 4096;
 /** What libvirt writes for "unknown" in an unsigned field is -1; nothing real comes near. */
 const NOT_REAL = 2 ** 63;
 
-/** Sorts the fields of one domain by their subject: `balloon.rss`, `vcpu.current`, `vcpu.0.time`, `block.1.rd.reqs`. */
-export function parseDomainStats(params: ReadonlyMap<string, TypedValue>): DomainStats {
-  const balloon = new Map<string, number>();
-  const vcpuCounts = new Map<string, number>();
+const NO_FIELDS: StatsFields = new Map();
+const NO_ITEMS: ReadonlyMap<never, StatsFields> = new Map<never, StatsFields>();
+
+/**
+ * Sorts the fields of one domain by their subject: `balloon.rss`, `vcpu.current`, `vcpu.0.time`, `block.1.rd.reqs`. Of two of
+ * one name the last stays.
+ */
+export function parseDomainStats(params: Iterable<TypedParam>): DomainStats {
+  const [balloon, vcpuCounts] = [new Fields(), new Fields()];
   const [vcpus, blocks, interfaces] = [new Items(), new Items(), new Items()];
-  params.forEach((value, name) => {
-    if (name.startsWith('balloon.')) set(balloon, name.slice('balloon.'.length), value);
-    else if (name.startsWith('block.')) blocks.add(name, 'block.'.length, value);
+  for (const [name, value] of params) {
+    if (name.startsWith('block.')) blocks.add(name, 'block.'.length, value);
+    else if (name.startsWith('balloon.')) balloon.set(name.slice('balloon.'.length), value);
     else if (name.startsWith('net.')) interfaces.add(name, 'net.'.length, value);
     else if (name.startsWith('vcpu.') && !vcpus.add(name, 'vcpu.'.length, value))
-      set(vcpuCounts, name.slice('vcpu.'.length), value);
-  });
+      vcpuCounts.set(name.slice('vcpu.'.length), value);
+  }
   return {
-    balloon,
-    vcpuCounts,
-    vcpus: vcpus.byNumber,
+    balloon: balloon.byName ?? NO_FIELDS,
+    vcpuCounts: vcpuCounts.byName ?? NO_FIELDS,
+    vcpus: vcpus.byNumber(),
     blocks: blocks.byName(),
     interfaces: interfaces.byName(),
   };
@@ -54,9 +59,27 @@ export function isComplete({ balloon, vcpuCounts, vcpus, blocks }: DomainStats):
   return blocks.size === 0 || [...blocks.values()].some((fields) => fields.has('rd.reqs'));
 }
 
+/** Fields of one thing. The map is made with the first field: most calls return fields of few subjects. */
+class Fields {
+  byName: Map<string, number> | undefined;
+
+  set(field: string, value: TypedValue): void {
+    if (typeof value === 'string') return;
+    // Prometheus stores floating point: beyond 2^53 a byte more or less is lost knowingly.
+    const number = Number(value);
+    if (!(number >= 0 && number < NOT_REAL)) return;
+    this.byName ??= new Map();
+    this.byName.set(field, number);
+  }
+}
+
+interface Item {
+  name: string;
+  readonly fields: Fields;
+}
+
 class Items {
-  readonly byNumber = new Map<number, Map<string, number>>();
-  readonly #names = new Map<number, string>();
+  #items: Map<number, Item> | undefined;
 
   /** Adds a field whose name has the item's number at `start`; returns false when there is none. */
   add(name: string, start: number, value: TypedValue): boolean {
@@ -67,34 +90,38 @@ class Items {
       at += 1;
     }
     if (at === start || name[at] !== '.') return false;
+    const item = this.#item(index);
     const field = name.slice(at + 1);
-    let fields = this.byNumber.get(index);
-    if (fields === undefined) {
-      if (this.byNumber.size >= MAX_ITEMS) return true;
-      fields = new Map();
-      this.byNumber.set(index, fields);
-    }
-    if (field === 'name') this.#names.set(index, String(value));
-    else set(fields, field, value);
+    if (field === 'name' && item !== undefined) item.name = String(value);
+    else item?.fields.set(field, value);
     return true;
   }
 
+  byNumber(): ReadonlyMap<number, StatsFields> {
+    if (this.#items === undefined) return NO_ITEMS;
+    const fields = new Map<number, StatsFields>();
+    for (const [index, item] of this.#items) fields.set(index, item.fields.byName ?? NO_FIELDS);
+    return fields;
+  }
+
   /** Two of one name would repeat series, which spoils a whole scrape: the first stays. */
-  byName(): Map<string, StatsFields> {
+  byName(): ReadonlyMap<string, StatsFields> {
+    if (this.#items === undefined) return NO_ITEMS;
     const named = new Map<string, StatsFields>();
-    for (const [index, fields] of this.byNumber) {
-      const name = this.#names.get(index);
-      if (name !== undefined && name !== '' && !named.has(name)) named.set(name, fields);
-    }
+    for (const { name, fields } of this.#items.values())
+      if (name !== '' && !named.has(name)) named.set(name, fields.byName ?? NO_FIELDS);
     return named;
   }
-}
 
-function set(fields: Map<string, number>, field: string, value: TypedValue): void {
-  if (typeof value === 'string') return;
-  // Prometheus stores floating point: beyond 2^53 a byte more or less is lost knowingly.
-  const number = Number(value);
-  if (number >= 0 && number < NOT_REAL) fields.set(field, number);
+  #item(index: number): Item | undefined {
+    const known = this.#items?.get(index);
+    if (known !== undefined) return known;
+    this.#items ??= new Map();
+    if (this.#items.size >= MAX_ITEMS) return undefined;
+    const item = { name: '', fields: new Fields() };
+    this.#items.set(index, item);
+    return item;
+  }
 }
 
 /** The digit at this position, -1 when there is none. */

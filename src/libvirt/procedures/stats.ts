@@ -3,7 +3,9 @@ import {
   MAX_DOMAINS,
   MAX_STATS_PARAMS,
   readDomain,
+  readTypedParam,
   readTypedParams,
+  type TypedParam,
   type TypedValue,
   writeDomain,
 } from '../types.ts';
@@ -15,7 +17,8 @@ import { remote } from './procedure.ts';
 
 export interface DomainStatsRecord {
   readonly domain: DomainRef;
-  readonly params: ReadonlyMap<string, TypedValue>;
+  /** In libvirt's order. A list, as a map of thousands of names that are read once costs more than the decoding. */
+  readonly params: readonly TypedParam[];
 }
 
 /** An empty `domains` means all domains that `flags` select. */
@@ -33,7 +36,7 @@ export const connectGetAllDomainStats = remote<
   (reply) =>
     reply.array(MAX_DOMAINS, () => ({
       domain: readDomain(reply),
-      params: readTypedParams(reply, MAX_STATS_PARAMS),
+      params: reply.array(MAX_STATS_PARAMS, () => readTypedParam(reply)),
     })),
 );
 
