@@ -5,6 +5,7 @@ import { type BuildInfo, buildInfo } from './collectors/build-info.ts';
 import type { ExporterConfig } from './config/config.ts';
 import { BalloonPeriodSetter } from './daemon/balloon-period.ts';
 import { Daemon } from './daemon/daemon.ts';
+import { domainRunIds } from './daemon/domain-run-id.ts';
 import type { GuestTarget } from './guest/guest-state.ts';
 import { GuestProber } from './guest/prober.ts';
 import { DomainRuns, HOST_PATHS } from './host/domain-runs.ts';
@@ -138,7 +139,7 @@ export async function startExporter(
   if (balloonPeriods !== undefined) {
     const setMissing = async (): Promise<void> => {
       const running = [...inventory.running()].filter(({ name }) => serves(name));
-      balloonPeriods.keepOnly(running);
+      balloonPeriods.keepOnly(domainRunIds(running));
       const silent = running.filter(
         (domain) => domain.current?.balloonPeriodSeconds === 0 && !isUnresponsive(domain),
       );

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import { LibvirtServerError, ServerErrorNumber } from '../libvirt/errors.ts';
 import type { DomainRef } from '../libvirt/types.ts';
-import { domainRunId } from './domain-run-id.ts';
+import { domainRunId, keepOnlyRuns } from './domain-run-id.ts';
 
 export interface BalloonPeriodOptions {
   /** Sets the period of a running domain, in seconds; rejects with libvirt's error. */
@@ -31,10 +31,9 @@ export class BalloonPeriodSetter {
     this.#nextTry.clear();
   }
 
-  /** Forgets the runs that are over. */
-  keepOnly(running: Iterable<DomainRef>): void {
-    const ids = new Set([...running].map(domainRunId));
-    for (const id of this.#nextTry.keys()) if (!ids.has(id)) this.#nextTry.delete(id);
+  /** Forgets all runs but these. */
+  keepOnly(runs: ReadonlySet<string>): void {
+    keepOnlyRuns(this.#nextTry, runs);
   }
 
   /**

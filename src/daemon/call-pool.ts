@@ -136,9 +136,9 @@ export class CallPool {
     if (this.#budget.hasOrphans) this.#budget.forgetOrphansOf(domainRunId(domain));
   }
 
-  /** Forgets the runs that are over. */
-  keepOnly(running: readonly DomainRef[]): void {
-    if (this.#budget.hasOrphans) this.#budget.keepOrphansOf(new Set(running.map(domainRunId)));
+  /** Forgets all runs but these. */
+  keepOnly(runs: ReadonlySet<string>): void {
+    this.#budget.keepOrphansOf(runs);
   }
 
   /** libvirt accepts connections again. */

@@ -34,9 +34,9 @@ export class StatisticsClient {
     this.#pool.responded(domain);
   }
 
-  /** Forgets the runs that are over. */
-  keepOnly(running: readonly DomainRef[]): void {
-    this.#pool.keepOnly(running);
+  /** Forgets all runs but these. */
+  keepOnly(runs: ReadonlySet<string>): void {
+    this.#pool.keepOnly(runs);
   }
 
   /** Statistics of one domain; `groups` is a bit set of {@link StatsGroup}. No record when the domain has stopped. */

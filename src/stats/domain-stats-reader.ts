@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CallResult } from '../daemon/call-pool.ts';
-import { domainRunId } from '../daemon/domain-run-id.ts';
+import { domainRunId, keepOnlyRuns } from '../daemon/domain-run-id.ts';
 import { type StatisticsClient, StatsGroup, type StatsTerms } from '../daemon/statistics-client.ts';
 import type { DomainStatsRecord } from '../libvirt/procedures/stats.ts';
 import type { DomainRef } from '../libvirt/types.ts';
@@ -52,11 +52,9 @@ export class DomainStatsReader {
     return result;
   }
 
-  /** Forgets the runs that are over. */
-  keepOnly(running: readonly DomainRef[]): void {
-    if (this.#wasPartial.size === 0) return;
-    const runs = new Set(running.map(domainRunId));
-    for (const run of this.#wasPartial) if (!runs.has(run)) this.#wasPartial.delete(run);
+  /** Forgets all runs but these. */
+  keepOnly(runs: ReadonlySet<string>): void {
+    keepOnlyRuns(this.#wasPartial, runs);
   }
 
   async #readOnce(domain: DomainRef, groups: number, terms: StatsTerms): Promise<DomainStatsResult> {

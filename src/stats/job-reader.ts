@@ -1,4 +1,4 @@
-import { domainRunId } from '../daemon/domain-run-id.ts';
+import { domainRunId, keepOnlyRuns } from '../daemon/domain-run-id.ts';
 import type { StatisticsClient, StatsTerms } from '../daemon/statistics-client.ts';
 import type { DomainRef, TypedValue } from '../libvirt/types.ts';
 import { isGoneError } from './rounds.ts';
@@ -61,11 +61,9 @@ export class JobReader {
     }
   }
 
-  /** Forgets the runs that are over. */
-  keepOnly(running: readonly DomainRef[]): void {
-    if (this.#known.size <= running.length) return;
-    const runs = new Set(running.map(domainRunId));
-    for (const run of this.#known.keys()) if (!runs.has(run)) this.#known.delete(run);
+  /** Forgets all runs but these. */
+  keepOnly(runs: ReadonlySet<string>): void {
+    keepOnlyRuns(this.#known, runs);
   }
 
   /**

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import { settledWithin } from '../concurrency.ts';
-import { domainRunId } from '../daemon/domain-run-id.ts';
+import { domainRunId, domainRunIds } from '../daemon/domain-run-id.ts';
 import { type StatisticsClient, StatsGroup } from '../daemon/statistics-client.ts';
 import type { UnresponsiveDomains } from '../daemon/unresponsive-domains.ts';
 import type { CpuTimes } from '../host/cpu-times.ts';
@@ -123,7 +123,7 @@ export class StatsReader {
     kinds: ReadonlySet<StatsKind>,
     { deadline, host = () => NOTHING_SEEN }: MeasureOptions,
   ): Promise<Measured> {
-    this.#keepOnly(running);
+    this.#keepOnly(domainRunIds(running));
     const round = this.#beginRound(running, kinds, deadline, host);
     const pools = kinds.has('pools') ? this.#pools.read(deadline) : undefined;
     const interfaces = kinds.has('interface') ? this.#interfaces.read(running, deadline) : undefined;
@@ -213,12 +213,14 @@ export class StatsReader {
     );
   }
 
-  #keepOnly(running: readonly DomainRef[]): void {
-    this.#client.keepOnly(running);
-    this.#rounds.keepOnly(running);
-    this.#domains.keepOnly(running);
-    this.#jobs.keepOnly(running);
-    this.#unresponsive.keepOnly(running);
+  #keepOnly(runs: ReadonlySet<string>): void {
+    this.#client.keepOnly(runs);
+    this.#rounds.keepOnly(runs);
+    this.#domains.keepOnly(runs);
+    this.#interfaces.keepOnly(runs);
+    this.#cpu.keepOnly(runs);
+    this.#jobs.keepOnly(runs);
+    this.#unresponsive.keepOnly(runs);
   }
 
   /** Logs once that scrapes have too little time, until one has enough. */

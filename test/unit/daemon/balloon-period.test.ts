@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globa
 import { pino } from 'pino';
 import { createDeferred } from '../../../src/concurrency.ts';
 import { BalloonPeriodSetter } from '../../../src/daemon/balloon-period.ts';
+import { domainRunIds } from '../../../src/daemon/domain-run-id.ts';
 import { LibvirtServerError, LibvirtTransportError } from '../../../src/libvirt/errors.ts';
 import type { DomainRef } from '../../../src/libvirt/types.ts';
 import { fakeUuid } from '../../support/fake-hypervisor.ts';
@@ -135,7 +136,7 @@ describe('a connection', () => {
 test('runs that are over are forgotten, the others are not set again', async () => {
   const { setter, warned } = setUp((number) => (number === 1 ? failure(74) : undefined));
   await setter.apply(DOMAINS);
-  setter.keepOnly(DOMAINS.slice(2));
+  setter.keepOnly(domainRunIds(DOMAINS.slice(2)));
   // A number that libvirt gave away twice, as after its restart.
   expect(names(await setter.apply(DOMAINS))).toEqual(['vm-0', 'vm-1']);
   expect(warned()).toEqual(['vm-0']);

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { domainRunIds } from '../../../src/daemon/domain-run-id.ts';
 import { XdrWriter } from '../../../src/libvirt/xdr.ts';
 import { type DomainJob, JobReader, type JobResult } from '../../../src/stats/job-reader.ts';
 import { fakeUuid } from '../../support/fake-hypervisor.ts';
@@ -87,7 +88,7 @@ test('another run of the domain has no job of the one before', async () => {
   await read();
   isOccupied = true;
   const next = { ...RUN, id: 2 };
-  reader.keepOnly([next]);
+  reader.keepOnly(domainRunIds([next]));
   expect(await read(5_000, next)).toEqual({ status: 'unknown' });
 });
 
