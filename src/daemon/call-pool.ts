@@ -133,7 +133,7 @@ export class CallPool {
 
   /** The domain has answered in full: no call of a lost connection waits for it. */
   responded(domain: DomainRef): void {
-    if (this.#budget.hasOrphans) this.#budget.forgetOrphansOf(domainRunId(domain));
+    this.#budget.forgetOrphansOf(domainRunId(domain));
   }
 
   /** Forgets all runs but these. */
