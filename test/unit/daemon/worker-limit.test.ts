@@ -10,9 +10,9 @@ import {
   type CallHandler,
   type FakeLibvirtd,
   type IncomingCall,
-  startFakeLibvirtd,
 } from '../../support/fake-libvirtd.ts';
 import { fakeStats, type MeasuredFake } from '../../support/fake-stats.ts';
+import { atTestEnd, daemonWith } from '../../support/test-daemon.ts';
 import { fakeTime, startWholeDaemon, type WholeDaemon } from './whole-daemon.ts';
 
 const AGENT_COMMAND = 3;
@@ -38,21 +38,18 @@ const WORKERS = 18;
 /** For how long libvirt waits for a domain's job, and a little more: calls of a connection that ended last for so long. */
 const JOB_WAIT_MS = 40_000;
 
-const cleanUps: (() => Promise<void>)[] = [];
-
 beforeEach(fakeTime);
 
-afterEach(async () => {
-  for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
+// Parts are stopped before that, in the time that a test moves.
+afterEach(() => {
   jest.useRealTimers();
 });
 
 /** Starts the parts against a fake daemon, and has both stopped at the end of the test. */
 async function startWith(handler: CallHandler): Promise<{ libvirtd: FakeLibvirtd; whole: WholeDaemon }> {
-  const libvirtd = await startFakeLibvirtd(handler);
-  cleanUps.push(libvirtd.stop);
+  const libvirtd = await daemonWith(handler);
   const whole = startWholeDaemon([libvirtd.path], () => libvirtd.received.length);
-  cleanUps.push(whole.stop);
+  atTestEnd(whole.stop);
   return { libvirtd, whole };
 }
 
@@ -194,15 +191,14 @@ describe('libvirtd restarted while fourteen calls hang', () => {
       );
       const stats = fakeStats(measured);
       const workers = countWorkers(countSubscriptions(hypervisorWithStats(domains, stats.handler)));
-      const libvirtd = await startFakeLibvirtd(workers.handler);
-      cleanUps.push(libvirtd.stop);
+      const libvirtd = await daemonWith(workers.handler);
       return { libvirtd, workers, stats };
     };
     const before = await start();
     const sockets = [before.libvirtd.path];
     let frames = (): number => before.libvirtd.received.length;
     const whole = startWholeDaemon(sockets, () => frames());
-    cleanUps.push(whole.stop);
+    atTestEnd(whole.stop);
     for (let scrape = 0; scrape < 3; scrape++) {
       const complete = await whole.until(whole.scrape());
       if (scrape > 0) expect(complete).toEqual(names.slice(14));
