@@ -4,6 +4,7 @@ import { COLLECTORS } from './collectors/all.ts';
 import { type BuildInfo, buildInfo } from './collectors/build-info.ts';
 import type { ExporterConfig } from './config/config.ts';
 import { BalloonPeriodSetter } from './daemon/balloon-period.ts';
+import { SYSTEM_CLOCK } from './daemon/clock.ts';
 import { Daemon } from './daemon/daemon.ts';
 import { domainRunIds } from './daemon/domain-run-id.ts';
 import type { GuestTarget } from './guest/guest-state.ts';
@@ -86,6 +87,7 @@ export async function startExporter(
       : new BalloonPeriodSetter({
           set: (domain, seconds) => daemon.agents.setMemoryStatsPeriod(domain, seconds),
           seconds: config.balloonStatsPeriod,
+          clock: SYSTEM_CLOCK,
           log,
         });
   const takeSnapshot = createSnapshotTaker({

@@ -4,6 +4,7 @@ import * as stats from '../libvirt/procedures/stats.ts';
 import * as storage from '../libvirt/procedures/storage.ts';
 import type { DomainRef, StoragePoolRef } from '../libvirt/types.ts';
 import type { CallPool, CallResult, PoolCall } from './call-pool.ts';
+import type { Clock } from './clock.ts';
 import { domainRunId } from './domain-run-id.ts';
 import type { LeaseTerms } from './worker-budget.ts';
 
@@ -23,10 +24,13 @@ export interface StatsTerms extends Pick<LeaseTerms, 'round' | 'hasAnsweredSince
  * that is not answered in time shows which domain's QEMU does not respond.
  */
 export class StatisticsClient {
+  /** The clock of deadlines. */
+  readonly clock: Clock;
   readonly #pool: CallPool;
 
   constructor(pool: CallPool) {
     this.#pool = pool;
+    this.clock = pool.clock;
   }
 
   /** The domain has answered in full, see {@link CallPool.responded}. */

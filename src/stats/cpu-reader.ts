@@ -29,7 +29,7 @@ export class CpuReader {
     this.#client = client;
   }
 
-  /** Never throws. Domains that are not read by `deadline` (performance.now() milliseconds) are missing. */
+  /** Never throws. Domains that are not read by `deadline` (the clock's milliseconds) are missing. */
   async read(running: readonly DomainRef[], deadline: number): Promise<CpuResult> {
     const times = new Map<string, CpuTimes>();
     const tally = new Tally();

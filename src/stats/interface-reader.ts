@@ -33,7 +33,7 @@ export class InterfaceReader {
     this.#log = log;
   }
 
-  /** Never throws. Domains that are not read by `deadline` (performance.now() milliseconds) are missing. */
+  /** Never throws. Domains that are not read by `deadline` (the clock's milliseconds) are missing. */
   async read(running: readonly DomainRef[], deadline: number): Promise<InterfacesResult> {
     const interfaces = new Map<string, InterfaceStats>();
     const tally = new Tally();

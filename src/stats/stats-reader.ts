@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import { settledWithin } from '../concurrency.ts';
+import { type Clock, settledBy } from '../daemon/clock.ts';
 import { domainRunId, domainRunIds } from '../daemon/domain-run-id.ts';
 import { type StatisticsClient, StatsGroup } from '../daemon/statistics-client.ts';
 import type { UnresponsiveDomains } from '../daemon/unresponsive-domains.ts';
@@ -50,7 +50,7 @@ export interface HostView {
 }
 
 export interface MeasureOptions {
-  /** performance.now() milliseconds. */
+  /** In the milliseconds of the client's clock. */
   readonly deadline: number;
   readonly host?: (domain: Pick<DomainRef, 'uuid'>) => HostView;
 }
@@ -133,10 +133,11 @@ export class StatsReader {
     const cpu = kinds.has('cpu') ? this.#cpu.read(withoutTimes, deadline) : undefined;
     const jobs = kinds.has('job') ? this.#readJobs(running, round) : undefined;
     const all = Promise.all([domains, interfaces, cpu, jobs, pools]);
-    await settledWithin(all, Math.max(0, deadline - performance.now()));
+    const { clock } = this.#client;
+    await settledBy(clock, deadline, all);
     const [readInterfaces, readCpu, readPools] = await Promise.all([
-      within(interfaces, deadline),
-      within(cpu, deadline),
+      within(clock, deadline, interfaces),
+      within(clock, deadline, cpu),
       pools,
     ]);
     this.#noteTime(round);
@@ -322,7 +323,11 @@ const NO_STATS: DomainStats = {
   interfaces: new Map(),
 };
 
-async function within<T>(promise: Promise<T> | undefined, deadline: number): Promise<T | undefined> {
+async function within<T>(
+  clock: Clock,
+  deadline: number,
+  promise: Promise<T> | undefined,
+): Promise<T | undefined> {
   if (promise === undefined) return undefined;
-  return (await settledWithin(promise, Math.max(0, deadline - performance.now()))) ? promise : undefined;
+  return (await settledBy(clock, deadline, promise)) ? promise : undefined;
 }
