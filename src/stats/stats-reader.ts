@@ -140,7 +140,8 @@ export class StatsReader {
       within(clock, deadline, cpu),
       pools,
     ]);
-    this.#noteTime(round);
+    // Calls that still wait for a slot turn out to be unsent only later.
+    void all.then(() => this.#noteTime(round));
     const failed = failuresOf(round, readInterfaces, readCpu);
     this.#noteFailures(kindsRead(round, readInterfaces, readCpu), failed);
     return {
