@@ -1,12 +1,14 @@
 import type { Logger } from 'pino';
 import { LibvirtServerError, ServerErrorNumber } from '../libvirt/errors.ts';
 import type { DomainRef } from '../libvirt/types.ts';
-import { domainRunId } from './domain-run-id.ts';
+import type { Clock } from './clock.ts';
+import { domainRunId, keepOnlyRuns } from './domain-run-id.ts';
 
 export interface BalloonPeriodOptions {
   /** Sets the period of a running domain, in seconds; rejects with libvirt's error. */
   readonly set: (domain: DomainRef, seconds: number) => Promise<void>;
   readonly seconds: number;
+  readonly clock: Clock;
   readonly log: Logger;
 }
 
@@ -16,7 +18,7 @@ const RETRY_MS = 60_000;
 /** Sets the statistics period of running domains, once a run. */
 export class BalloonPeriodSetter {
   readonly #options: BalloonPeriodOptions;
-  /** Time of each run's next attempt, in performance.now() milliseconds; infinite after a final result. */
+  /** Time of each run's next attempt, in the clock's milliseconds; infinite after a final result. */
   readonly #nextTry = new Map<string, number>();
   #isWorking = false;
   #isRefusalLogged = false;
@@ -31,10 +33,9 @@ export class BalloonPeriodSetter {
     this.#nextTry.clear();
   }
 
-  /** Forgets the runs that are over. */
-  keepOnly(running: Iterable<DomainRef>): void {
-    const ids = new Set([...running].map(domainRunId));
-    for (const id of this.#nextTry.keys()) if (!ids.has(id)) this.#nextTry.delete(id);
+  /** Forgets all runs but these. */
+  keepOnly(runs: ReadonlySet<string>): void {
+    keepOnlyRuns(this.#nextTry, runs);
   }
 
   /**
@@ -42,7 +43,7 @@ export class BalloonPeriodSetter {
    * throws: without a read-write connection, one warning is logged, and the next attempt is a minute later.
    */
   async apply(domains: readonly DomainRef[]): Promise<DomainRef[]> {
-    const now = performance.now();
+    const now = this.#options.clock.now();
     const untried = domains.filter((domain) => (this.#nextTry.get(domainRunId(domain)) ?? now) <= now);
     if (this.#isWorking || untried.length === 0 || now < this.#retryAt) return [];
     this.#isWorking = true;
@@ -76,7 +77,7 @@ export class BalloonPeriodSetter {
   }
 
   #refused(error: unknown): void {
-    this.#retryAt = performance.now() + RETRY_MS;
+    this.#retryAt = this.#options.clock.now() + RETRY_MS;
     if (!this.#isRefusalLogged)
       this.#options.log.warn(
         { err: error },
@@ -95,7 +96,7 @@ export class BalloonPeriodSetter {
     }
     const isFinal =
       error instanceof LibvirtServerError && error.number !== ServerErrorNumber.operationTimeout;
-    this.#nextTry.set(run, isFinal ? Number.POSITIVE_INFINITY : performance.now() + RETRY_MS);
+    this.#nextTry.set(run, isFinal ? Number.POSITIVE_INFINITY : this.#options.clock.now() + RETRY_MS);
   }
 }
 

@@ -96,9 +96,10 @@ export interface CallPoolOptions {
  * over as many connections as the unanswered ones need, and never a second time while the first has no answer.
  */
 export class CallPool {
+  /** The clock of deadlines. */
+  readonly clock: Clock;
   readonly #budget: WorkerBudget;
   readonly #unresponsive: UnresponsiveDomains;
-  readonly #clock: Clock;
   readonly #connections: PoolConnections;
   readonly #entries = new Map<string, Entry>();
   /** Sent, and not yet unresponsive, in the order of sending. */
@@ -111,7 +112,7 @@ export class CallPool {
   constructor({ open, budget, unresponsive, clock }: CallPoolOptions) {
     this.#budget = budget;
     this.#unresponsive = unresponsive;
-    this.#clock = clock;
+    this.clock = clock;
     this.#connections = new PoolConnections(open, clock);
   }
 
@@ -133,12 +134,12 @@ export class CallPool {
 
   /** The domain has answered in full: no call of a lost connection waits for it. */
   responded(domain: DomainRef): void {
-    if (this.#budget.hasOrphans) this.#budget.forgetOrphansOf(domainRunId(domain));
+    this.#budget.forgetOrphansOf(domainRunId(domain));
   }
 
-  /** Forgets the runs that are over. */
-  keepOnly(running: readonly DomainRef[]): void {
-    if (this.#budget.hasOrphans) this.#budget.keepOrphansOf(new Set(running.map(domainRunId)));
+  /** Forgets all runs but these. */
+  keepOnly(runs: ReadonlySet<string>): void {
+    this.#budget.keepOrphansOf(runs);
   }
 
   /** libvirt accepts connections again. */
@@ -223,18 +224,18 @@ export class CallPool {
   }
 
   #isPast({ deadline }: Entry): boolean {
-    return this.#clock.now() >= deadline;
+    return this.clock.now() >= deadline;
   }
 
   #sent(entry: Entry): void {
     entry.phase = 'sent';
-    entry.sentAt = this.#clock.now();
+    entry.sentAt = this.clock.now();
     this.#awaited.add(entry);
     this.#sweepLater();
   }
 
   #answered({ use }: Pick<LeaseTerms, 'use'>, { phase, sentAt, waitsFor }: Entry): void {
-    const tookMs = this.#clock.now() - sentAt;
+    const tookMs = this.clock.now() - sentAt;
     // A call that took longer waited for a hung QEMU, which says nothing about the host.
     if (use === 'statistics' && tookMs <= LONGEST_UNRESPONSIVE_MS)
       this.#slowestMs = Math.max(tookMs, REMEMBERED * this.#slowestMs);
@@ -251,7 +252,7 @@ export class CallPool {
   #sweepLater(): void {
     if (this.#isSweeping) return;
     this.#isSweeping = true;
-    this.#clock.after(SWEEP_MS, () => {
+    this.clock.after(SWEEP_MS, () => {
       // An answer may have arrived while this process was kept from running: it is read before the call is given up.
       setImmediate(() => {
         this.#isSweeping = false;
@@ -261,7 +262,7 @@ export class CallPool {
   }
 
   #sweep(): void {
-    const now = this.#clock.now();
+    const now = this.clock.now();
     const unresponsiveAfterMs = this.unresponsiveAfterMs;
     for (const entry of this.#awaited) {
       const waitedMs = now - entry.sentAt;

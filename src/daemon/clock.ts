@@ -1,4 +1,4 @@
-/** The clock of src/daemon. Tests use a clock that they advance. */
+/** The clock of src/daemon and src/stats. Tests use a clock that they advance. */
 export interface Clock {
   /** Milliseconds since some fixed moment. */
   readonly now: () => number;
@@ -13,3 +13,24 @@ export const SYSTEM_CLOCK: Clock = {
     return () => clearTimeout(timer);
   },
 };
+
+export function sleep(clock: Clock, ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    clock.after(ms, resolve);
+  });
+}
+
+/**
+ * Waits for `promise` until `deadline`, in the clock's milliseconds; returns whether it settled in time. A rejection counts as
+ * settled.
+ */
+export function settledBy(clock: Clock, deadline: number, promise: Promise<unknown>): Promise<boolean> {
+  return new Promise((resolve) => {
+    const cancel = clock.after(Math.max(0, deadline - clock.now()), () => resolve(false));
+    const settled = (): void => {
+      cancel();
+      resolve(true);
+    };
+    promise.then(settled, settled);
+  });
+}

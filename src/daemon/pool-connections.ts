@@ -1,7 +1,7 @@
 import { LibvirtTransportError } from '../libvirt/errors.ts';
 import type { RpcConnection } from '../libvirt/rpc-connection.ts';
 import type { Clock } from './clock.ts';
-import { ReconnectDelay, STABLE_IF_USED_MS, STABLE_MS } from './reconnect-delay.ts';
+import { type ConnectionAge, ReconnectDelay } from './reconnect-delay.ts';
 
 /** The part of {@link RpcConnection} that the call pool uses. */
 export type PoolConnection = Pick<RpcConnection, 'send' | 'room' | 'isOpen'>;
@@ -25,10 +25,7 @@ const MAX_ATTEMPTS = 3;
 interface Entry {
   readonly connection: PoolConnection;
   readonly close: () => Promise<void>;
-  /** In the clock's milliseconds. */
-  readonly openedAt: number;
-  /** Whether the daemon has answered a call on this connection. */
-  hasAnswered: boolean;
+  readonly age: ConnectionAge;
   calls: number;
   cancelSpare: (() => void) | undefined;
 }
@@ -95,7 +92,7 @@ export class PoolConnections {
     } finally {
       entry.calls -= 1;
       if (entry.connection.isOpen) {
-        entry.hasAnswered = true;
+        this.#delay.used(entry.age);
         if (entry.calls === 0) this.#keepSpare(entry);
       }
     }
@@ -116,10 +113,7 @@ export class PoolConnections {
       const entry = opened;
       if (entry === undefined) return;
       this.#entries = this.#entries.filter((other) => other !== entry);
-      const lastedMs = this.#clock.now() - entry.openedAt;
-      if (lastedMs >= (entry.hasAnswered ? STABLE_IF_USED_MS : STABLE_MS)) this.#delay.reset();
-      // Connections that end together count as one failure.
-      else if (this.#delay.remainingMs === 0) this.#delay.failed();
+      this.#delay.ended(entry.age);
     };
     const { connection, close } = await this.#open({ onClose }).catch((error: unknown) => {
       this.#delay.failed();
@@ -129,15 +123,7 @@ export class PoolConnections {
       await close();
       throw stopping();
     }
-    opened = {
-      connection,
-      close,
-      openedAt: this.#clock.now(),
-      hasAnswered: false,
-      calls: 0,
-      cancelSpare: undefined,
-    };
-    this.#delay.connected();
+    opened = { connection, close, age: this.#delay.connected(), calls: 0, cancelSpare: undefined };
     if (connection.isOpen) this.#entries.push(opened);
     else onClose();
   }

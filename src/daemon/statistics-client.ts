@@ -4,6 +4,7 @@ import * as stats from '../libvirt/procedures/stats.ts';
 import * as storage from '../libvirt/procedures/storage.ts';
 import type { DomainRef, StoragePoolRef } from '../libvirt/types.ts';
 import type { CallPool, CallResult, PoolCall } from './call-pool.ts';
+import type { Clock } from './clock.ts';
 import { domainRunId } from './domain-run-id.ts';
 import type { LeaseTerms } from './worker-budget.ts';
 
@@ -23,10 +24,13 @@ export interface StatsTerms extends Pick<LeaseTerms, 'round' | 'hasAnsweredSince
  * that is not answered in time shows which domain's QEMU does not respond.
  */
 export class StatisticsClient {
+  /** The clock of deadlines. */
+  readonly clock: Clock;
   readonly #pool: CallPool;
 
   constructor(pool: CallPool) {
     this.#pool = pool;
+    this.clock = pool.clock;
   }
 
   /** The domain has answered in full, see {@link CallPool.responded}. */
@@ -34,9 +38,9 @@ export class StatisticsClient {
     this.#pool.responded(domain);
   }
 
-  /** Forgets the runs that are over. */
-  keepOnly(running: readonly DomainRef[]): void {
-    this.#pool.keepOnly(running);
+  /** Forgets all runs but these. */
+  keepOnly(runs: ReadonlySet<string>): void {
+    this.#pool.keepOnly(runs);
   }
 
   /** Statistics of one domain; `groups` is a bit set of {@link StatsGroup}. No record when the domain has stopped. */

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import type { DomainRef } from '../libvirt/types.ts';
-import { domainRunId } from './domain-run-id.ts';
+import { domainRunId, keepOnlyRuns } from './domain-run-id.ts';
 
 /**
  * `monitor`: a call for statistics has no answer. `job`: a call for the domain's job has none. `stopped`: QEMU's process is
@@ -74,11 +74,9 @@ export class UnresponsiveDomains {
     if (causes?.delete(cause) === true && causes.size === 0) this.#causes.delete(id);
   }
 
-  /** Forgets the runs that are over. */
-  keepOnly(running: readonly DomainRef[]): void {
-    if (this.#causes.size === 0) return;
-    const ids = new Set(running.map(domainRunId));
-    for (const id of this.#causes.keys()) if (!ids.has(id)) this.#causes.delete(id);
+  /** Forgets all runs but these. */
+  keepOnly(runs: ReadonlySet<string>): void {
+    keepOnlyRuns(this.#causes, runs);
   }
 
   /** libvirt's daemon was restarted: the same run number can mean another run. */

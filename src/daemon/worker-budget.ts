@@ -59,6 +59,24 @@ export interface LeaseTerms {
   readonly hasAnsweredSince?: ((round: number) => boolean) | undefined;
 }
 
+/**
+ * `active`: the call may be answered at any time. `stalled`: callers go on without the answer. `givenUp`: no caller waits for
+ * the answer. `orphaned`: the connection has ended, so that no answer can arrive. `over`: the worker is free. A lease may leave
+ * phases out, but never goes back.
+ */
+const PHASES = ['active', 'stalled', 'givenUp', 'orphaned', 'over'] as const;
+type Phase = (typeof PHASES)[number];
+
+/** A lease as the budget keeps it. */
+interface HeldLease {
+  readonly use: WorkerUse;
+  readonly round: number;
+  phase: Phase;
+  /** Once orphaned: the run that the call waits for. */
+  run: string | undefined;
+  cancelTimer: () => void;
+}
+
 interface Waiting extends LeaseTerms {
   readonly resolve: (lease: WorkerLease) => void;
   readonly reject: (error: Error) => void;
@@ -67,6 +85,9 @@ interface Waiting extends LeaseTerms {
 /** The one account of the daemon's workers, over all connections of this process. */
 export class WorkerBudget {
   readonly #clock: Clock;
+  /** All that are not over. */
+  readonly #leases = new Set<HeldLease>();
+  /** How many of them each use has. */
   readonly #held: Record<WorkerUse, number> = {
     listing: 0,
     configuration: 0,
@@ -74,25 +95,7 @@ export class WorkerBudget {
     statistics: 0,
     priority: 0,
   };
-  /** Calls without an answer, with their round. */
-  readonly #stalled: Readonly<Record<WorkerUse, Map<WorkerLease, number>>> = {
-    listing: new Map(),
-    configuration: new Map(),
-    agent: new Map(),
-    statistics: new Map(),
-    priority: new Map(),
-  };
-  /** Those of them that callers have given up. */
-  readonly #givenUp: Readonly<Record<WorkerUse, Set<WorkerLease>>> = {
-    listing: new Set(),
-    configuration: new Set(),
-    agent: new Set(),
-    statistics: new Set(),
-    priority: new Set(),
-  };
   #waiting: Waiting[] = [];
-  /** What ends each, and the run that its call waits for. */
-  readonly #orphans = new Map<() => void, string | undefined>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -124,22 +127,17 @@ export class WorkerBudget {
 
   /** The daemon was restarted: it works on no call of before. */
   forgetOrphans(): void {
-    for (const end of [...this.#orphans.keys()]) end();
+    this.#endOrphans(() => true);
   }
 
   /** Calls of lost connections hold no worker any more that waited for this run: it has answered in full. */
   forgetOrphansOf(run: string): void {
-    for (const [end, waitsFor] of [...this.#orphans]) if (waitsFor === run) end();
+    this.#endOrphans((waitsFor) => waitsFor === run);
   }
 
-  /** As {@link WorkerBudget.forgetOrphansOf}, for all runs that are over. */
+  /** As {@link WorkerBudget.forgetOrphansOf}, for all runs but these. */
   keepOrphansOf(runs: ReadonlySet<string>): void {
-    for (const [end, waitsFor] of [...this.#orphans])
-      if (waitsFor !== undefined && !runs.has(waitsFor)) end();
-  }
-
-  get hasOrphans(): boolean {
-    return this.#orphans.size > 0;
+    this.#endOrphans((waitsFor) => waitsFor !== undefined && !runs.has(waitsFor));
   }
 
   #admit(): void {
@@ -151,7 +149,7 @@ export class WorkerBudget {
         return false;
       }
       // A call that is still waited for ends or is given up soon; those given up can last for hours.
-      const givenUp = this.#givenUp[use].size;
+      const givenUp = this.#countSince('givenUp', use);
       if (!REJECTS_WHEN_GIVEN_UP.has(use) || givenUp < this.#held[use]) return true;
       const message = `${givenUp} calls have no answer; no more are sent until one has`;
       reject(new LibvirtTransportError('ERR_LIBVIRT_UNRESPONSIVE', message));
@@ -170,44 +168,57 @@ export class WorkerBudget {
   }
 
   #isProven({ use, hasAnsweredSince }: LeaseTerms): boolean {
-    return (
-      use === 'statistics' && hasAnsweredSince?.(Math.max(0, ...this.#stalled.statistics.values())) === true
-    );
+    if (use !== 'statistics' || hasAnsweredSince === undefined) return false;
+    let lastStalled = 0;
+    for (const lease of this.#leases)
+      if (lease.use === 'statistics' && hasReached(lease, 'stalled'))
+        lastStalled = Math.max(lastStalled, lease.round);
+    return hasAnsweredSince(lastStalled);
+  }
+
+  /** How many leases of this use have reached this phase. */
+  #countSince(phase: Phase, use: WorkerUse): number {
+    let count = 0;
+    for (const lease of this.#leases) if (lease.use === use && hasReached(lease, phase)) count += 1;
+    return count;
   }
 
   #lease({ use, round = 0 }: LeaseTerms): WorkerLease {
+    const lease: HeldLease = { use, round, phase: 'active', run: undefined, cancelTimer: () => undefined };
+    this.#leases.add(lease);
     this.#held[use] += 1;
-    let isOver = false;
-    const end = (): void => {
-      if (isOver) return;
-      isOver = true;
-      this.#held[use] -= 1;
-      this.#stalled[use].delete(lease);
-      this.#givenUp[use].delete(lease);
-      this.#admit();
+    return {
+      stall: () => this.#enter(lease, 'stalled'),
+      giveUp: () => this.#enter(lease, 'givenUp'),
+      orphan: (run) => this.#orphan(lease, run),
+      release: () => this.#enter(lease, 'over'),
     };
-    const stall = (): void => {
-      if (isOver) return;
-      this.#stalled[use].set(lease, round);
-      this.#admit();
-    };
-    const giveUp = (): void => {
-      if (isOver) return;
-      this.#givenUp[use].add(lease);
-      stall();
-    };
-    const orphan = (run?: string): void => {
-      if (isOver) return;
-      giveUp();
-      const forget = (): void => {
-        cancel();
-        this.#orphans.delete(forget);
-        end();
-      };
-      const cancel = run === undefined ? this.#clock.after(ORPHAN_MS, forget) : () => undefined;
-      this.#orphans.set(forget, run);
-    };
-    const lease: WorkerLease = { stall, giveUp, release: end, orphan };
-    return lease;
   }
+
+  #enter(lease: HeldLease, phase: Phase): void {
+    if (hasReached(lease, phase)) return;
+    lease.phase = phase;
+    if (phase === 'over') {
+      lease.cancelTimer();
+      this.#leases.delete(lease);
+      this.#held[lease.use] -= 1;
+    }
+    this.#admit();
+  }
+
+  #orphan(lease: HeldLease, run: string | undefined): void {
+    if (hasReached(lease, 'orphaned')) return;
+    lease.run = run;
+    if (run === undefined) lease.cancelTimer = this.#clock.after(ORPHAN_MS, () => this.#enter(lease, 'over'));
+    this.#enter(lease, 'orphaned');
+  }
+
+  #endOrphans(isOver: (waitsFor: string | undefined) => boolean): void {
+    for (const lease of this.#leases)
+      if (lease.phase === 'orphaned' && isOver(lease.run)) this.#enter(lease, 'over');
+  }
+}
+
+function hasReached(lease: HeldLease, phase: Phase): boolean {
+  return PHASES.indexOf(lease.phase) >= PHASES.indexOf(phase);
 }

@@ -4,7 +4,7 @@ import { dayToEpochSeconds, type OsinfoTable } from './osinfo-table.ts';
 /** An operating system's end of life in seconds since the epoch; `undefined` when no date is known. */
 type EndOfLifeLookup = (osId: string) => number | undefined;
 
-interface OsinfoSources {
+export interface OsinfoSources {
   /** The host's copy of osinfo-db, where it has one. */
   readonly host: HostOsinfoDatabase | undefined;
   /** The copy inside this program. */

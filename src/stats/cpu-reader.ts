@@ -1,5 +1,5 @@
 import type { CallResult } from '../daemon/call-pool.ts';
-import { domainRunId } from '../daemon/domain-run-id.ts';
+import { domainRunId, keepOnlyRuns } from '../daemon/domain-run-id.ts';
 import type { StatisticsClient } from '../daemon/statistics-client.ts';
 import type { CpuTimes } from '../host/cpu-times.ts';
 import { LibvirtServerError } from '../libvirt/errors.ts';
@@ -29,11 +29,10 @@ export class CpuReader {
     this.#client = client;
   }
 
-  /** Never throws. Domains that are not read by `deadline` (performance.now() milliseconds) are missing. */
+  /** Never throws. Domains that are not read by `deadline` (the clock's milliseconds) are missing. */
   async read(running: readonly DomainRef[], deadline: number): Promise<CpuResult> {
     const times = new Map<string, CpuTimes>();
     const tally = new Tally();
-    this.#keepOnly(running);
     await Promise.all(
       running.map(async (domain) => {
         try {
@@ -48,6 +47,11 @@ export class CpuReader {
       }),
     );
     return { times, failure: tally.failure };
+  }
+
+  /** Forgets all runs but these. */
+  keepOnly(runs: ReadonlySet<string>): void {
+    keepOnlyRuns(this.#sources, runs);
   }
 
   async #read(domain: DomainRef, deadline: number): Promise<CallResult<CpuTimes | undefined>> {
@@ -68,12 +72,6 @@ export class CpuReader {
     this.#sources.set(run, 'process');
     const total = Number(result.value.cpuTime) / 1e9;
     return { status: 'answered', value: { total, user: undefined, system: undefined } };
-  }
-
-  #keepOnly(running: readonly DomainRef[]): void {
-    if (this.#sources.size <= running.length) return;
-    const runs = new Set(running.map(domainRunId));
-    for (const run of this.#sources.keys()) if (!runs.has(run)) this.#sources.delete(run);
   }
 }
 

@@ -1,6 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { CallResult } from '../daemon/call-pool.ts';
-import { domainRunId } from '../daemon/domain-run-id.ts';
+import { sleep } from '../daemon/clock.ts';
+import { domainRunId, keepOnlyRuns } from '../daemon/domain-run-id.ts';
 import { type StatisticsClient, StatsGroup, type StatsTerms } from '../daemon/statistics-client.ts';
 import type { DomainStatsRecord } from '../libvirt/procedures/stats.ts';
 import type { DomainRef } from '../libvirt/types.ts';
@@ -38,12 +38,13 @@ export class DomainStatsReader {
 
   /** Reads these {@link StatsGroup}s of a domain. Never throws. */
   async read(domain: DomainRef, groups: number, terms: StatsTerms): Promise<DomainStatsResult> {
+    const { clock } = this.#client;
     const run = domainRunId(domain);
     let result = await this.#readOnce(domain, groups, terms);
     const pauses = this.#wasPartial.has(run) ? PAUSES_MS : [...PAUSES_MS, LAST_PAUSE_MS];
     for (const pauseMs of pauses) {
-      if (result.status !== 'partial' || performance.now() + pauseMs >= terms.deadline) break;
-      await sleep(pauseMs);
+      if (result.status !== 'partial' || clock.now() + pauseMs >= terms.deadline) break;
+      await sleep(clock, pauseMs);
       // Only the balloon's fields show for certain whether QEMU answered: an empty drive has no counts either.
       result = await this.#readOnce(domain, groups | StatsGroup.balloon, terms);
     }
@@ -52,11 +53,9 @@ export class DomainStatsReader {
     return result;
   }
 
-  /** Forgets the runs that are over. */
-  keepOnly(running: readonly DomainRef[]): void {
-    if (this.#wasPartial.size === 0) return;
-    const runs = new Set(running.map(domainRunId));
-    for (const run of this.#wasPartial) if (!runs.has(run)) this.#wasPartial.delete(run);
+  /** Forgets all runs but these. */
+  keepOnly(runs: ReadonlySet<string>): void {
+    keepOnlyRuns(this.#wasPartial, runs);
   }
 
   async #readOnce(domain: DomainRef, groups: number, terms: StatsTerms): Promise<DomainStatsResult> {

@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import { domainRunId } from '../daemon/domain-run-id.ts';
+import { domainRunId, keepOnlyRuns } from '../daemon/domain-run-id.ts';
 import type { StatisticsClient } from '../daemon/statistics-client.ts';
 import type { DomainRef } from '../libvirt/types.ts';
 import { parseDomainStats, type StatsFields } from './domain-stats.ts';
@@ -33,9 +33,8 @@ export class InterfaceReader {
     this.#log = log;
   }
 
-  /** Never throws. Domains that are not read by `deadline` (performance.now() milliseconds) are missing. */
+  /** Never throws. Domains that are not read by `deadline` (the clock's milliseconds) are missing. */
   async read(running: readonly DomainRef[], deadline: number): Promise<InterfacesResult> {
-    this.#keepOnly(running);
     const interfaces = new Map<string, InterfaceStats>();
     const tally = new Tally();
     const read = async (
@@ -70,6 +69,11 @@ export class InterfaceReader {
     return { interfaces: new Map(interfaces), failure: tally.failure };
   }
 
+  /** Forgets all runs but these. */
+  keepOnly(runs: ReadonlySet<string>): void {
+    keepOnlyRuns(this.#slow, runs);
+  }
+
   #noteSlow({ name, ...run }: DomainRef): void {
     if (this.#slow.has(domainRunId(run))) return;
     this.#slow.add(domainRunId(run));
@@ -82,12 +86,6 @@ export class InterfaceReader {
   #noteFast({ name, ...run }: DomainRef): void {
     if (this.#slow.delete(domainRunId(run)))
       this.#log.info({ domain: name }, 'the interface statistics of this domain can be read again');
-  }
-
-  #keepOnly(running: readonly DomainRef[]): void {
-    if (this.#slow.size === 0) return;
-    const runs = new Set(running.map(domainRunId));
-    for (const run of this.#slow) if (!runs.has(run)) this.#slow.delete(run);
   }
 }
 

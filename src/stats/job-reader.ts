@@ -1,4 +1,4 @@
-import { domainRunId } from '../daemon/domain-run-id.ts';
+import { domainRunId, keepOnlyRuns } from '../daemon/domain-run-id.ts';
 import type { StatisticsClient, StatsTerms } from '../daemon/statistics-client.ts';
 import type { DomainRef, TypedValue } from '../libvirt/types.ts';
 import { isGoneError } from './rounds.ts';
@@ -18,7 +18,7 @@ export interface DomainJob {
 
 interface Known {
   readonly job: DomainJob | 'none';
-  /** performance.now() milliseconds. */
+  /** In the clock's milliseconds. */
   readonly readAt: number;
   /** The job could not be read the last time: the result before that is used once more. */
   readonly isCarriedOver?: boolean;
@@ -41,14 +41,15 @@ export class JobReader {
 
   /** Reads a domain's job; sends no call for a domain that `isUnresponsive`. Never throws. */
   async read(domain: DomainRef, terms: StatsTerms, isUnresponsive: boolean): Promise<JobResult> {
+    const { clock } = this.#client;
     const run = domainRunId(domain);
     const before = this.#known.get(run);
-    if (before?.job === 'none' && performance.now() - before.readAt < RECHECK_MS)
+    if (before?.job === 'none' && clock.now() - before.readAt < RECHECK_MS)
       return { status: 'read', job: 'none' };
     try {
       const job = isUnresponsive ? undefined : await this.#job(domain, terms);
       if (job === 'unsent') return { status: 'unknown' };
-      const known = job === undefined ? this.#carryOver(run, before) : { job, readAt: performance.now() };
+      const known = job === undefined ? this.#carryOver(run, before) : { job, readAt: clock.now() };
       if (known === undefined) {
         this.#known.delete(run);
         return { status: 'unknown' };
@@ -61,11 +62,9 @@ export class JobReader {
     }
   }
 
-  /** Forgets the runs that are over. */
-  keepOnly(running: readonly DomainRef[]): void {
-    if (this.#known.size <= running.length) return;
-    const runs = new Set(running.map(domainRunId));
-    for (const run of this.#known.keys()) if (!runs.has(run)) this.#known.delete(run);
+  /** Forgets all runs but these. */
+  keepOnly(runs: ReadonlySet<string>): void {
+    keepOnlyRuns(this.#known, runs);
   }
 
   /**

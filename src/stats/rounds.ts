@@ -1,4 +1,4 @@
-import { domainRunId } from '../daemon/domain-run-id.ts';
+import { domainRunId, keepOnlyRuns } from '../daemon/domain-run-id.ts';
 import type { StatsTerms } from '../daemon/statistics-client.ts';
 import { isNoDomain, LibvirtServerError, ServerErrorNumber } from '../libvirt/errors.ts';
 import type { DomainRef } from '../libvirt/types.ts';
@@ -25,11 +25,9 @@ export class StatsRounds {
     this.#answeredIn.set(domainRunId(domain), round);
   }
 
-  /** Forgets the runs that are over. */
-  keepOnly(running: readonly DomainRef[]): void {
-    if (this.#answeredIn.size <= running.length) return;
-    const runs = new Set(running.map(domainRunId));
-    for (const run of this.#answeredIn.keys()) if (!runs.has(run)) this.#answeredIn.delete(run);
+  /** Forgets all runs but these. */
+  keepOnly(runs: ReadonlySet<string>): void {
+    keepOnlyRuns(this.#answeredIn, runs);
   }
 }
 

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
-import { settledWithin } from '../concurrency.ts';
-import { domainRunId } from '../daemon/domain-run-id.ts';
+import { type Clock, settledBy } from '../daemon/clock.ts';
+import { domainRunId, domainRunIds } from '../daemon/domain-run-id.ts';
 import { type StatisticsClient, StatsGroup } from '../daemon/statistics-client.ts';
 import type { UnresponsiveDomains } from '../daemon/unresponsive-domains.ts';
 import type { CpuTimes } from '../host/cpu-times.ts';
@@ -50,7 +50,7 @@ export interface HostView {
 }
 
 export interface MeasureOptions {
-  /** performance.now() milliseconds. */
+  /** In the milliseconds of the client's clock. */
   readonly deadline: number;
   readonly host?: (domain: Pick<DomainRef, 'uuid'>) => HostView;
 }
@@ -123,7 +123,7 @@ export class StatsReader {
     kinds: ReadonlySet<StatsKind>,
     { deadline, host = () => NOTHING_SEEN }: MeasureOptions,
   ): Promise<Measured> {
-    this.#keepOnly(running);
+    this.#keepOnly(domainRunIds(running));
     const round = this.#beginRound(running, kinds, deadline, host);
     const pools = kinds.has('pools') ? this.#pools.read(deadline) : undefined;
     const interfaces = kinds.has('interface') ? this.#interfaces.read(running, deadline) : undefined;
@@ -133,13 +133,15 @@ export class StatsReader {
     const cpu = kinds.has('cpu') ? this.#cpu.read(withoutTimes, deadline) : undefined;
     const jobs = kinds.has('job') ? this.#readJobs(running, round) : undefined;
     const all = Promise.all([domains, interfaces, cpu, jobs, pools]);
-    await settledWithin(all, Math.max(0, deadline - performance.now()));
+    const { clock } = this.#client;
+    await settledBy(clock, deadline, all);
     const [readInterfaces, readCpu, readPools] = await Promise.all([
-      within(interfaces, deadline),
-      within(cpu, deadline),
+      within(clock, deadline, interfaces),
+      within(clock, deadline, cpu),
       pools,
     ]);
-    this.#noteTime(round);
+    // Calls that still wait for a slot turn out to be unsent only later.
+    void all.then(() => this.#noteTime(round));
     const failed = failuresOf(round, readInterfaces, readCpu);
     this.#noteFailures(kindsRead(round, readInterfaces, readCpu), failed);
     return {
@@ -213,12 +215,14 @@ export class StatsReader {
     );
   }
 
-  #keepOnly(running: readonly DomainRef[]): void {
-    this.#client.keepOnly(running);
-    this.#rounds.keepOnly(running);
-    this.#domains.keepOnly(running);
-    this.#jobs.keepOnly(running);
-    this.#unresponsive.keepOnly(running);
+  #keepOnly(runs: ReadonlySet<string>): void {
+    this.#client.keepOnly(runs);
+    this.#rounds.keepOnly(runs);
+    this.#domains.keepOnly(runs);
+    this.#interfaces.keepOnly(runs);
+    this.#cpu.keepOnly(runs);
+    this.#jobs.keepOnly(runs);
+    this.#unresponsive.keepOnly(runs);
   }
 
   /** Logs once that scrapes have too little time, until one has enough. */
@@ -320,7 +324,11 @@ const NO_STATS: DomainStats = {
   interfaces: new Map(),
 };
 
-async function within<T>(promise: Promise<T> | undefined, deadline: number): Promise<T | undefined> {
+async function within<T>(
+  clock: Clock,
+  deadline: number,
+  promise: Promise<T> | undefined,
+): Promise<T | undefined> {
   if (promise === undefined) return undefined;
-  return (await settledWithin(promise, Math.max(0, deadline - performance.now()))) ? promise : undefined;
+  return (await settledBy(clock, deadline, promise)) ? promise : undefined;
 }

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
-import { forEachLimited, settledWithin } from '../concurrency.ts';
+import { forEachLimited } from '../concurrency.ts';
 import type { CallResult } from '../daemon/call-pool.ts';
+import { settledBy } from '../daemon/clock.ts';
 import type { StatisticsClient } from '../daemon/statistics-client.ts';
 import { LibvirtServerError, LibvirtTransportError, ServerErrorNumber } from '../libvirt/errors.ts';
 import type { StoragePoolInfo } from '../libvirt/procedures/storage.ts';
@@ -31,7 +32,7 @@ export interface StoragePools {
 
 interface Known {
   readonly pool: StoragePool;
-  /** performance.now() milliseconds. */
+  /** In the clock's milliseconds. */
   readonly readAt: number;
 }
 
@@ -54,25 +55,27 @@ export class StoragePoolReader {
     this.#log = log;
   }
 
-  /** Pools without values of the last minute are missing. */
+  /** Pools without values of the last minute are missing. `deadline` is in the clock's milliseconds. */
   async read(deadline: number): Promise<StoragePools> {
+    const { clock } = this.#client;
     // An earlier scrape has already waited for a read that is still in progress.
     const isLeftOver = this.#underWay !== undefined;
     this.#underWay ??= this.#readAll().finally(() => {
       this.#underWay = undefined;
     });
-    const timeoutMs = isLeftOver ? 0 : Math.min(BUSY_MS, Math.max(0, deadline - performance.now()));
-    await settledWithin(this.#underWay, timeoutMs);
-    const isFresh = (readAt: number): boolean => performance.now() - readAt < STALE_MS;
+    const waitUntil = isLeftOver ? clock.now() : Math.min(clock.now() + BUSY_MS, deadline);
+    await settledBy(clock, waitUntil, this.#underWay);
+    const isFresh = (readAt: number): boolean => clock.now() - readAt < STALE_MS;
     if (!isFresh(this.#listedAt)) return { pools: undefined, failed: this.#hasStorage };
     const pools = [...this.#pools.values()].filter(({ readAt }) => isFresh(readAt)).map(({ pool }) => pool);
     return { pools, failed: this.#isRefused || (this.#listed > 0 && pools.length === 0) };
   }
 
   async #readAll(): Promise<void> {
+    const { clock } = this.#client;
     const listed = await this.#try('', (sendBy) => this.#client.storagePools(sendBy));
     if (listed === undefined) return;
-    this.#listedAt = performance.now();
+    this.#listedAt = clock.now();
     this.#listed = listed.length;
     this.#isRefused = false;
     this.#hasStorage = true;
@@ -82,14 +85,14 @@ export class StoragePoolReader {
     await forEachLimited(byName.values(), AT_A_TIME, async (pool) => {
       const info = await this.#try(pool.name, (sendBy) => this.#client.storagePool(pool, sendBy));
       if (info === undefined) return;
-      this.#pools.set(pool.name, { pool: { name: pool.name, ...info }, readAt: performance.now() });
+      this.#pools.set(pool.name, { pool: { name: pool.name, ...info }, readAt: clock.now() });
     });
   }
 
   /** Logs a failure once, until what fails changes. */
   async #try<T>(pool: string, call: (sendBy: number) => Promise<CallResult<T>>): Promise<T | undefined> {
     try {
-      const result = await call(performance.now() + SENDING_MS);
+      const result = await call(this.#client.clock.now() + SENDING_MS);
       if (result.status !== 'answered') {
         const message = 'libvirt does not answer in time';
         if (result.status === 'unresponsive')

@@ -1,5 +1,5 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { createDeferred } from '../../src/concurrency.ts';
+import { type Clock, SYSTEM_CLOCK, sleep } from '../../src/daemon/clock.ts';
 import { type DomainRef, readDomain, writeDomain } from '../../src/libvirt/types.ts';
 import { XdrReader, XdrWriter } from '../../src/libvirt/xdr.ts';
 import { afterHandshake, type CallHandler, type IncomingCall } from './fake-libvirtd.ts';
@@ -73,7 +73,7 @@ interface Lock {
  * domain whose QEMU hangs waits there and holds the lock; every call that finds the lock held gets at once what needs no
  * monitor.
  */
-export function fakeStats(domains: readonly MeasuredFake[]): FakeStats {
+export function fakeStats(domains: readonly MeasuredFake[], clock: Clock = SYSTEM_CLOCK): FakeStats {
   /** The job locks that are held, by run. */
   const locks = new Map<string, Lock>();
   const slowInterfaces: [MeasuredFake, () => void][] = [];
@@ -96,7 +96,7 @@ export function fakeStats(domains: readonly MeasuredFake[]): FakeStats {
       await revived.promise;
       hanging -= 1;
     }
-    if (domain.monitorMs !== undefined) await sleep(domain.monitorMs);
+    if (domain.monitorMs !== undefined) await sleep(clock, domain.monitorMs);
     locks.delete(run);
     released.resolve();
     return true;
@@ -105,7 +105,7 @@ export function fakeStats(domains: readonly MeasuredFake[]): FakeStats {
   const answerStats = async (call: IncomingCall): Promise<void> => {
     const { requested, groups } = readStatsCall(call, domains);
     statsCalls.push({ names: requested.map(({ name }) => name), groups });
-    if (fake.delayMs > 0) await sleep(fake.delayMs);
+    if (fake.delayMs > 0) await sleep(clock, fake.delayMs);
     const failing = requested.find(({ fails }) => fails !== undefined);
     const records: Buffer[] = [];
     for (const domain of failing === undefined ? requested : []) {

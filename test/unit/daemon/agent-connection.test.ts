@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { beforeEach, describe, expect, test } from '@jest/globals';
 import { pino } from 'pino';
 import { AgentConnection } from '../../../src/daemon/agent-connection.ts';
 import { WorkerBudget } from '../../../src/daemon/worker-budget.ts';
@@ -14,6 +14,7 @@ import {
   startFakeLibvirtd,
   targetOf,
 } from '../../support/fake-libvirtd.ts';
+import { atTestEnd, daemonWith } from '../../support/test-daemon.ts';
 
 const DOMAIN = { name: 'vm-1', uuid: fakeUuid(1), id: 7 };
 const COMMAND = '{"execute":"guest-info"}';
@@ -26,17 +27,12 @@ const SET_PERIOD = 308;
 const AGENT_COMMAND = 3;
 const WARN = 40;
 
-const cleanUps: (() => Promise<void>)[] = [];
 let clock: FakeClock;
 let budget: WorkerBudget;
 
 beforeEach(() => {
   clock = fakeClock();
   budget = new WorkerBudget(clock);
-});
-
-afterEach(async () => {
-  for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
 });
 
 interface Agents {
@@ -59,7 +55,7 @@ function agentsAt(sockets: readonly string[], isLibvirtUp = (): boolean => true)
     isLibvirtUp,
     log: pino({ base: null }, { write: (line: string) => log.push(JSON.parse(line)) }),
   });
-  cleanUps.push(() => agents.stop());
+  atTestEnd(() => agents.stop());
   return {
     agents,
     sent,
@@ -70,8 +66,7 @@ function agentsAt(sockets: readonly string[], isLibvirtUp = (): boolean => true)
 }
 
 async function setUp(handler: CallHandler): Promise<Agents & { readonly daemon: FakeLibvirtd }> {
-  const daemon = await startFakeLibvirtd(afterHandshake(handler));
-  cleanUps.push(daemon.stop);
+  const daemon = await daemonWith(afterHandshake(handler));
   return { daemon, ...agentsAt([daemon.path]) };
 }
 
@@ -244,8 +239,7 @@ describe('the connection', () => {
   });
 
   test('that is being opened when all stops does not stay open', async () => {
-    const daemon = await startFakeLibvirtd(afterHandshake(answer));
-    cleanUps.push(daemon.stop);
+    const daemon = await daemonWith(afterHandshake(answer));
     const { agents, command } = agentsAt([daemon.path]);
     const reply = command();
     await daemon.waitFor(({ procedure }) => procedure === AUTH_LIST);
@@ -278,8 +272,7 @@ describe('a read-write socket that cannot be opened', () => {
   });
 
   test('is tried a minute after the refusal, without a second warning, and is kept once it opens', async () => {
-    const daemon = await startFakeLibvirtd(afterHandshake(answer));
-    cleanUps.push(daemon.stop);
+    const daemon = await daemonWith(afterHandshake(answer));
     const sockets = ['/nonexistent/sock'];
     const { agents, command, warnings, log } = agentsAt(sockets);
     await expect(command()).rejects.toThrow('no libvirt socket accepts a connection');

@@ -1,9 +1,11 @@
-import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { beforeEach, describe, expect, test } from '@jest/globals';
 import { pino } from 'pino';
 import { createDeferred } from '../../../src/concurrency.ts';
 import { BalloonPeriodSetter } from '../../../src/daemon/balloon-period.ts';
+import { domainRunIds } from '../../../src/daemon/domain-run-id.ts';
 import { LibvirtServerError, LibvirtTransportError } from '../../../src/libvirt/errors.ts';
 import type { DomainRef } from '../../../src/libvirt/types.ts';
+import { type FakeClock, fakeClock } from '../../support/fake-clock.ts';
 import { fakeUuid } from '../../support/fake-hypervisor.ts';
 
 const WARN = 40;
@@ -14,12 +16,10 @@ const DOMAINS: readonly DomainRef[] = Array.from({ length: 20 }, (_, index) => (
   id: index + 1,
 }));
 
-beforeEach(() => {
-  jest.useFakeTimers();
-});
+let clock: FakeClock;
 
-afterEach(() => {
-  jest.useRealTimers();
+beforeEach(() => {
+  clock = fakeClock();
 });
 
 /** A setter whose calls do what `set` does; calls are numbered from 1 on. */
@@ -33,6 +33,7 @@ function setUp(set: (number: number, domain: DomainRef) => unknown = () => undef
       if (result instanceof Error) throw result;
     },
     seconds: 10,
+    clock,
     log: pino({ base: null }, { write: (line: string) => log.push(JSON.parse(line)) }),
   });
   return {
@@ -72,7 +73,7 @@ test('one domain is set after the other, and a check that comes meanwhile does n
 test('a refusal is logged once and not tried again until libvirt was restarted', async () => {
   const { setter, warned } = setUp((number) => (number === 3 ? failure(74) : undefined));
   expect(names(await setter.apply(DOMAINS))).toEqual(ALL.filter((name) => name !== 'vm-2'));
-  jest.advanceTimersByTime(60 * MINUTE_MS);
+  await clock.advance(60 * MINUTE_MS);
   expect(await setter.apply(DOMAINS)).toEqual([]);
   expect(warned()).toEqual(['vm-2']);
   setter.forget();
@@ -82,9 +83,9 @@ test('a refusal is logged once and not tried again until libvirt was restarted',
 test('a domain whose lock is held is tried again a minute later, and the others are set meanwhile', async () => {
   const { setter, warned } = setUp((number) => (number === 3 ? failure(68) : undefined));
   expect(await setter.apply(DOMAINS)).toHaveLength(19);
-  jest.advanceTimersByTime(MINUTE_MS - 1);
+  await clock.advance(MINUTE_MS - 1);
   expect(await setter.apply(DOMAINS)).toEqual([]);
-  jest.advanceTimersByTime(1);
+  await clock.advance(1);
   expect(names(await setter.apply(DOMAINS))).toEqual(['vm-2']);
   expect(warned()).toEqual(['vm-2']);
 });
@@ -94,12 +95,12 @@ test('domains that hang keep none of the others waiting, are logged once and tri
   const { setter, warned, calls } = setUp((_, { name }) => (hung.has(name) ? silence() : undefined));
   expect(names(await setter.apply(DOMAINS))).toEqual(ALL.slice(5));
   expect(await setter.apply(DOMAINS)).toEqual([]);
-  jest.advanceTimersByTime(MINUTE_MS);
+  await clock.advance(MINUTE_MS);
   expect(await setter.apply(DOMAINS)).toEqual([]);
   expect(calls).toHaveLength(25);
   expect(warned()).toEqual(ALL.slice(0, 5));
   hung.clear();
-  jest.advanceTimersByTime(MINUTE_MS);
+  await clock.advance(MINUTE_MS);
   expect(names(await setter.apply(DOMAINS))).toEqual(ALL.slice(0, 5));
 });
 
@@ -107,10 +108,10 @@ describe('a connection', () => {
   test('that is lost ends the check, and what is left is set a minute later', async () => {
     const { setter, warned, calls } = setUp((number) => (number === 6 ? lost() : undefined));
     expect(names(await setter.apply(DOMAINS))).toEqual(ALL.slice(0, 5));
-    jest.advanceTimersByTime(MINUTE_MS - 1);
+    await clock.advance(MINUTE_MS - 1);
     expect(await setter.apply(DOMAINS)).toEqual([]);
     expect(calls).toHaveLength(6);
-    jest.advanceTimersByTime(1);
+    await clock.advance(1);
     expect(names(await setter.apply(DOMAINS))).toEqual(ALL.slice(5));
     expect(warned()).toEqual([undefined]);
   });
@@ -120,7 +121,7 @@ describe('a connection', () => {
     const { setter, warned, calls } = setUp(() => (isRefused ? lost() : undefined));
     for (let check = 0; check < 3; check++) {
       expect(await setter.apply(DOMAINS)).toEqual([]);
-      jest.advanceTimersByTime(MINUTE_MS);
+      await clock.advance(MINUTE_MS);
     }
     expect(calls).toHaveLength(3);
     expect(warned()).toEqual([undefined]);
@@ -135,7 +136,7 @@ describe('a connection', () => {
 test('runs that are over are forgotten, the others are not set again', async () => {
   const { setter, warned } = setUp((number) => (number === 1 ? failure(74) : undefined));
   await setter.apply(DOMAINS);
-  setter.keepOnly(DOMAINS.slice(2));
+  setter.keepOnly(domainRunIds(DOMAINS.slice(2)));
   // A number that libvirt gave away twice, as after its restart.
   expect(names(await setter.apply(DOMAINS))).toEqual(['vm-0', 'vm-1']);
   expect(warned()).toEqual(['vm-0']);

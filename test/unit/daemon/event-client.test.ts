@@ -1,29 +1,13 @@
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { EventClient, type EventClientOptions, formatVersion } from '../../../src/daemon/event-client.ts';
 import type { DomainEvent } from '../../../src/libvirt/events.ts';
 import { XdrWriter } from '../../../src/libvirt/xdr.ts';
 import { SUSPENDED_EVENT } from '../../fixtures/rpc/frames.ts';
-import {
-  afterHandshake,
-  type CallHandler,
-  type FakeLibvirtd,
-  startFakeLibvirtd,
-  targetOf,
-} from '../../support/fake-libvirtd.ts';
+import { targetOf } from '../../support/fake-libvirtd.ts';
+import { answerVersion, atTestEnd, daemonWith } from '../../support/test-daemon.ts';
 
 const LONG_MS = 30_000;
 const GET_VERSION = 4;
-const cleanUps: (() => Promise<void>)[] = [];
-
-afterEach(async () => {
-  for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
-});
-
-async function daemonWith(handler: CallHandler): Promise<FakeLibvirtd> {
-  const daemon = await startFakeLibvirtd(handler);
-  cleanUps.push(daemon.stop);
-  return daemon;
-}
 
 function options(socketPaths: readonly string[], more: Partial<EventClientOptions> = {}): EventClientOptions {
   return {
@@ -36,7 +20,6 @@ function options(socketPaths: readonly string[], more: Partial<EventClientOption
   };
 }
 
-const answerVersion = afterHandshake((call) => call.reply(Buffer.from('00000000006ad7a6', 'hex')));
 const authTypes = (...types: number[]): Buffer => {
   const out = new XdrWriter();
   out.array(types, (type) => out.int(type));
@@ -119,7 +102,7 @@ describe('connecting', () => {
     const daemon = await daemonWith(answerVersion);
     const seen = new Promise<DomainEvent>((resolve) => {
       void EventClient.connect(options([daemon.path], { onDomainEvent: resolve })).then((client) => {
-        cleanUps.push(() => client.close());
+        atTestEnd(() => client.close());
         daemon.send(SUSPENDED_EVENT);
       });
     });

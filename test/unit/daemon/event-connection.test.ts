@@ -1,35 +1,22 @@
 import { symlink, unlink } from 'node:fs/promises';
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { beforeEach, describe, expect, test } from '@jest/globals';
 import { EventConnection } from '../../../src/daemon/event-connection.ts';
 import { EVENT_KINDS } from '../../../src/libvirt/events.ts';
 import { XdrWriter } from '../../../src/libvirt/xdr.ts';
 import { type FakeClock, fakeClock, settle } from '../../support/fake-clock.ts';
 import {
-  afterHandshake,
   type CallHandler,
   type FakeLibvirtd,
   type IncomingCall,
-  startFakeLibvirtd,
   targetOf,
 } from '../../support/fake-libvirtd.ts';
+import { answerVersion, atTestEnd, daemonWith } from '../../support/test-daemon.ts';
 
 const LONG_MS = 30_000;
 const REGISTER_EVENT = 316;
 const OPEN = 1;
 const CLOSE = 2;
-const cleanUps: (() => Promise<void>)[] = [];
 
-afterEach(async () => {
-  for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
-});
-
-async function daemonWith(handler: CallHandler): Promise<FakeLibvirtd> {
-  const daemon = await startFakeLibvirtd(handler);
-  cleanUps.push(daemon.stop);
-  return daemon;
-}
-
-const answerVersion = afterHandshake((call) => call.reply(Buffer.from('00000000006ad7a6', 'hex')));
 /** Answers a client's subscriptions with numbers that go on for as long as this daemon lives. */
 function countingSubscriptions(): CallHandler {
   let subscriptions = 0;
@@ -78,7 +65,7 @@ describe('the connection for events', () => {
         note('disconnected')();
       },
     });
-    cleanUps.push(() => events.stop());
+    atTestEnd(() => events.stop());
     const next = (wanted: string): Promise<void> =>
       new Promise((resolve) => {
         const waiter = (report: string): void => {

@@ -93,6 +93,38 @@ describe('after a connection', () => {
   });
 });
 
+describe('several connections', () => {
+  test('that end together, soon after they were opened, are one failure', async () => {
+    const connections = [delay.connected(), delay.connected(), delay.connected()];
+    await clock.advance(1_000);
+    for (const connection of connections) delay.ended(connection);
+    expect(delay.remainingMs).toBe(250);
+    await clock.advance(250);
+    delay.ended(delay.connected());
+    expect(delay.remainingMs).toBe(500);
+  });
+
+  test.each([
+    // lasted (ms), was used, the next one is opened at once
+    [4_999, true, false],
+    [5_000, true, true],
+    [9_999, false, false],
+    [10_000, false, true],
+  ])('of which one ends after %i ms, used: %s, at once: %s', async (lastedMs, isUsed, isAtOnce) => {
+    const first = delay.connected();
+    if (isUsed) delay.used(first);
+    await clock.advance(lastedMs - 1_000);
+    const second = delay.connected();
+    await clock.advance(1_000);
+    delay.ended(first);
+    expect(delay.remainingMs).toBe(isAtOnce ? 0 : 250);
+    // What is known of the first says nothing about the second.
+    delay.reset();
+    delay.ended(second);
+    expect(delay.remainingMs).toBe(250);
+  });
+});
+
 describe('a daemon that fails', () => {
   const ENDED = false;
   const REFUSED = true;

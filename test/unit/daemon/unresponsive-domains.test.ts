@@ -1,5 +1,6 @@
 import { beforeEach, expect, test } from '@jest/globals';
 import { pino } from 'pino';
+import { domainRunIds } from '../../../src/daemon/domain-run-id.ts';
 import { UnresponsiveDomains } from '../../../src/daemon/unresponsive-domains.ts';
 import type { DomainRef } from '../../../src/libvirt/types.ts';
 import { fakeUuid } from '../../support/fake-hypervisor.ts';
@@ -59,7 +60,7 @@ test('another run of the same domain responds until something else is known', ()
 
 test('runs that are over are forgotten without a word, the others stay', () => {
   for (const number of [1, 2, 3]) unresponsive.add(domain(number), 'monitor');
-  unresponsive.keepOnly([domain(2), domain(3, 9)]);
+  unresponsive.keepOnly(domainRunIds([domain(2), domain(3, 9)]));
   expect([1, 2, 3].map((number) => unresponsive.has(domain(number)))).toEqual([false, true, false]);
   expect(unresponsive.size).toBe(1);
   expect(log.map(({ level }) => level)).toEqual([WARN, WARN, WARN]);

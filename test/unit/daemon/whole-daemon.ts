@@ -4,11 +4,10 @@ import { Daemon } from '../../../src/daemon/daemon.ts';
 import { Inventory } from '../../../src/inventory/inventory.ts';
 import type { DomainRef } from '../../../src/libvirt/types.ts';
 import { STATS, StatsReader } from '../../../src/stats/stats-reader.ts';
+import { settleFrames } from '../../support/fake-clock.ts';
 import { targetOf } from '../../support/fake-libvirtd.ts';
 
 const STEP_MS = 25;
-/** Turns of the event loop without a frame after which everything that was due has happened. */
-const QUIET_TURNS = 6;
 const TIMEOUT_MS = 5_000;
 const RETRY_FAILED_MS = 15_000;
 
@@ -48,20 +47,12 @@ export function startWholeDaemon(sockets: readonly string[], frames: () => numbe
     isUnresponsive: (domain) => daemon.unresponsive.has(domain),
   });
   const reader = new StatsReader({ client: daemon.statistics, unresponsive: daemon.unresponsive, log });
-  const settleFrames = async (): Promise<void> => {
-    let seen = frames();
-    for (let quiet = 0; quiet < QUIET_TURNS; quiet++) {
-      await new Promise((resolve) => setImmediate(resolve));
-      if (frames() !== seen) quiet = 0;
-      seen = frames();
-    }
-  };
   const pass = async (ms: number): Promise<void> => {
     for (let passed = 0; passed < ms; passed += STEP_MS) {
-      await settleFrames();
+      await settleFrames(frames);
       jest.advanceTimersByTime(STEP_MS);
     }
-    await settleFrames();
+    await settleFrames(frames);
   };
   daemon.start();
   const retries = setInterval(() => void inventory.retryFailed().catch(() => undefined), RETRY_FAILED_MS);
@@ -84,7 +75,7 @@ export function startWholeDaemon(sockets: readonly string[], frames: () => numbe
         isOver = true;
       };
       promise.then(note, note);
-      await settleFrames();
+      await settleFrames(frames);
       while (!isOver) await pass(STEP_MS);
       return promise;
     },

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { pino } from 'pino';
 import { BalloonPeriodSetter } from '../../../src/daemon/balloon-period.ts';
+import { SYSTEM_CLOCK } from '../../../src/daemon/clock.ts';
 import { MessageType, Program } from '../../../src/libvirt/frame.ts';
 import { readDomain } from '../../../src/libvirt/types.ts';
 import { XdrReader, XdrWriter } from '../../../src/libvirt/xdr.ts';
@@ -10,9 +11,9 @@ import {
   type CallHandler,
   type FakeLibvirtd,
   type IncomingCall,
-  startFakeLibvirtd,
 } from '../../support/fake-libvirtd.ts';
 import { fakeStats, type MeasuredFake } from '../../support/fake-stats.ts';
+import { atTestEnd, daemonWith } from '../../support/test-daemon.ts';
 import { fakeTime, startWholeDaemon, type WholeDaemon } from './whole-daemon.ts';
 
 const AGENT_COMMAND = 3;
@@ -37,22 +38,21 @@ const LOW_PRIORITY: ReadonlySet<number> = new Set([
 const WORKERS = 18;
 /** For how long libvirt waits for a domain's job, and a little more: calls of a connection that ended last for so long. */
 const JOB_WAIT_MS = 40_000;
-
-const cleanUps: (() => Promise<void>)[] = [];
+/** For tests that move minutes in steps of 25 ms, which takes a processor a quarter of a minute. */
+const LONG_TEST_MS = 180_000;
 
 beforeEach(fakeTime);
 
-afterEach(async () => {
-  for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
+// Parts are stopped before that, in the time that a test moves.
+afterEach(() => {
   jest.useRealTimers();
 });
 
 /** Starts the parts against a fake daemon, and has both stopped at the end of the test. */
 async function startWith(handler: CallHandler): Promise<{ libvirtd: FakeLibvirtd; whole: WholeDaemon }> {
-  const libvirtd = await startFakeLibvirtd(handler);
-  cleanUps.push(libvirtd.stop);
+  const libvirtd = await daemonWith(handler);
   const whole = startWholeDaemon([libvirtd.path], () => libvirtd.received.length);
-  cleanUps.push(whole.stop);
+  atTestEnd(whole.stop);
   return { libvirtd, whole };
 }
 
@@ -138,50 +138,61 @@ function namesIn(call: IncomingCall): string[] {
 }
 
 describe('all connections together never hold more than 18 workers', () => {
-  test('while 100 of 200 domains hang in every way, agents are silent and connections come and go', async () => {
-    const domains = domainsOf(200);
-    const hung = new Set<string>();
-    const stats = fakeStats(domains.map(({ name, uuid, id }): MeasuredFake => ({ name, uuid, id })));
-    const answer = hypervisorWithStats(domains, stats.handler);
-    let calls = 0;
-    const workers = countWorkers((call) => {
-      const isAgent = call.program === Program.qemu;
-      const names = LOW_PRIORITY.has(call.procedure) || isAgent ? namesIn(call) : [];
-      calls += 1;
-      // Interfaces of all domains need no QEMU.
-      const needsQemu = !(call.procedure === GET_ALL_DOMAIN_STATS && names.length > 1);
-      if (needsQemu && names.some((name) => hung.has(name))) return;
-      if (call.procedure === GET_CAPABILITIES && hung.size > 0) return;
-      const isListing = call.procedure === GET_ALL_DOMAIN_STATS && names.length === 0;
-      if (isListing && calls % 5 === 0) setTimeout(() => answer(call), 3_000);
-      else if (isAgent) call.reply(new XdrWriter().uint(0).finish());
-      else if (call.procedure === SET_PERIOD) call.reply();
-      else answer(call);
-    });
-    const { libvirtd, whole } = await startWith(workers.handler);
-    const { daemon } = whole;
-    const balloon = new BalloonPeriodSetter({
-      set: (domain, seconds) => daemon.agents.setMemoryStatsPeriod(domain, seconds),
-      seconds: 10,
-      log: pino({ level: 'silent' }),
-    });
-    await whole.pass(5_000);
-    expect(await whole.until(whole.scrape())).toHaveLength(200);
-    for (const { name, id } of domains) if (id % 2 === 1) hung.add(name);
-    for (let second = 0; second < 100; second += 2) {
-      void whole.scrape().catch(() => undefined);
-      void balloon.apply(domains);
-      if (second % 10 === 0)
-        for (const domain of domains) daemon.agents.command(domain, '{}', 5).catch(() => undefined);
-      if (second % 14 === 6) for (const socket of libvirtd.sockets) socket.destroy();
-      await whole.pass(2_000);
-      expect(workers.most()).toBeLessThanOrEqual(WORKERS);
-    }
-    expect(workers.most()).toBeGreaterThan(10);
-    for (const procedure of [AGENT_COMMAND, GET_XML_DESC, GET_CAPABILITIES, SET_PERIOD, GET_ALL_DOMAIN_STATS])
-      expect(libvirtd.received.some((frame) => frame.procedure === procedure)).toBe(true);
-    expect(libvirtd.received.filter(({ procedure }) => procedure === OPEN).length).toBeGreaterThan(10);
-  });
+  test(
+    'while 100 of 200 domains hang in every way, agents are silent and connections come and go',
+    async () => {
+      const domains = domainsOf(200);
+      const hung = new Set<string>();
+      const stats = fakeStats(domains.map(({ name, uuid, id }): MeasuredFake => ({ name, uuid, id })));
+      const answer = hypervisorWithStats(domains, stats.handler);
+      let calls = 0;
+      const workers = countWorkers((call) => {
+        const isAgent = call.program === Program.qemu;
+        const names = LOW_PRIORITY.has(call.procedure) || isAgent ? namesIn(call) : [];
+        calls += 1;
+        // Interfaces of all domains need no QEMU.
+        const needsQemu = !(call.procedure === GET_ALL_DOMAIN_STATS && names.length > 1);
+        if (needsQemu && names.some((name) => hung.has(name))) return;
+        if (call.procedure === GET_CAPABILITIES && hung.size > 0) return;
+        const isListing = call.procedure === GET_ALL_DOMAIN_STATS && names.length === 0;
+        if (isListing && calls % 5 === 0) setTimeout(() => answer(call), 3_000);
+        else if (isAgent) call.reply(new XdrWriter().uint(0).finish());
+        else if (call.procedure === SET_PERIOD) call.reply();
+        else answer(call);
+      });
+      const { libvirtd, whole } = await startWith(workers.handler);
+      const { daemon } = whole;
+      const balloon = new BalloonPeriodSetter({
+        set: (domain, seconds) => daemon.agents.setMemoryStatsPeriod(domain, seconds),
+        seconds: 10,
+        clock: SYSTEM_CLOCK,
+        log: pino({ level: 'silent' }),
+      });
+      await whole.pass(5_000);
+      expect(await whole.until(whole.scrape())).toHaveLength(200);
+      for (const { name, id } of domains) if (id % 2 === 1) hung.add(name);
+      for (let second = 0; second < 100; second += 2) {
+        void whole.scrape().catch(() => undefined);
+        void balloon.apply(domains);
+        if (second % 10 === 0)
+          for (const domain of domains) daemon.agents.command(domain, '{}', 5).catch(() => undefined);
+        if (second % 14 === 6) for (const socket of libvirtd.sockets) socket.destroy();
+        await whole.pass(2_000);
+        expect(workers.most()).toBeLessThanOrEqual(WORKERS);
+      }
+      expect(workers.most()).toBeGreaterThan(10);
+      for (const procedure of [
+        AGENT_COMMAND,
+        GET_XML_DESC,
+        GET_CAPABILITIES,
+        SET_PERIOD,
+        GET_ALL_DOMAIN_STATS,
+      ])
+        expect(libvirtd.received.some((frame) => frame.procedure === procedure)).toBe(true);
+      expect(libvirtd.received.filter(({ procedure }) => procedure === OPEN).length).toBeGreaterThan(10);
+    },
+    LONG_TEST_MS,
+  );
 });
 
 describe('libvirtd restarted while fourteen calls hang', () => {
@@ -194,15 +205,14 @@ describe('libvirtd restarted while fourteen calls hang', () => {
       );
       const stats = fakeStats(measured);
       const workers = countWorkers(countSubscriptions(hypervisorWithStats(domains, stats.handler)));
-      const libvirtd = await startFakeLibvirtd(workers.handler);
-      cleanUps.push(libvirtd.stop);
+      const libvirtd = await daemonWith(workers.handler);
       return { libvirtd, workers, stats };
     };
     const before = await start();
     const sockets = [before.libvirtd.path];
     let frames = (): number => before.libvirtd.received.length;
     const whole = startWholeDaemon(sockets, () => frames());
-    cleanUps.push(whole.stop);
+    atTestEnd(whole.stop);
     for (let scrape = 0; scrape < 3; scrape++) {
       const complete = await whole.until(whole.scrape());
       if (scrape > 0) expect(complete).toEqual(names.slice(14));

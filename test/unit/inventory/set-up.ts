@@ -1,4 +1,3 @@
-import { afterEach } from '@jest/globals';
 import { type Logger, pino } from 'pino';
 import { SYSTEM_CLOCK } from '../../../src/daemon/clock.ts';
 import { ConfigurationClient } from '../../../src/daemon/configuration-client.ts';
@@ -6,13 +5,9 @@ import { EventClient } from '../../../src/daemon/event-client.ts';
 import type { UnresponsiveDomains } from '../../../src/daemon/unresponsive-domains.ts';
 import { Inventory, type InventorySnapshot } from '../../../src/inventory/inventory.ts';
 import { domainXmlOf, type FakeDomain, fakeHypervisor, fakeUuid } from '../../support/fake-hypervisor.ts';
-import {
-  type FakeLibvirtd,
-  type IncomingCall,
-  startFakeLibvirtd,
-  targetOf,
-} from '../../support/fake-libvirtd.ts';
+import { type FakeLibvirtd, type IncomingCall, targetOf } from '../../support/fake-libvirtd.ts';
 import { poolOf } from '../../support/pool-of.ts';
+import { atTestEnd, daemonWith } from '../../support/test-daemon.ts';
 
 /** An inventory that is connected to a fake hypervisor. */
 export interface Setup {
@@ -29,18 +24,12 @@ export interface Setup {
   readonly callsSince: () => number[];
 }
 
-const cleanUps: (() => Promise<void>)[] = [];
-
-afterEach(async () => {
-  for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
-});
-
 export async function setUp(
   domains: readonly FakeDomain[] | (() => readonly FakeDomain[]),
   { timeoutMs = 30_000, first }: { timeoutMs?: number; first?: (call: IncomingCall) => boolean } = {},
 ): Promise<Setup> {
   const handler = fakeHypervisor(typeof domains === 'function' ? domains : () => domains, first);
-  const daemon = await startFakeLibvirtd(handler);
+  const daemon = await daemonWith(handler);
   const warnings: string[] = [];
   const log: Logger = pino(
     { level: 'warn' },
@@ -56,7 +45,7 @@ export async function setUp(
       onClose: () => undefined,
       onDomainEvent: (event) => inventory.handleEvent(event),
     });
-    cleanUps.push(() => events.close());
+    atTestEnd(() => events.close());
     return new ConfigurationClient({
       number: 1,
       events,
@@ -65,7 +54,7 @@ export async function setUp(
       onListed: () => undefined,
     });
   };
-  cleanUps.push(daemon.stop, () => pool.stop());
+  atTestEnd(() => pool.stop());
   const client = await connect();
   inventory.connected(client);
   let seen = daemon.received.length;

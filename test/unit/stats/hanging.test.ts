@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { waitFor } from '../../../testbed/wait.ts';
+import { fakeClock } from '../../support/fake-clock.ts';
 import { AMPLE_MS, type MeasuredFleet, startMeasuredFleet } from './measured-fleet.ts';
 
 /** virDomainStatsTypes: the one group that needs no QEMU. */
@@ -9,25 +10,14 @@ let fleet: MeasuredFleet;
 
 afterEach(() => fleet.stop());
 
-/** How often the domain's QEMU was called for statistics since the call of this number. */
-const monitorCalls = (index: number, since = 0): number =>
-  fleet.fake.statsCalls
-    .slice(since)
-    .filter(({ names, groups }) => groups !== INTERFACES && names.includes(`vm-${index}`)).length;
-
-const awaitMonitorCall = (index: number) =>
-  waitFor(async () => monitorCalls(index) > 0 || undefined, {
-    what: `a call for the statistics of vm-${index}`,
-    timeoutMs: AMPLE_MS,
-    everyMs: 5,
-  });
+const startFleet = (count: number): Promise<MeasuredFleet> => startMeasuredFleet(count, fakeClock());
 
 const every = (count: number, step: number, first = 0): number[] =>
   Array.from({ length: count }, (_, index) => index * step + first);
 
 describe('a QEMU that does not answer its monitor', () => {
   test('loses its own statistics only, is not called again, and has them when it answers', async () => {
-    fleet = await startMeasuredFleet(20);
+    fleet = await startFleet(20);
     const { fake, log, namesBut } = fleet;
     fleet.at(5).hung = true;
     expect(await fleet.complete()).toEqual(namesBut(5));
@@ -46,7 +36,7 @@ describe('a QEMU that does not answer its monitor', () => {
   });
 
   test('ten of them, one after the other: the others are complete in the same scrape', async () => {
-    fleet = await startMeasuredFleet(40);
+    fleet = await startFleet(40);
     const hung = every(10, 1, 3);
     for (const index of hung) fleet.at(index).hung = true;
     expect(await fleet.complete()).toEqual(fleet.namesBut(...hung));
@@ -59,7 +49,7 @@ describe('a QEMU that does not answer its monitor', () => {
   });
 
   test('fourteen of a hundred: a new exporter has the others complete in each scrape, and one that answers again', async () => {
-    fleet = await startMeasuredFleet(100);
+    fleet = await startFleet(100);
     const hung = every(14, 7, 3);
     for (const index of hung) fleet.at(index).hung = true;
     for (let round = 0; round < 3; round++) expect(await fleet.complete()).toEqual(fleet.namesBut(...hung));
@@ -73,13 +63,13 @@ describe('a QEMU that does not answer its monitor', () => {
   });
 
   test('more than the daemon has workers to spare: what needs no QEMU is still read, and the scrape ends in time', async () => {
-    fleet = await startMeasuredFleet(30);
+    fleet = await startFleet(30);
     await fleet.complete();
     for (const domain of fleet.domains) domain.hung = true;
-    const begun = performance.now();
+    const begun = fleet.clock.now();
     for (let round = 0; round < 2; round++) {
       const { of } = await fleet.measure({ timeoutMs: 6_000 });
-      expect(performance.now() - begun).toBeLessThan(6_500);
+      expect(fleet.clock.now() - begun).toBeLessThan(6_500);
       for (const domain of fleet.domains) {
         expect(of(domain)).toMatchObject({ complete: false, cpu: { total: 1.5 } });
         expect(of(domain)?.stats?.interfaces.get('vnet0')?.get('rx.bytes')).toBe(5);
@@ -91,7 +81,7 @@ describe('a QEMU that does not answer its monitor', () => {
   });
 
   test('has interfaces in the scrape that finds it hung already, as those need no monitor', async () => {
-    fleet = await startMeasuredFleet(2);
+    fleet = await startFleet(2);
     fleet.at(0).hung = true;
     for (let round = 0; round < 2; round++) {
       const { of } = await fleet.measure();
@@ -102,17 +92,15 @@ describe('a QEMU that does not answer its monitor', () => {
   });
 
   test('that answers within a second is complete, and nothing is logged', async () => {
-    fleet = await startMeasuredFleet(20);
+    fleet = await startFleet(20);
     fleet.at(5).hung = true;
-    const complete = fleet.complete();
-    await awaitMonitorCall(5);
-    fleet.fake.revive(fleet.at(5));
-    expect(await complete).toEqual(fleet.namesBut());
+    fleet.clock.after(950, () => fleet.fake.revive(fleet.at(5)));
+    expect(await fleet.complete()).toEqual(fleet.namesBut());
     expect(fleet.log).toEqual([]);
   });
 
   test('has its last known job for one scrape more', async () => {
-    fleet = await startMeasuredFleet(2);
+    fleet = await startFleet(2);
     const migrating = fleet.at(0);
     migrating.job = true;
     await fleet.complete();
@@ -133,9 +121,9 @@ describe('thirty hung of two hundred, more than statistics may hold workers', ()
 
   /** Measures; returns the domains that are complete, and checks that the scrape ended soon. */
   async function soonComplete(withinMs: number): Promise<string[]> {
-    const begun = performance.now();
+    const begun = fleet.clock.now();
     const complete = await fleet.complete();
-    expect(performance.now() - begun).toBeLessThan(withinMs);
+    expect(fleet.clock.now() - begun).toBeLessThan(withinMs);
     return complete;
   }
 
@@ -143,7 +131,7 @@ describe('thirty hung of two hundred, more than statistics may hold workers', ()
     ['a new exporter', false],
     ['an exporter that has read all of them before', true],
   ])('%s goes on serving the domains that answered in the last scrape', async (_who, isWarm) => {
-    fleet = await startMeasuredFleet(200);
+    fleet = await startFleet(200);
     if (isWarm) expect(await fleet.complete()).toHaveLength(200);
     for (const index of HUNG) fleet.at(index).hung = true;
     let last = await soonComplete(SOON_MS);
@@ -164,7 +152,7 @@ describe('thirty hung of two hundred, more than statistics may hold workers', ()
 describe('a domain that ends while a call for it hangs', () => {
   /** Has vm-0 hang, and a call for its statistics and others wait for it. */
   async function hang(): Promise<void> {
-    fleet = await startMeasuredFleet(3);
+    fleet = await startFleet(3);
     fleet.at(0).hung = true;
     expect(await fleet.complete()).toEqual(fleet.namesBut(0));
     expect(fleet.unresponsive.has(fleet.at(0))).toBe(true);
@@ -215,7 +203,7 @@ describe('a domain that ends while a call for it hangs', () => {
 
 describe('a healthy domain beside one that hangs', () => {
   test('whose job lock is held is not taken for hung, and is complete as soon as the lock is free', async () => {
-    fleet = await startMeasuredFleet(16);
+    fleet = await startFleet(16);
     await fleet.complete();
     fleet.at(3).hung = true;
     fleet.at(5).busy = true;
@@ -227,7 +215,7 @@ describe('a healthy domain beside one that hangs', () => {
   });
 
   test('whose job lock is held for an instant is complete in the same scrape', async () => {
-    fleet = await startMeasuredFleet(16);
+    fleet = await startFleet(16);
     fleet.at(3).hung = true;
     fleet.at(5).busyFor = 2;
     expect(await fleet.complete()).toEqual(fleet.namesBut(3));
@@ -236,20 +224,28 @@ describe('a healthy domain beside one that hangs', () => {
 });
 
 describe('a scrape that is too short to find out', () => {
-  test('takes no domain for hung, and ends in time', async () => {
-    fleet = await startMeasuredFleet(40);
+  test('takes no domain for hung, ends in time, and is logged once', async () => {
+    const clock = fakeClock();
+    fleet = await startMeasuredFleet(40, clock);
     fleet.fake.delayMs = 60;
     for (let round = 0; round < 5; round++) {
-      const begun = performance.now();
-      await fleet.complete(120);
-      expect(performance.now() - begun).toBeLessThan(400);
+      const begun = clock.now();
+      expect((await fleet.complete(120, ['block'])).length).toBeLessThan(40);
+      expect(clock.now() - begun).toBeLessThan(200);
+      await clock.advance(1_000);
     }
+    expect(fleet.log).toMatchObject([{ level: 40, msg: expect.stringContaining('had no time') }]);
+    fleet.fake.delayMs = 0;
     expect(await fleet.complete()).toEqual(fleet.namesBut());
-    expect(fleet.log).toEqual([]);
+    expect(fleet.unresponsive.size).toBe(0);
+    fleet.fake.delayMs = 60;
+    await fleet.complete(120, ['block']);
+    await clock.advance(1_000);
+    expect(fleet.log).toHaveLength(2);
   });
 
   test('has the hung domain found out between scrapes, and the others complete then', async () => {
-    fleet = await startMeasuredFleet(20);
+    fleet = await startFleet(20);
     fleet.at(5).hung = true;
     for (let round = 0; round < 20_000 && fleet.log.length === 0; round++) await fleet.complete(400);
     expect(fleet.log).toMatchObject([{ domain: 'vm-5', level: 40 }]);
@@ -265,7 +261,7 @@ describe.each([
   ['all over the list', (index: number) => index % 6 === 5 && index < 180],
 ])('thirty of two hundred that hang, %s', (_, hangs) => {
   test('leave most of the others their statistics, and who was read goes on being read', async () => {
-    fleet = await startMeasuredFleet(200);
+    fleet = await startFleet(200);
     expect(await fleet.complete()).toHaveLength(200);
     for (const [index, domain] of fleet.domains.entries()) domain.hung = hangs(index);
     const met = await fleet.complete();

@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { domainRunIds } from '../../../src/daemon/domain-run-id.ts';
 import { XdrWriter } from '../../../src/libvirt/xdr.ts';
 import { type DomainJob, JobReader, type JobResult } from '../../../src/stats/job-reader.ts';
+import { type FakeClock, fakeClock } from '../../support/fake-clock.ts';
 import { fakeUuid } from '../../support/fake-hypervisor.ts';
 import { afterHandshake, type FakeLibvirtd, startFakeLibvirtd } from '../../support/fake-libvirtd.ts';
 import { type FakePool, poolOf } from '../../support/pool-of.ts';
@@ -12,6 +14,7 @@ const OCCUPIED = 2;
 const UNBOUNDED_JOB = 2;
 const BACKUP = { params: new Map() };
 
+let clock: FakeClock;
 let daemon: FakeLibvirtd;
 let fake: FakePool;
 let reader: JobReader;
@@ -39,7 +42,8 @@ beforeEach(async () => {
       reply(out.finish());
     }),
   );
-  fake = poolOf(daemon);
+  clock = fakeClock();
+  fake = poolOf(daemon, undefined, clock);
   reader = new JobReader(fake.statistics);
 });
 
@@ -49,7 +53,7 @@ afterEach(async () => {
 });
 
 const read = (timeoutMs = 5_000, run = RUN, isUnresponsive = false): Promise<JobResult> =>
-  reader.read(run, { deadline: performance.now() + timeoutMs, hasAnsweredSince: () => true }, isUnresponsive);
+  reader.read(run, { deadline: clock.now() + timeoutMs, hasAnsweredSince: () => true }, isUnresponsive);
 
 async function job(result: Promise<JobResult>): Promise<DomainJob | 'none' | undefined> {
   const read = await result;
@@ -87,7 +91,7 @@ test('another run of the domain has no job of the one before', async () => {
   await read();
   isOccupied = true;
   const next = { ...RUN, id: 2 };
-  reader.keepOnly([next]);
+  reader.keepOnly(domainRunIds([next]));
   expect(await read(5_000, next)).toEqual({ status: 'unknown' });
 });
 
@@ -95,8 +99,11 @@ test('a domain without a job is not read again for ten seconds', async () => {
   jobType = 0;
   expect(await job(read())).toBe('none');
   jobType = UNBOUNDED_JOB;
+  await clock.advance(9_999);
   expect(await job(read())).toBe('none');
   expect(callsTo(GET_JOB_STATS)).toBe(1);
+  await clock.advance(1);
+  expect(await job(read())).toEqual(BACKUP);
 });
 
 test.each([

@@ -1,8 +1,10 @@
 import { pino } from 'pino';
+import { type Clock, SYSTEM_CLOCK } from '../../../src/daemon/clock.ts';
 import type { UnresponsiveDomains } from '../../../src/daemon/unresponsive-domains.ts';
 import type { WorkerBudget } from '../../../src/daemon/worker-budget.ts';
 import type { HostView, Measured, StatsKind } from '../../../src/stats/stats-reader.ts';
 import { STATS, StatsReader } from '../../../src/stats/stats-reader.ts';
+import { advanceUntil, type FakeClock } from '../../support/fake-clock.ts';
 import { fakeUuid } from '../../support/fake-hypervisor.ts';
 import { type FakeLibvirtd, startFakeLibvirtd } from '../../support/fake-libvirtd.ts';
 import { type FakeStats, fakeStats, type MeasuredFake } from '../../support/fake-stats.ts';
@@ -35,6 +37,7 @@ export interface MeasuredFleet {
   readonly reader: StatsReader;
   readonly unresponsive: UnresponsiveDomains;
   readonly budget: WorkerBudget;
+  readonly clock: Clock;
   readonly log: readonly Record<string, unknown>[];
   /** Measures once, as one scrape does. */
   readonly measure: (terms?: MeasureTerms) => Promise<Measured>;
@@ -48,25 +51,29 @@ export interface MeasuredFleet {
   readonly stop: () => Promise<void>;
 }
 
-export async function startMeasuredFleet(count: number): Promise<MeasuredFleet> {
+/** With a fake clock, time moves on while a measurement is waited for, and stands still otherwise. */
+export async function startMeasuredFleet(count: number, fakeClock?: FakeClock): Promise<MeasuredFleet> {
+  const clock = fakeClock ?? SYSTEM_CLOCK;
   const domains = Array.from(
     { length: count },
     (_, index): MeasuredFake => ({ name: `vm-${index}`, uuid: fakeUuid(index), id: index + 1 }),
   );
-  const fake = fakeStats(domains);
+  const fake = fakeStats(domains, clock);
   const daemon = await startFakeLibvirtd(fake.handler);
   const log: Record<string, unknown>[] = [];
   const logger = pino({ base: null }, { write: (line: string) => log.push(JSON.parse(line)) });
-  const { pool, statistics, unresponsive, budget } = poolOf(daemon, logger);
+  const { pool, statistics, unresponsive, budget } = poolOf(daemon, logger, clock);
   const reader = new StatsReader({ client: statistics, unresponsive, log: logger });
   const measure = ({ timeoutMs = AMPLE_MS, kinds = STATS, running = domains, host }: MeasureTerms = {}) => {
     const nameOf = new Map(domains.map(({ uuid, name }) => [uuid, name]));
     // Copies: what a test changes later must not change what an earlier call was about.
     const listed = running.map((domain) => ({ ...domain }));
-    return reader.measure(listed, new Set(kinds), {
-      deadline: performance.now() + timeoutMs,
+    const measured = reader.measure(listed, new Set(kinds), {
+      deadline: clock.now() + timeoutMs,
       ...(host === undefined ? {} : { host: ({ uuid }) => host(nameOf.get(uuid) ?? '') }),
     });
+    if (fakeClock === undefined) return measured;
+    return advanceUntil(measured, fakeClock, () => daemon.received.length);
   };
   const namesOf = (measured: Measured): string[] =>
     domains.filter((domain) => measured.of(domain)?.complete === true).map(({ name }) => name);
@@ -79,6 +86,7 @@ export async function startMeasuredFleet(count: number): Promise<MeasuredFleet> 
     reader,
     unresponsive,
     budget,
+    clock,
     log,
     measure,
     complete,

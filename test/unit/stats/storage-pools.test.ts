@@ -2,6 +2,7 @@ import { afterEach, expect, test } from '@jest/globals';
 import { pino } from 'pino';
 import { XdrReader, XdrWriter } from '../../../src/libvirt/xdr.ts';
 import { StoragePoolReader, type StoragePools } from '../../../src/stats/storage-pools.ts';
+import { advanceUntil, type FakeClock, fakeClock } from '../../support/fake-clock.ts';
 import { fakeUuid } from '../../support/fake-hypervisor.ts';
 import {
   afterHandshake,
@@ -13,8 +14,11 @@ import {
 import { type FakePool, poolOf } from '../../support/pool-of.ts';
 
 const AMPLE_MS = 5_000;
+/** Time moves on in such steps. */
+const STEP_MS = 25;
 const LIST = 281;
 
+let clock: FakeClock;
 let daemon: FakeLibvirtd;
 let fake: FakePool;
 let log: Record<string, unknown>[];
@@ -26,7 +30,8 @@ afterEach(async () => {
 
 async function readerOf(handler: CallHandler): Promise<StoragePoolReader> {
   daemon = await startFakeLibvirtd(afterHandshake(handler));
-  fake = poolOf(daemon);
+  clock = fakeClock();
+  fake = poolOf(daemon, undefined, clock);
   log = [];
   const logger = pino({ base: null }, { write: (line: string) => log.push(JSON.parse(line)) });
   return new StoragePoolReader(fake.statistics, logger);
@@ -55,7 +60,8 @@ function sizes(call: IncomingCall): void {
   call.reply(new XdrWriter().int(2).fixedOpaque(size).fixedOpaque(size).fixedOpaque(size).finish());
 }
 
-const read = (reader: StoragePoolReader, withinMs = AMPLE_MS) => reader.read(performance.now() + withinMs);
+const read = (reader: StoragePoolReader, withinMs = AMPLE_MS): Promise<StoragePools> =>
+  advanceUntil(reader.read(clock.now() + withinMs), clock, () => daemon.received.length);
 
 const namesOf = ({ pools }: StoragePools) => pools?.map(({ name }) => name);
 
@@ -85,10 +91,48 @@ test('a pool that hangs is waited for once, and the others keep their values', a
     if (name !== 'slow' || !hangs) sizes(call);
   });
   await read(reader);
+  expect(clock.now()).toBe(0);
   hangs = true;
-  expect(namesOf(await read(reader, 200))).toEqual(['slow', 'quick']);
-  expect(namesOf(await read(reader, 200))).toEqual(['slow', 'quick']);
+  expect(namesOf(await read(reader))).toEqual(['slow', 'quick']);
+  const waitedMs = clock.now();
+  expect(waitedMs).toBeGreaterThanOrEqual(1_000);
+  expect(waitedMs).toBeLessThan(1_100);
+  expect(namesOf(await read(reader))).toEqual(['slow', 'quick']);
+  expect(clock.now()).toBeLessThanOrEqual(waitedMs + STEP_MS);
   expect(called.filter((name) => name === 'slow')).toHaveLength(2);
+});
+
+test('a scrape with less time than a hung pool is given ends in time', async () => {
+  const reader = await setUp(['slow'], () => undefined);
+  expect(await read(reader, 200)).toEqual({ pools: [], failed: true });
+  expect(clock.now()).toBeLessThanOrEqual(200 + STEP_MS);
+});
+
+test('a pool that hangs keeps its last values for a minute', async () => {
+  let hangs = false;
+  const reader = await setUp(['slow', 'quick'], (name, call) => {
+    if (name !== 'slow' || !hangs) sizes(call);
+  });
+  await read(reader);
+  hangs = true;
+  await read(reader);
+  await clock.advance(59_900 - clock.now());
+  expect(namesOf(await read(reader))).toEqual(['slow', 'quick']);
+  await clock.advance(60_000 - clock.now());
+  expect(namesOf(await read(reader))).toEqual(['quick']);
+  expect(log).toMatchObject([{ pool: 'slow', level: 40 }]);
+});
+
+test('pools that libvirt has not listed for a minute are missing', async () => {
+  let hangs = false;
+  const reader = await readerOf((call) => {
+    if (!hangs) call.reply(new XdrWriter().uint(0).uint(0).finish());
+  });
+  expect(await read(reader)).toEqual({ pools: [], failed: false });
+  hangs = true;
+  expect(await read(reader)).toEqual({ pools: [], failed: false });
+  await clock.advance(60_000 - clock.now());
+  expect(await read(reader)).toEqual({ pools: undefined, failed: true });
 });
 
 test('a daemon without storage has no pools, and nothing is logged', async () => {
