@@ -10,7 +10,7 @@ import {
   PEER_PACKAGES,
 } from '../../testbed/packages.ts';
 import { measureBusy } from './busy-bench.ts';
-import { claimsOf, type FleetResult } from './claims.ts';
+import { type Claim, claimsOf, type FleetResult } from './claims.ts';
 import { bulkCall, debianExporter, NAMES, thisExporter } from './contenders.ts';
 import { measureProbing } from './guest-bench.ts';
 import { measureSideBySide } from './measure.ts';
@@ -19,9 +19,10 @@ import { reportSideBySide, reportSingles, slopes } from './report.ts';
 import { measureStopped, ONE_IN, type StoppedMeasurement } from './stopped-bench.ts';
 
 /**
- * `npm run bench [-- COUNT]`: what a scrape costs on fleets of halted domains, side by side in one run with Debian's
- * exporter and with the bare bulk call that has the same to tell, with a tenth and a fifth of the QEMUs stopped, and on a busy host. Timings inform;
- * they decide no test.
+ * `npm run bench [-- COUNT...]`: what a scrape costs on fleets of halted domains, side by side in one run with Debian's
+ * exporter and with the bare bulk call that returns the same, with a tenth and a fifth of the QEMUs stopped, and on a busy
+ * host (with 50 domains). A fleet of 200 wants more than two cores' worth of QEMU's own idle work on some machines. Timings
+ * inform; they decide no test.
  */
 
 const DEFAULT_COUNT = 100;
@@ -62,17 +63,33 @@ async function measureFleet(count: number): Promise<FleetResult> {
   }
 }
 
+function readCounts(args: readonly string[]): number[] {
+  const counts = args.length === 0 ? [DEFAULT_COUNT, ...SLOPE_COUNTS] : args.map(Number);
+  const areCounts = counts.every((count) => Number.isInteger(count) && count >= 1 && count <= MOST);
+  if (!areCounts) throw new Error('usage: npm run bench -- COUNT...');
+  return [...new Set(counts)].sort((a, b) => a - b);
+}
+
 async function main(): Promise<void> {
-  const count = Number(process.argv[2] ?? DEFAULT_COUNT);
-  if (!Number.isInteger(count) || count < 1 || count > MOST) throw new Error('usage: npm run bench -- COUNT');
+  const counts = readCounts(process.argv.slice(2));
   await ensureDebianPackages([...HYPERVISOR_PACKAGES, ...PEER_PACKAGES]);
   await runShown('npm', ['run', '--silent', 'build']);
   const { up: wasUp } = await daemonState();
   await startDaemon();
-  const fleets = new Map<number, FleetResult>();
+  const fleets = new Map<number, FleetResult & { readonly claims: readonly Claim[] }>();
+  // Written after each fleet: a run takes a quarter of an hour, and may be interrupted.
+  const save = async (rest: object): Promise<void> => {
+    const result = { date: new Date().toISOString(), fleets: Object.fromEntries(fleets), ...rest };
+    await writeFile('bench.json', `${JSON.stringify(result, null, 2)}\n`);
+  };
   try {
-    const counts = [...new Set([count, ...SLOPE_COUNTS])].sort((a, b) => a - b);
-    for (const domains of counts) fleets.set(domains, await measureFleet(domains));
+    for (const domains of counts) {
+      const result = await measureFleet(domains);
+      const claims = claimsOf(domains, result);
+      fleets.set(domains, { ...result, claims });
+      reportSideBySide(domains, result.measurements, claims);
+      await save({});
+    }
   } finally {
     await cleanUp(FLEET_PREFIX);
     if (!wasUp) await stopDaemon();
@@ -80,22 +97,9 @@ async function main(): Promise<void> {
   console.error(`probing ${PROBED_GUESTS} guests of a fake daemon for a minute`);
   const probing = await measureProbing(PROBED_GUESTS);
   const rendering = await measureRendering(RENDERED_DOMAINS);
-  const evaluated = [...fleets].map(([domains, result]) => ({
-    domains,
-    ...result,
-    claims: claimsOf(domains, result),
-  }));
-  for (const { domains, measurements, claims } of evaluated) reportSideBySide(domains, measurements, claims);
   const slope = slopes(fleets, SLOPE_COUNTS);
   reportSingles({ slope, rendering, probing: { guests: PROBED_GUESTS, ...probing } });
-  const result = {
-    date: new Date().toISOString(),
-    fleets: Object.fromEntries(evaluated.map(({ domains, ...result }) => [domains, result])),
-    slope,
-    rendering,
-    probing,
-  };
-  await writeFile(`bench-${count}.json`, `${JSON.stringify(result, null, 2)}\n`);
+  await save({ slope, rendering, probing });
 }
 
 try {

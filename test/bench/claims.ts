@@ -28,7 +28,7 @@ export function claimsOf(domains: number, { measurements, stopped, busy }: Fleet
   const median = (name: string): number => of(name)?.medianMs ?? Number.NaN;
   const own = median(NAMES.own);
   return [
-    // CPU_TOTAL belongs to it: the processor time that is served is what that group tells.
+    // CPU_TOTAL belongs to it: that group returns the processor time that is served.
     {
       what: 'scrape / one bulk call that gives the same families (the claim)',
       measured: own / median(NAMES.bulk),
