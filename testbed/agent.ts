@@ -106,6 +106,48 @@ export async function guestOutput(name: string, script: string): Promise<string>
   return Buffer.from(String(Reflect.get(ended, 'out-data') ?? ''), 'base64').toString('utf8');
 }
 
+/**
+ * Stops the real agent's process as soon as it holds this file open, for so many seconds; the guest goes on. Resolves when the
+ * agent's process is stopped.
+ */
+export async function stallAgentWithOpenFile(name: string, path: string, seconds: number): Promise<void> {
+  const stalls = await countStalls(name);
+  await guestShell(
+    name,
+    // Built-in commands of the shell alone: a file is open for some milliseconds. On the guest's one processor the loop runs
+    // when the agent has sent its reply and waits for the next command.
+    `agent=$(pidof qemu-ga)
+     holds() { for fd in /proc/$agent/fd/*; do [ "$fd" -ef ${path} ] && return; done; return 1; }
+     while :; do
+       until holds; do :; done
+       kill -STOP $agent
+       holds && break
+       kill -CONT $agent
+     done
+     echo '${STALLED}' >/dev/console
+     sleep ${seconds}
+     kill -CONT $agent`,
+  );
+  await waitFor(async () => ((await countStalls(name)) > stalls ? true : undefined), {
+    what: `${name}: the agent to open ${path}`,
+    timeoutMs: 30_000,
+    explain: () => consoleTail(name),
+  });
+}
+const STALLED = 'rig: agent stalled';
+
+async function countStalls(name: string): Promise<number> {
+  return (await readFile(consolePath(name), 'utf8')).split(STALLED).length;
+}
+
+/** Paths of the files that the real agent holds open, its log excepted. */
+export async function filesOpenInAgent(name: string): Promise<string[]> {
+  const listing = await guestOutput(name, 'for fd in /proc/$(pidof qemu-ga)/fd/*; do readlink $fd; done');
+  // The rest are sockets and pipes.
+  const paths = listing.split('\n').filter((path) => path.startsWith('/'));
+  return paths.filter((path) => !path.startsWith('/dev/') && path !== '/run/agent.log');
+}
+
 /** A request as it reached the guest. */
 interface AgentRequest {
   /** The value of `execute`; empty when there is none. */

@@ -4,9 +4,11 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import {
   agentRequests,
+  filesOpenInAgent,
   guestShell,
   readGuestFile,
   slowGuestAgentCommand,
+  stallAgentWithOpenFile,
   waitForAgent,
 } from '../../testbed/agent.ts';
 import { cleanUp } from '../../testbed/clean-up.ts';
@@ -17,6 +19,7 @@ import { startFleet } from '../../testbed/fleet.ts';
 import { linuxGuest } from '../../testbed/linux-guest.ts';
 import { continueQemu, stopQemu } from '../../testbed/qemu-process.ts';
 import { virsh } from '../../testbed/virsh.ts';
+import { waitFor } from '../../testbed/wait.ts';
 import { promtoolCheckMetrics } from '../support/promtool.ts';
 
 const THRASHING = 'rig-test-guest-thrashing';
@@ -210,6 +213,25 @@ describe('a guest that is well', () => {
     await virsh(['domfsthaw', CALM]);
     await exporter.scrapeUntil((later) => missing(later, CALM).cpu === undefined && answered(CALM)(later));
   });
+
+  test(
+    'whose agent stalls with a file open for a probe, no file is open once it answers again',
+    async () => {
+      const silent = (seen: Exposition): number =>
+        seen.value('libvirt_domain_guest_probe_errors_total', { domain: CALM, reason: 'agent_silent' }) ?? 0;
+      const before = silent(await freshlyProbed(CALM));
+      await stallAgentWithOpenFile(CALM, '/proc/meminfo', 12);
+      await exporter.scrapeUntil((seen) => silent(seen) > before, BOOT_MS);
+      await freshlyProbed(CALM);
+      // Probes go on meanwhile: a file of theirs is open for milliseconds, one that is lost for ever.
+      await waitFor(async () => ((await filesOpenInAgent(CALM)).length === 0 ? true : undefined), {
+        what: 'all files to be closed',
+        timeoutMs: 10_000,
+        explain: async () => (await filesOpenInAgent(CALM)).join(),
+      });
+    },
+    BOOT_MS,
+  );
 
   test(
     'paused, it keeps what it said until that is too old, and is probed as soon as it goes on',
