@@ -128,6 +128,7 @@ function domain(name: string, changes: Partial<DomainSnapshot> = {}): DomainSnap
     process: {
       pid: 1_000 + number,
       startSeconds: BOOTED + 7_200 + number / 4,
+      startAfterBootSeconds: 7_200 + number / 4,
       cpuSeconds: 0,
       binary: CURRENT,
       cpuSource: undefined,
@@ -257,15 +258,36 @@ const DOMAINS: readonly DomainSnapshot[] = [
   }),
   domain('started-before-the-upgrade', {
     current: config({ machine: 'pc-q35-7.1', declaredOs: 'http://debian.org/debian/12' }),
-    process: { pid: 7, startSeconds: BOOTED + 60.25, cpuSeconds: 0, binary: REPLACED, cpuSource: undefined },
+    process: {
+      pid: 7,
+      startSeconds: BOOTED + 60.25,
+      startAfterBootSeconds: 60.25,
+      cpuSeconds: 0,
+      binary: REPLACED,
+      cpuSource: undefined,
+    },
     loggedVersion: '7.2.9',
     events: { ...NO_EVENTS, rebooted: 2 },
   }),
   domain('security-update-only', {
-    process: { pid: 8, startSeconds: BOOTED + 61, cpuSeconds: 0, binary: REPLACED, cpuSource: undefined },
+    process: {
+      pid: 8,
+      startSeconds: BOOTED + 61,
+      startAfterBootSeconds: 61,
+      cpuSeconds: 0,
+      binary: REPLACED,
+      cpuSource: undefined,
+    },
   }),
   domain('unprivileged-view', {
-    process: { pid: 9, startSeconds: BOOTED + 62, cpuSeconds: 0, binary: undefined, cpuSource: undefined },
+    process: {
+      pid: 9,
+      startSeconds: BOOTED + 62,
+      startAfterBootSeconds: 62,
+      cpuSeconds: 0,
+      binary: undefined,
+      cpuSource: undefined,
+    },
     loggedVersion: undefined,
   }),
   shutOff('shut-off', config({ machine: 'pc-i440fx-2.11', declaredOs: 'http://example.org/unheard-of/1' })),
@@ -309,6 +331,7 @@ const DOMAINS: readonly DomainSnapshot[] = [
     process: {
       pid: 11,
       startSeconds: BOOTED + 7_100,
+      startAfterBootSeconds: 7_100,
       cpuSeconds: 0,
       binary: { ...CURRENT, path: I386 },
       cpuSource: undefined,
@@ -321,6 +344,7 @@ const DOMAINS: readonly DomainSnapshot[] = [
     process: {
       pid: 10,
       startSeconds: BOOTED + 7_000,
+      startAfterBootSeconds: 7_000,
       cpuSeconds: 0,
       binary: { ...CURRENT, path: '/opt/qemu/bin/qemu-system-x86_64' },
       cpuSource: undefined,
