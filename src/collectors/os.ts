@@ -1,5 +1,5 @@
 import { parseOsId } from '../drift/declared-os.ts';
-import { detectOs } from '../drift/os-detection.ts';
+import { detectOs, namesSystem } from '../drift/os-detection.ts';
 import { type DetectedOs, evaluateOsDrift, OS_DRIFT_STATES } from '../drift/os-drift.ts';
 import type { Collector } from '../metrics/collector.ts';
 import {
@@ -64,7 +64,9 @@ export const osCollector: Collector = {
       addSample(systems, labels, 1);
       const holds = evaluateOsDrift({ declared: current.declaredOs, detected });
       for (const state of OS_DRIFT_STATES) addBoolean(drift, { domain: name, state }, state === holds);
-      const osId = detectedId ?? current.declaredOs;
+      // Where another system than the declared one is known to run, the declared one has no end of life here.
+      const isAnotherReported = os !== undefined && detectedId === undefined && namesSystem(os);
+      const osId = isAnotherReported ? undefined : (detectedId ?? current.declaredOs);
       // osinfo-db gives some ids that name no release the date of one of their releases.
       const isRelease = osId !== undefined && !parseOsId(osId).unknown;
       addSample(eol, { domain: name, os: sanitizeLabel(osId) }, isRelease ? endOfLife(osId) : undefined);
