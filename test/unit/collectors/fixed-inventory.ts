@@ -21,7 +21,13 @@ const PAUSED = 3;
 const SHUT_OFF = 5;
 const BOOTED = 1_790_000_000;
 /** The installed emulator: made by an upgrade an hour after boot, relabelled a minute later. */
-const INSTALLED = { dev: 2049, ino: 900, bornSeconds: BOOTED + 3_600, changedSeconds: BOOTED + 3_660 };
+const INSTALLED = {
+  dev: 2049,
+  ino: 900,
+  bornSeconds: BOOTED + 3_600,
+  changedSeconds: BOOTED + 3_660,
+  isExecutable: true,
+};
 const REPLACED = { path: X86, dev: 2049, ino: 800 };
 const CURRENT = { path: X86, dev: 2049, ino: 900 };
 
@@ -53,7 +59,12 @@ const CAPABILITIES: Capabilities = {
   ].map(([arch = '', emulator]) => ({
     arch,
     osType: 'hvm',
-    domains: ['qemu', 'kvm'].map((type) => ({ type, emulator, machines: PC_MACHINES })),
+    domains: ['qemu', 'kvm'].map((type) => ({
+      type,
+      emulator,
+      machines: PC_MACHINES,
+      lostSinceSeconds: undefined,
+    })),
   })),
 };
 
@@ -93,6 +104,7 @@ function config(changes: Partial<DomainConfig> = {}): DomainConfig {
     osType: 'hvm',
     machine: 'pc-q35-7.2',
     emulator: X86,
+    bootFiles: { loader: undefined, nvram: undefined, nvramTemplate: undefined, isAutomatic: false },
     declaredOs: undefined,
     cpu: CPU,
     memoryBytes: 2 ** 30,
@@ -113,6 +125,10 @@ let domains = 0;
 function domain(name: string, changes: Partial<DomainSnapshot> = {}): DomainSnapshot {
   const number = ++domains;
   const current = 'current' in changes ? changes.current : config();
+  const persistent = 'persistent' in changes ? changes.persistent : current;
+  const next = persistent ?? current;
+  // Of the other emulators libvirt does not report the version.
+  const isDefault = current?.emulator === X86;
   return {
     uuid: `00000000-0000-4000-8000-${String(number).padStart(12, '0')}`,
     name,
@@ -125,6 +141,7 @@ function domain(name: string, changes: Partial<DomainSnapshot> = {}): DomainSnap
     startedWithVersion: undefined,
     startObservedSeconds: undefined,
     startObserved: true,
+    managedSave: 'none',
     process: {
       pid: 1_000 + number,
       startSeconds: BOOTED + 7_200 + number / 4,
@@ -134,11 +151,22 @@ function domain(name: string, changes: Partial<DomainSnapshot> = {}): DomainSnap
       cpuSource: undefined,
     },
     loggedVersion: '7.2.22',
+    rememberedVersion: undefined,
     emulatorFile: INSTALLED,
+    installedVersion: isDefault ? '7.2.22' : undefined,
+    nextStart: {
+      config: next,
+      emulator: {
+        file: isDefault ? 'executable' : undefined,
+        isAvailable: [X86, I386].includes(next?.emulator ?? '') ? true : undefined,
+      },
+      firmware: { loader: undefined, nvram: undefined, nvramTemplate: undefined, isAutomatic: false },
+    },
     guest: undefined,
     vcpus: undefined,
     measured: undefined,
     ...changes,
+    ...(isDefault ? {} : { startedWithVersion: undefined }),
   };
 }
 
@@ -372,7 +400,13 @@ const END_OF_LIFE: Readonly<Record<string, number>> = {
 
 /** A host with a domain of every kind that the collectors tell apart. */
 export const FIXED_INVENTORY: Snapshot = {
-  hypervisor: { version: '7.2.22', libvirtVersion: '9.0.0', capabilities: CAPABILITIES, problems: [] },
+  hypervisor: {
+    version: '7.2.22',
+    versionReadAt: 0,
+    libvirtVersion: '9.0.0',
+    capabilities: CAPABILITIES,
+    problems: [],
+  },
   // One more is shut off than is served.
   stateCounts: new Map([
     [RUNNING, 21],
