@@ -33,7 +33,8 @@ const DRIFT = stateSet(
 const END_OF_LIFE = gauge(
   'libvirt_domain_os_eol_timestamp_seconds',
   "End of life of the domain's operating system, in seconds since the Unix epoch: of the one that its guest agent " +
-    'reports, cached from the last guest probe, else of the declared one; absent where osinfo-db has no date.',
+    'reports, cached from the last guest probe, or, if none is reported, of the declared one; absent where osinfo-db ' +
+    'has no date.',
   ['domain', 'os'],
   { needs: DETECTED_NEEDS },
 );

@@ -26,6 +26,8 @@ interface DomainTypeCapabilities {
    * before. Undefined while libvirt can.
    */
   readonly lostSinceSeconds: number | undefined;
+  /** The emulator's path in libvirt's document, of an entry that {@link withEmulatorPaths} added. */
+  readonly standsFor?: string;
 }
 
 /** One `<machine>` of an emulator. */
@@ -104,7 +106,9 @@ export function withEmulatorPaths(
 ): Capabilities {
   const additional = ({ domains }: GuestCapabilities): readonly DomainTypeCapabilities[] =>
     [...targets].flatMap(([path, target]) =>
-      domains.filter(({ emulator }) => emulator === target).map((domain) => ({ ...domain, emulator: path })),
+      domains
+        .filter(({ emulator }) => emulator === target)
+        .map((domain) => ({ ...domain, emulator: path, standsFor: target })),
     );
   return {
     ...capabilities,
@@ -144,20 +148,31 @@ export function withLostEmulators(
   return { hostArch: fresh.hostArch ?? before?.hostArch, guests: [...fresh.guests, ...lost] };
 }
 
-/** Each emulator of an architecture, and whether libvirt could run it when libvirt last examined it. */
-export function emulatorStates(
-  capabilities: Capabilities,
-): readonly { readonly arch: string; readonly emulator: string; readonly isAvailable: boolean }[] {
-  const states = new Map<string, { arch: string; emulator: string; isAvailable: boolean }>();
+/** One emulator of one architecture. */
+export interface ListedEmulator {
+  readonly arch: string;
+  readonly emulator: string;
+  /** Whether libvirt could run the emulator when libvirt last examined it. */
+  readonly isAvailable: boolean;
+  /** Whether libvirt's document has this path, which may also be another name of a path in the document. */
+  readonly isListed: boolean;
+  readonly machines: readonly MachineRow[];
+}
+
+/** The emulators of all architectures, each once: one binary supports the same machines with every accelerator. */
+export function listedEmulators(capabilities: Capabilities): readonly ListedEmulator[] {
+  const emulators = new Map<string, ListedEmulator>();
   for (const { arch, domains } of capabilities.guests) {
-    for (const { emulator, lostSinceSeconds, machines } of domains) {
+    for (const { emulator, lostSinceSeconds, machines, standsFor } of domains) {
       if (emulator === undefined || machines.length === 0) continue;
       const isAvailable = lostSinceSeconds === undefined;
       const key = `${arch} ${emulator}`;
-      states.set(key, { arch, emulator, isAvailable: isAvailable || states.get(key)?.isAvailable === true });
+      const known = emulators.get(key);
+      if (known === undefined || (isAvailable && !known.isAvailable))
+        emulators.set(key, { arch, emulator, isAvailable, isListed: standsFor === undefined, machines });
     }
   }
-  return [...states.values()];
+  return [...emulators.values()];
 }
 
 /** Returns the canonical name of an alias among these rows, and any other name unchanged. */

@@ -1,6 +1,6 @@
 import type { EmulatorFile } from '../host/emulator-file.ts';
 import { EmulatorFiles } from '../host/emulator-files.ts';
-import { type Capabilities, emulatorStates } from '../inventory/capabilities.ts';
+import { type Capabilities, listedEmulators } from '../inventory/capabilities.ts';
 import type { DomainConfig } from '../inventory/domain-config.ts';
 import { decisiveStore, type FileStates, startFiles } from './next-start.ts';
 
@@ -30,7 +30,7 @@ export class HostFiles {
     configs: readonly DomainConfig[],
   ): Promise<CheckedFiles> {
     const listed =
-      capabilities === undefined ? [] : emulatorStates(capabilities).map(({ emulator }) => emulator);
+      capabilities === undefined ? [] : listedEmulators(capabilities).map(({ emulator }) => emulator);
     const files = await this.files.check([...binaries, ...listed, ...configs.flatMap(startFiles)]);
     this.#seesHost ||= listed.some((path) => typeof files.get(path) === 'object');
     const emulators = new Map<string, EmulatorFile | 'missing'>();

@@ -1,6 +1,6 @@
 import type { EmulatorEvidence, FileState, FirmwareEvidence, NamedFile } from '../drift/start-blocked.ts';
 import type { EmulatorFile } from '../host/emulator-file.ts';
-import { type Capabilities, emulatorStates } from '../inventory/capabilities.ts';
+import { type Capabilities, listedEmulators } from '../inventory/capabilities.ts';
 import type { DomainConfig } from '../inventory/domain-config.ts';
 import type { DomainView } from '../inventory/inventory.ts';
 
@@ -44,7 +44,7 @@ export function createNextStart(
   const available = new Map<string, boolean>();
   for (const { arch, emulator, isAvailable } of capabilities === undefined
     ? []
-    : emulatorStates(capabilities))
+    : listedEmulators(capabilities))
     available.set(`${arch} ${emulator}`, isAvailable);
   const named = (path: string | undefined): NamedFile | undefined =>
     path === undefined ? undefined : { path, state: stateOf(files.get(path)) };

@@ -1,8 +1,12 @@
 import { allUnavailable, type GuestView, NO_GUEST_VIEW } from '../../../src/guest/guest-state.ts';
+import type { BootFiles } from '../../../src/inventory/boot-files.ts';
 import type { Capabilities, MachineRow } from '../../../src/inventory/capabilities.ts';
 import type { CpuConfig, DiskConfig, DomainConfig } from '../../../src/inventory/domain-config.ts';
+import type { DomainView } from '../../../src/inventory/inventory.ts';
 import { NO_EVENTS } from '../../../src/inventory/lifecycle-events.ts';
+import type { ManagedSave } from '../../../src/inventory/managed-saves.ts';
 import { SHIPPED_OSINFO } from '../../../src/osinfo/table.generated.ts';
+import { createNextStart, type FileStates } from '../../../src/snapshot/next-start.ts';
 import type { DomainSnapshot, Snapshot } from '../../../src/snapshot/snapshot.ts';
 import {
   BUSY_MEASURED,
@@ -16,6 +20,7 @@ import {
 
 const X86 = '/usr/bin/qemu-system-x86_64';
 const I386 = '/usr/bin/qemu-system-i386';
+const ARM = '/usr/bin/qemu-system-aarch64';
 const RUNNING = 1;
 const PAUSED = 3;
 const SHUT_OFF = 5;
@@ -51,22 +56,37 @@ const PC_MACHINES = [
   machine('microvm'),
 ];
 
+const ARM_MACHINES = [
+  machine('virt-7.2'),
+  machine('virt', { canonical: 'virt-7.2' }),
+  machine('virt-noble'),
+  machine('sbsa-ref'),
+];
+
+/** aarch64's emulator is being replaced. */
 const CAPABILITIES: Capabilities = {
   hostArch: 'x86_64',
-  guests: [
-    ['i686', I386],
-    ['x86_64', X86],
-  ].map(([arch = '', emulator]) => ({
+  guests: (
+    [
+      ['i686', I386, PC_MACHINES, undefined],
+      ['x86_64', X86, PC_MACHINES, undefined],
+      ['aarch64', ARM, ARM_MACHINES, BOOTED + 9_000],
+    ] as const
+  ).map(([arch, emulator, machines, lostSinceSeconds]) => ({
     arch,
     osType: 'hvm',
-    domains: ['qemu', 'kvm'].map((type) => ({
-      type,
-      emulator,
-      machines: PC_MACHINES,
-      lostSinceSeconds: undefined,
-    })),
+    domains: ['qemu', 'kvm'].map((type) => ({ type, emulator, machines, lostSinceSeconds })),
   })),
 };
+
+const FIRMWARE = { ...INSTALLED, ino: 77, isExecutable: false };
+const START_FILES: FileStates = new Map<string, typeof INSTALLED | 'missing'>([
+  [X86, INSTALLED],
+  ['/usr/bin/kvm-spice', 'missing'],
+  ['/usr/share/OVMF/OVMF_CODE_4M.fd', FIRMWARE],
+  ['/usr/share/OVMF/OVMF_CODE.fd', 'missing'],
+]);
+const nextStart = createNextStart(CAPABILITIES, START_FILES);
 
 const CPU: CpuConfig = {
   mode: 'host-passthrough',
@@ -125,11 +145,9 @@ let domains = 0;
 function domain(name: string, changes: Partial<DomainSnapshot> = {}): DomainSnapshot {
   const number = ++domains;
   const current = 'current' in changes ? changes.current : config();
-  const persistent = 'persistent' in changes ? changes.persistent : current;
-  const next = persistent ?? current;
   // Of the other emulators libvirt does not report the version.
   const isDefault = current?.emulator === X86;
-  return {
+  const view: DomainView = {
     uuid: `00000000-0000-4000-8000-${String(number).padStart(12, '0')}`,
     name,
     id: number,
@@ -142,6 +160,10 @@ function domain(name: string, changes: Partial<DomainSnapshot> = {}): DomainSnap
     startObservedSeconds: undefined,
     startObserved: true,
     managedSave: 'none',
+    ...changes,
+    ...(isDefault ? {} : { startedWithVersion: undefined }),
+  };
+  return {
     process: {
       pid: 1_000 + number,
       startSeconds: BOOTED + 7_200 + number / 4,
@@ -154,31 +176,32 @@ function domain(name: string, changes: Partial<DomainSnapshot> = {}): DomainSnap
     rememberedVersion: undefined,
     emulatorFile: INSTALLED,
     installedVersion: isDefault ? '7.2.22' : undefined,
-    nextStart: {
-      config: next,
-      emulator: {
-        file: isDefault ? 'executable' : undefined,
-        isAvailable: [X86, I386].includes(next?.emulator ?? '') ? true : undefined,
-      },
-      firmware: { loader: undefined, nvram: undefined, nvramTemplate: undefined, isAutomatic: false },
-    },
+    nextStart: nextStart(view),
     guest: undefined,
     vcpus: undefined,
     measured: undefined,
     ...changes,
-    ...(isDefault ? {} : { startedWithVersion: undefined }),
+    ...view,
   };
 }
 
-function shutOff(name: string, current: DomainConfig): DomainSnapshot {
+const efi = (loader: string): BootFiles => ({
+  loader,
+  nvram: undefined,
+  nvramTemplate: undefined,
+  isAutomatic: false,
+});
+
+function shutOff(name: string, current: DomainConfig, image?: ManagedSave): DomainSnapshot {
   const off = {
     id: -1,
     state: SHUT_OFF,
     persistent: undefined,
     process: undefined,
     loggedVersion: undefined,
-  };
-  return domain(name, { ...off, current, process: undefined, loggedVersion: undefined });
+    managedSave: image ?? 'none',
+  } as const;
+  return domain(name, { ...off, current });
 }
 
 /** A guest that swaps itself slow, as its agent and its balloon tell it. */
@@ -391,6 +414,13 @@ const DOMAINS: readonly DomainSnapshot[] = [
     persistent: config({ machine: 'pc-q35-7.2' }),
   }),
   domain('edited-to-what-is-gone', { persistent: config({ machine: 'pc-q35-2.8' }) }),
+  shutOff('saved-on-what-is-gone', config(), { config: config({ machine: 'pc-q35-2.8' }) }),
+  shutOff('saved-in-an-unreadable-image', config(), { config: undefined }),
+  shutOff('emulator-gone', config({ emulator: '/usr/bin/kvm-spice' })),
+  shutOff('firmware-gone', config({ bootFiles: efi('/usr/share/OVMF/OVMF_CODE.fd') })),
+  shutOff('firmware', config({ bootFiles: efi('/usr/share/OVMF/OVMF_CODE_4M.fd') })),
+  shutOff('emulator-being-replaced', config({ arch: 'aarch64', machine: 'virt-noble', emulator: ARM })),
+  shutOff('machine-of-virtuozzo', config({ machine: 'pc-i440fx-vz7.3.0' })),
 ];
 
 const END_OF_LIFE: Readonly<Record<string, number>> = {
@@ -411,7 +441,7 @@ export const FIXED_INVENTORY: Snapshot = {
   stateCounts: new Map([
     [RUNNING, 21],
     [PAUSED, 1],
-    [SHUT_OFF, 3],
+    [SHUT_OFF, 10],
   ]),
   domains: DOMAINS,
   pools: POOLS,

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import {
-  emulatorStates,
+  listedEmulators,
   machinesFor,
   parseCapabilities,
   withLostEmulators,
@@ -24,6 +24,12 @@ const document = (...guests: string[]): string =>
 
 const WHOLE = document(guest('x86_64', X86, 'pc-q35-7.2'), guest('aarch64', ARM, 'virt-7.2'));
 
+const statesOf = (info: HypervisorInfo | undefined): Record<string, boolean> =>
+  Object.fromEntries(
+    (info?.capabilities === undefined ? [] : listedEmulators(info.capabilities)).map(
+      ({ emulator, isAvailable }) => [emulator, isAvailable],
+    ),
+  );
 const machinesOf = (info: HypervisorInfo | undefined, arch = 'x86_64'): string[] | undefined =>
   info?.capabilities &&
   machinesFor(info.capabilities, { arch, domainType: 'kvm', emulator: undefined })?.map(({ name }) => name);
@@ -54,20 +60,14 @@ describe('while the emulator is being replaced and cannot be run', () => {
     const { hypervisor } = await snapshot();
     expect(hypervisor).toMatchObject({ version: '7.2.22', versionReadAt: undefined });
     expect(machinesOf(hypervisor)).toEqual(['pc-q35-7.2']);
-    expect(hypervisor?.capabilities && emulatorStates(hypervisor.capabilities)).toEqual([
-      { arch: 'x86_64', emulator: X86, isAvailable: false },
-      { arch: 'aarch64', emulator: ARM, isAvailable: false },
-    ]);
+    expect(statesOf(hypervisor)).toEqual({ [X86]: false, [ARM]: false });
 
     isBroken = false;
     await inventory.retryFailed();
     await inventory.refreshHypervisor();
     const after = (await snapshot()).hypervisor;
     expect(after?.versionReadAt).toEqual(expect.any(Number));
-    expect(after?.capabilities && emulatorStates(after.capabilities)).toEqual([
-      { arch: 'x86_64', emulator: X86, isAvailable: true },
-      { arch: 'aarch64', emulator: ARM, isAvailable: true },
-    ]);
+    expect(statesOf(after)).toEqual({ [X86]: true, [ARM]: true });
   });
 
   test('the emulator of another architecture alone is marked, and looked for again', async () => {
@@ -92,8 +92,7 @@ describe('while the emulator is being replaced and cannot be run', () => {
     await inventory.retryFailed();
     await inventory.refreshHypervisor();
     expect(callsSince()).toContain(GET_CAPABILITIES);
-    const { capabilities } = (await snapshot()).hypervisor ?? {};
-    expect(capabilities && emulatorStates(capabilities).every(({ isAvailable }) => isAvailable)).toBe(true);
+    expect(statesOf((await snapshot()).hypervisor)).toEqual({ [X86]: true, [ARM]: true });
   });
 
   test('nothing is known where nothing was known before', async () => {
