@@ -15,6 +15,7 @@ import { hypervisorCollector } from './hypervisor.ts';
 import { interfaceCollector } from './interface.ts';
 import { jobCollector } from './job.ts';
 import { machineTypeCollector } from './machine-type.ts';
+import { nextStartCollector } from './next-start.ts';
 import { openstackCollector } from './openstack.ts';
 import { osCollector } from './os.ts';
 import { qemuCollector } from './qemu.ts';
@@ -27,6 +28,7 @@ export const COLLECTORS: readonly Collector[] = [
   domainCollector,
   eventsCollector,
   machineTypeCollector,
+  nextStartCollector,
   qemuCollector,
   configPendingCollector,
   osCollector,

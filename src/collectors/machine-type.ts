@@ -1,21 +1,24 @@
 import { evaluateMachineType, isSupported } from '../drift/evaluate-machine-type.ts';
-import { MACHINE_VENDORS } from '../drift/machine-type.ts';
 import type { Collector } from '../metrics/collector.ts';
 import { addBoolean, addSample, gauge, info, newFamily, sanitizeLabel } from '../metrics/metric-family.ts';
 import { createInstalledVersion } from './installed-version.ts';
-import { createSupportedMachines } from './supported-machines.ts';
+import { createSupportedMachines, hasDeprecationMarks } from './supported-machines.ts';
 
 const INFO = info(
   'libvirt_domain_machine_type_info',
-  'Machine type of the domain, the newest type of its family that the installed emulator supports (latest), and the ' +
-    'QEMU release that by policy no longer has the type (removed_in); always 1.',
-  ['domain', 'machine', 'family', 'version', 'vendor', 'latest', 'removed_in'],
-  { values: { vendor: MACHINE_VENDORS } },
+  'Machine type of the domain (of its managed save image, where there is one), the newest type of its family that the ' +
+    'installed emulator supports (latest), the QEMU release that by policy no longer has the type (removed_in), the type ' +
+    'to move to where the family ends (successor), and the release of the distribution that by its own policy no longer ' +
+    'has the type (removed_in_distribution); always 1.',
+  [
+    ...['domain', 'machine', 'family', 'version', 'vendor', 'latest', 'removed_in'],
+    ...['successor', 'removed_in_distribution'],
+  ],
 );
 const RELEASES_BEHIND = gauge(
   'libvirt_domain_machine_type_releases_behind',
   "Releases between the domain's machine type and the newest type of its family that the installed emulator " +
-    'supports: QEMU releases, or for a RHEL type newer RHEL versions; 0 is the newest.',
+    'supports: QEMU releases, or newer versions of the vendor, such as RHEL, that has its own; 0 is the newest.',
   ['domain'],
 );
 const RELEASES_UNTIL_REMOVED = gauge(
@@ -27,14 +30,18 @@ const RELEASES_UNTIL_REMOVED = gauge(
 const DEPRECATED = gauge(
   'libvirt_domain_machine_type_deprecated',
   "Whether the domain's machine type is deprecated, by the installed emulator's own mark or by QEMU's policy for its " +
-    'version: 1 yes, 0 no.',
+    'version: 1 yes, 0 no; absent where unknown.',
   ['domain'],
-  { needs: "The emulator's own mark: libvirt 8.0. On older releases QEMU's policy alone decides" },
+  {
+    needs:
+      "The emulator's own mark: libvirt 8.0. On older releases QEMU's policy alone decides, for the host's own architecture",
+  },
 );
 const SUPPORTED = gauge(
   'libvirt_domain_machine_type_supported',
   'Whether the installed emulator supports the machine type that the next start of the domain will use (that of the ' +
-    'persistent configuration, where there is one): 1 yes, 0 no, the domain will not start again.',
+    'managed save image or of the persistent configuration, where there is one): 1 yes, 0 no, the domain will not start ' +
+    'again; absent where unknown.',
   ['domain'],
 );
 
@@ -51,13 +58,20 @@ export const machineTypeCollector: Collector = {
     const supported = newFamily(SUPPORTED);
     const supportedMachines = createSupportedMachines(hypervisor);
     const versionOf = createInstalledVersion(hypervisor);
-    for (const { name, current, persistent } of domains) {
-      if (current === undefined || current.machine === '') continue;
+    const hasMarks = hasDeprecationMarks(hypervisor);
+    for (const { id, name, current, nextStart } of domains) {
+      const next = nextStart.config;
+      if (next !== undefined && next.machine !== '')
+        addBoolean(supported, { domain: name }, isSupported(next.machine, supportedMachines(next)?.machines));
+      // A saved domain goes on with the machine type in its image, whatever its configuration says by now.
+      const config = id < 0 ? (next ?? current) : current;
+      if (config === undefined || config.machine === '') continue;
       const result = evaluateMachineType({
-        machine: current.machine,
-        arch: current.arch,
-        supported: supportedMachines(current)?.machines,
-        installed: versionOf(current),
+        machine: config.machine,
+        arch: config.arch,
+        supported: supportedMachines(config)?.machines,
+        installed: versionOf(config),
+        hasMarks,
       });
       const labels = { domain: name };
       const typeLabels = {
@@ -65,16 +79,16 @@ export const machineTypeCollector: Collector = {
         machine: sanitizeLabel(result.machine),
         family: sanitizeLabel(result.family),
         version: sanitizeLabel(result.version),
-        vendor: result.vendor,
+        vendor: sanitizeLabel(result.vendor),
         latest: sanitizeLabel(result.latest),
         removed_in: result.removedIn,
+        successor: sanitizeLabel(result.successor),
+        removed_in_distribution: result.removedInDistribution,
       };
       addSample(types, typeLabels, 1);
       addSample(behind, labels, result.releasesBehind);
       addSample(untilRemoved, labels, result.releasesUntilRemoved);
       addBoolean(deprecated, labels, result.deprecated);
-      const next = persistent === undefined || persistent.machine === '' ? current : persistent;
-      addBoolean(supported, labels, isSupported(next.machine, supportedMachines(next)?.machines));
     }
     return [types, behind, untilRemoved, deprecated, supported];
   },

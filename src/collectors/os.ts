@@ -1,5 +1,5 @@
 import { parseOsId } from '../drift/declared-os.ts';
-import { detectOs } from '../drift/os-detection.ts';
+import { detectOs, namesSystem } from '../drift/os-detection.ts';
 import { type DetectedOs, evaluateOsDrift, OS_DRIFT_STATES } from '../drift/os-drift.ts';
 import type { Collector } from '../metrics/collector.ts';
 import {
@@ -33,7 +33,8 @@ const DRIFT = stateSet(
 const END_OF_LIFE = gauge(
   'libvirt_domain_os_eol_timestamp_seconds',
   "End of life of the domain's operating system, in seconds since the Unix epoch: of the one that its guest agent " +
-    'reports, cached from the last guest probe, else of the declared one; absent where osinfo-db has no date.',
+    'reports, cached from the last guest probe, or, if none is reported, of the declared one; absent where osinfo-db ' +
+    'has no date.',
   ['domain', 'os'],
   { needs: DETECTED_NEEDS },
 );
@@ -64,7 +65,9 @@ export const osCollector: Collector = {
       addSample(systems, labels, 1);
       const holds = evaluateOsDrift({ declared: current.declaredOs, detected });
       for (const state of OS_DRIFT_STATES) addBoolean(drift, { domain: name, state }, state === holds);
-      const osId = detectedId ?? current.declaredOs;
+      // Where another system than the declared one is known to run, the declared one has no end of life here.
+      const isAnotherReported = os !== undefined && detectedId === undefined && namesSystem(os);
+      const osId = isAnotherReported ? undefined : (detectedId ?? current.declaredOs);
       // osinfo-db gives some ids that name no release the date of one of their releases.
       const isRelease = osId !== undefined && !parseOsId(osId).unknown;
       addSample(eol, { domain: name, os: sanitizeLabel(osId) }, isRelease ? endOfLife(osId) : undefined);

@@ -1,9 +1,7 @@
-import { formatVersion } from '../drift/qemu-release.ts';
 import { evaluateQemu, QEMU_VERSION_SOURCES } from '../drift/qemu-version.ts';
 import type { Collector } from '../metrics/collector.ts';
 import { addBoolean, addSample, gauge, info, newFamily } from '../metrics/metric-family.ts';
-import type { DomainSnapshot } from '../snapshot/snapshot.ts';
-import { createInstalledVersion } from './installed-version.ts';
+import { qemuEvidence } from '../snapshot/qemu-evidence.ts';
 
 const INFO = info(
   'libvirt_domain_qemu_info',
@@ -31,29 +29,17 @@ export const qemuCollector: Collector = {
   help: 'the QEMU each running domain runs on against the installed one',
   enabledByDefault: true,
   families: [INFO, OUTDATED],
-  collect: ({ domains, hypervisor }) => {
+  collect: ({ domains }) => {
     const versions = newFamily(INFO);
     const outdated = newFamily(OUTDATED);
-    const versionOf = createInstalledVersion(hypervisor);
     for (const domain of domains) {
-      const { id, name, current } = domain;
+      const { id, name, current, installedVersion, rememberedVersion: remembered } = domain;
       if (id < 0 || current === undefined) continue;
-      const version = versionOf(current);
-      const installed = version && formatVersion(version);
-      const result = evaluateQemu({
-        installedVersion: installed,
-        loggedVersion: domain.loggedVersion,
-        // At an event only the version of the default emulator is known.
-        startedWithVersion: installed && domain.startedWithVersion,
-        runsInstalledFile: runsInstalledFile(domain),
-        startSeconds: domain.process?.startSeconds ?? domain.startObservedSeconds,
-        fileBornSeconds: domain.emulatorFile?.bornSeconds,
-        fileChangedSeconds: domain.emulatorFile?.changedSeconds,
-      });
+      const result = evaluateQemu({ ...qemuEvidence(domain), remembered });
       const labels = {
         domain: name,
         running_version: result.runningVersion,
-        installed_version: installed ?? 'unknown',
+        installed_version: installedVersion ?? 'unknown',
         source: result.source,
       };
       addSample(versions, labels, 1);
@@ -62,8 +48,3 @@ export const qemuCollector: Collector = {
     return [versions, outdated];
   },
 };
-
-function runsInstalledFile({ process, emulatorFile }: DomainSnapshot): boolean | undefined {
-  if (process?.binary === undefined || emulatorFile === undefined) return undefined;
-  return process.binary.dev === emulatorFile.dev && process.binary.ino === emulatorFile.ino;
-}

@@ -1,3 +1,4 @@
+import { parseQemuVersion } from '../drift/qemu-release.ts';
 import { indexSupportedMachines, type SupportedMachines } from '../drift/supported-machines.ts';
 import { type MachineRow, machinesFor } from '../inventory/capabilities.ts';
 import type { DomainConfig } from '../inventory/domain-config.ts';
@@ -27,4 +28,20 @@ export function createSupportedMachines(
     }
     return known.get(key);
   };
+}
+
+/** First libvirt release that passes the emulators' marks of deprecated machine types on. */
+const MARKS_SINCE = 8;
+
+/**
+ * Whether the capabilities have the emulators' own marks of deprecated machine types, so that a type without a mark is not
+ * deprecated by its emulator.
+ */
+export function hasDeprecationMarks(hypervisor: HypervisorInfo | undefined): boolean {
+  const libvirt = parseQemuVersion(hypervisor?.libvirtVersion ?? '');
+  if (libvirt !== undefined) return libvirt.major >= MARKS_SINCE;
+  const guests = hypervisor?.capabilities?.guests ?? [];
+  return guests.some(({ domains }) =>
+    domains.some(({ machines }) => machines.some(({ deprecated }) => deprecated)),
+  );
 }

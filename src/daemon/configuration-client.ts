@@ -1,5 +1,5 @@
 import { connectGetCapabilities } from '../libvirt/procedures/connection.ts';
-import { domainGetXmlDesc } from '../libvirt/procedures/domain.ts';
+import { domainGetXmlDesc, domainManagedSaveGetXmlDesc } from '../libvirt/procedures/domain.ts';
 import type { Procedure } from '../libvirt/procedures/procedure.ts';
 import { connectGetAllDomainStats } from '../libvirt/procedures/stats.ts';
 import type { DomainRef } from '../libvirt/types.ts';
@@ -77,6 +77,11 @@ export class ConfigurationClient {
     return this.#options.events.transientDomains();
   }
 
+  /** Domains whose next start restores a managed save image. */
+  savedDomains(): Promise<DomainRef[]> {
+    return this.#options.events.savedDomains();
+  }
+
   /**
    * Whether a call has waited for the domain's QEMU for more than a second. libvirt reports this without waiting. Also false
    * when libvirt returns an error.
@@ -126,6 +131,12 @@ export class ConfigurationClient {
   /** XML of the configuration for the domain's next start. */
   persistentXml(domain: DomainRef): Promise<string> {
     return this.#xml(domain, XML_INACTIVE);
+  }
+
+  /** XML in the domain's managed save image. libvirt reads it from the image's file. */
+  savedXml(domain: DomainRef): Promise<string> {
+    const key = `${domainRunId(domain)} saved xml ${domain.name}`;
+    return this.#call(key, 'configuration', domainManagedSaveGetXmlDesc, domain).answer;
   }
 
   #xml(domain: DomainRef, flags: number): Promise<string> {

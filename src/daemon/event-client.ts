@@ -14,6 +14,7 @@ import type { Integer64 } from '../libvirt/xdr.ts';
 
 /** virConnectListAllDomainsFlags. */
 const LIST_TRANSIENT = 8;
+const LIST_MANAGED_SAVE = 256;
 /** LIST_ALL_DOMAINS waits for each domain's lock, which libvirt holds while it ends a hung QEMU (10 s for a stopped one). */
 const LISTING_MS = 45_000;
 
@@ -97,8 +98,16 @@ export class EventClient {
 
   /** Domains that exist only while they run. */
   transientDomains(): Promise<DomainRef[]> {
-    const args = { flags: LIST_TRANSIENT };
-    return this.#connection.call(connectListAllDomains, args, Math.max(this.timeoutMs, LISTING_MS));
+    return this.#list(LIST_TRANSIENT);
+  }
+
+  /** Domains whose next start restores a managed save image. */
+  savedDomains(): Promise<DomainRef[]> {
+    return this.#list(LIST_MANAGED_SAVE);
+  }
+
+  #list(flags: number): Promise<DomainRef[]> {
+    return this.#connection.call(connectListAllDomains, { flags }, Math.max(this.timeoutMs, LISTING_MS));
   }
 
   /** How long a call has waited for the domain's QEMU, in milliseconds; 0 when no call waits. libvirt answers at once. */

@@ -19,7 +19,7 @@ export interface OsId {
 const MAX_ID_LENGTH = 256;
 
 // Distributions that ship two releases a year, or otherwise number a release with two parts.
-const TWO_PART_DISTROS: ReadonlySet<string> = new Set(['ubuntu', 'alpinelinux', 'alpine', 'nixos']);
+const TWO_PART_DISTROS: ReadonlySet<string> = new Set(['alpine', 'alpinelinux', 'nixos', 'popos', 'ubuntu']);
 const ROLLING_VERSIONS: ReadonlySet<string> = new Set([
   'current',
   'edge',
@@ -90,5 +90,7 @@ function splitVersion(distro: string, version: string): { major: string; minor: 
 
 function majorParts(distro: string, first: string): number {
   // openSUSE 42.x were releases of their own; before and after, the first number names one.
-  return TWO_PART_DISTROS.has(distro) || (distro === 'opensuse' && first === '42') ? 2 : 1;
+  if (distro === 'opensuse' && first === '42') return 2;
+  // CirrOS is still at 0.x.
+  return TWO_PART_DISTROS.has(distro) || first === '0' ? 2 : 1;
 }

@@ -1,5 +1,4 @@
 import type { GuestOs } from '../guest/guest-sample.ts';
-import { parseOsId } from './declared-os.ts';
 import { OSINFO_BASES, OSINFO_ROLLING } from './os-bases.ts';
 import { windowsVersion } from './os-windows.ts';
 
@@ -16,91 +15,121 @@ interface OsRelease {
 
 const MAX_TEXT_LENGTH = 128;
 const VERSION_ID = /^[0-9a-z][0-9a-z._-]{0,31}$/;
+/** The number of a release; a date, such as a rolling distribution writes, is none. */
+const RELEASE_NUMBER = /^\d{1,4}(?:\.\d{1,4}){0,3}$/;
+/** CentOS Linux ended with release 8. What came after it is CentOS Stream. */
+const LAST_CENTOS_LINUX = 8;
 const FEDORA = 'fedoraproject.org/fedora';
+
+/** A path of an osinfo id, without `http://`. */
+interface Candidate {
+  readonly path: string;
+  /** ID and VERSION_ID name this release, whether osinfo-db lists it or not. */
+  readonly isCertain: boolean;
+}
 
 /**
  * The libosinfo id of the system that a guest reports, `http://ubuntu.com/ubuntu/20.04`; `undefined` when osinfo-db
  * has no id for that system.
  *
- * A guest cannot invent an id: the result is one that `isKnown` accepts, or the declared one (which may be newer than
- * osinfo-db), or the `-unknown` id of the declared major release. The release is the nearest that osinfo-db has: the
- * exact version, else a shorter one (Rocky Linux 9.4 is `rocky/9`), else `9-unknown` or `unknown` of the distribution.
+ * The release is the nearest that osinfo-db has: the exact version, else a shorter one (Rocky Linux 9.4 is `rocky/9`), else
+ * `9-unknown`. A release that osinfo-db does not list yet gets the id that osinfo-db would give it, `debian/14`: a
+ * distribution from the tables in this program, with a number from VERSION_ID. Without such a number the id is `unknown`
+ * of the distribution. A guest cannot invent any other id.
  */
 export function detectOs(
   os: GuestOs,
   isKnown: (osinfoId: string) => boolean,
   declared?: string,
 ): string | undefined {
-  const release = normalise(os);
-  const alsoKnown = declared === undefined ? [] : [declared, unknownMinorOf(declared)];
-  return candidates(os, release)
-    .map((path) => `http://${path}`)
-    .find((id) => alsoKnown.includes(id) || isKnown(id));
+  for (const { path, isCertain } of candidates(os, normalise(os))) {
+    const id = `http://${path}`;
+    if (isCertain || id === declared || isKnown(id)) return id;
+  }
+  return undefined;
 }
 
-/** `rhel/11-unknown` for `rhel/11.2`: osinfo-db's name for a minor release that it does not list. */
-function unknownMinorOf(declared: string): string | undefined {
-  const { vendorDomain, distro, major, minor } = parseOsId(declared);
-  return minor === '' ? undefined : `http://${vendorDomain}/${distro}/${major}-unknown`;
+/**
+ * Whether the reply says which distribution or system runs. One of a system without os-release has the kernel alone, and
+ * `linux` is os-release's default (os-release(5)).
+ */
+export function namesSystem(os: GuestOs): boolean {
+  return !['', 'linux'].includes(normalise(os).id);
 }
 
-function candidates(os: GuestOs, release: OsRelease): readonly string[] {
+function candidates(os: GuestOs, release: OsRelease): readonly Candidate[] {
   if (release.id === 'mswindows') {
     const version = windowsVersion(os);
-    return version === undefined ? [] : [`microsoft.com/win/${version}`];
+    return version === undefined ? [] : [certain(`microsoft.com/win/${version}`)];
   }
   return special(release) ?? generic(release);
 }
 
-function generic({ id, versionId }: OsRelease): readonly string[] {
+function generic({ id, versionId }: OsRelease): readonly Candidate[] {
   const rolling = OSINFO_ROLLING.get(id);
   if (rolling !== undefined) {
-    return [rolling];
+    return listed(rolling);
   }
   const base = OSINFO_BASES.get(id);
   return base === undefined ? [] : releasesOf(base, versionId);
 }
 
+function certain(path: string): Candidate {
+  return { path, isCertain: true };
+}
+
+/** Paths that count only where osinfo-db lists them. */
+function listed(...paths: readonly string[]): readonly Candidate[] {
+  return paths.map((path) => ({ path, isCertain: false }));
+}
+
 /** `.0` is tried for the whole version only: FreeBSD 13.9 must not become 13.0. */
-function releasesOf(base: string, versionId: string): readonly string[] {
+function releasesOf(base: string, versionId: string): readonly Candidate[] {
   if (versionId === '') {
-    return [`${base}/unknown`];
+    return listed(`${base}/unknown`);
   }
   const parts = versionId.split('.');
   const shorter = parts.map((_, index) => parts.slice(0, parts.length - index).join('.'));
-  return [...shorter, `${versionId}.0`, `${parts[0]}-unknown`, 'unknown'].map(
-    (version) => `${base}/${version}`,
-  );
+  return [
+    ...listed(
+      ...[...shorter, `${versionId}.0`, `${parts[0]}-unknown`].map((version) => `${base}/${version}`),
+    ),
+    ...(RELEASE_NUMBER.test(versionId) ? [certain(`${base}/${versionId}`)] : []),
+    ...listed(`${base}/unknown`),
+  ];
 }
 
 /** The candidates of distributions that need a rule of their own; `undefined` for all others. */
-function special(release: OsRelease): readonly string[] | undefined {
-  const { id, name, prettyName, versionId, variantId } = release;
+function special(release: OsRelease): readonly Candidate[] | undefined {
+  const { id, name, prettyName, version, versionId, variantId } = release;
+  // A guest may send one of the two names alone.
+  const names = `${name} ${prettyName}`;
   switch (id) {
     case 'almalinux':
-      return releasesOf(`almalinux.org/almalinux${name.includes('kitten') ? '-kitten' : ''}`, versionId);
+      return releasesOf(`almalinux.org/almalinux${names.includes('kitten') ? '-kitten' : ''}`, versionId);
     case 'alpine':
       // Alpine edge has no entry, and its version is that of the release to come: 3.22.0_alpha20250108.
       return versionId.includes('_') || prettyName.endsWith(' edge') ? [] : undefined;
     case 'altlinux':
       return altLinux(release);
-    case 'centos':
-      return releasesOf(`centos.org/centos${name.includes('stream') ? '-stream' : ''}`, versionId);
+    case 'centos': {
+      const isStream = names.includes('stream') || Number.parseInt(versionId, 10) > LAST_CENTOS_LINUX;
+      return releasesOf(`centos.org/centos${isStream ? '-stream' : ''}`, versionId);
+    }
     case 'debian':
-      // Testing and unstable both write "forky/sid" and no VERSION_ID; evaluateOsDrift treats them as one.
-      return versionId === '' ? ['debian.org/debian/testing', 'debian.org/debian/unstable'] : undefined;
+      return versionId === '' ? debianBranch(`${prettyName} ${version}`) : undefined;
     case 'eln':
-      return [`${FEDORA}/eln`];
+      return listed(`${FEDORA}/eln`);
     case 'fedora':
       return fedora(release);
     case 'opensuse':
-      return name.includes('tumbleweed') ? ['opensuse.org/opensuse/tumbleweed'] : undefined;
+      return names.includes('tumbleweed') ? listed('opensuse.org/opensuse/tumbleweed') : undefined;
     case 'rhel':
       return variantId.startsWith('atomic')
-        ? [...releasesOf('redhat.com/rhel-atomic', versionId), ...generic(release)]
+        ? [...listed(`redhat.com/rhel-atomic/${versionId}`), ...generic(release)]
         : undefined;
     case 'slackware':
-      return prettyName.includes('-current') ? ['slackware.com/slackware/current'] : undefined;
+      return prettyName.includes('-current') ? listed('slackware.com/slackware/current') : undefined;
     case 'sled':
       return suseEnterprise('sled', versionId);
     case 'sles':
@@ -112,21 +141,28 @@ function special(release: OsRelease): readonly string[] | undefined {
   }
 }
 
-function altLinux({ name, versionId }: OsRelease): readonly string[] | undefined {
-  if (name.includes('sisyphus')) {
-    return ['altlinux.org/alt/sisyphus'];
-  }
-  return name.includes('starter') ? [`altlinux.org/alt/p${versionId}.starterkits`] : undefined;
+/** Testing and unstable both write "forky/sid"; evaluateOsDrift treats them as one. A release always writes VERSION_ID. */
+function debianBranch(text: string): readonly Candidate[] {
+  return /\/sid\b/.test(text) ? listed('debian.org/debian/testing', 'debian.org/debian/unstable') : [];
 }
 
-function fedora({ prettyName, version, versionId, variantId }: OsRelease): readonly string[] {
+function altLinux({ name, versionId }: OsRelease): readonly Candidate[] | undefined {
+  if (name.includes('sisyphus')) {
+    return listed('altlinux.org/alt/sisyphus');
+  }
+  if (!name.includes('starter')) return undefined;
+  const kit = `altlinux.org/alt/p${versionId}.starterkits`;
+  return RELEASE_NUMBER.test(versionId) ? [certain(kit)] : listed(kit);
+}
+
+function fedora({ prettyName, version, versionId, variantId }: OsRelease): readonly Candidate[] {
   const rawhide = [prettyName, version, versionId].some((text) => text.includes('rawhide'));
   const release = rawhide ? 'rawhide' : versionId;
   switch (variantId) {
     case 'coreos':
-      return [`fedoraproject.org/coreos/${coreosStream(version)}`, ...releasesOf(FEDORA, release)];
+      return [...listed(`fedoraproject.org/coreos/${coreosStream(version)}`), ...releasesOf(FEDORA, release)];
     case 'eln':
-      return [`${FEDORA}/eln`];
+      return listed(`${FEDORA}/eln`);
     case 'silverblue':
       return releasesOf('fedoraproject.org/silverblue', release);
     default:
@@ -153,7 +189,7 @@ function coreosStream(version: string): string {
 }
 
 /** osinfo-db has one id for servers and desktops of SUSE Linux Enterprise 15. */
-function suseEnterprise(product: 'sled' | 'sles', versionId: string): readonly string[] {
+function suseEnterprise(product: 'sled' | 'sles', versionId: string): readonly Candidate[] {
   return releasesOf(`suse.com/${versionId.split('.')[0] === '15' ? 'sle' : product}`, versionId);
 }
 

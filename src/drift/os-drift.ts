@@ -98,16 +98,20 @@ function majorKey({ vendorDomain, distro, major }: OsId): string {
 }
 
 /**
- * An id without a minor release stands for all of them: 9.0 and 9.4 are both detected as rocky/9, and CentOS 7 calls
- * itself "7". But sle/15 and win/8 are releases of their own, before 15.1 and 8.1; and 9-unknown is detected for a
- * minor release that osinfo-db does not list, so the declared one does not run.
+ * An id without a minor release stands for all of them: 9.0 and 9.4 are both detected as rocky/9, CentOS 7 calls itself "7",
+ * and DragonFly 6.4.0 calls itself "6.4". But sle/15 and win/8 are releases of their own, before 15.1 and 8.1; and 9-unknown
+ * is detected for a minor release that osinfo-db does not list, so the declared one does not run.
  */
 function sameMinor(declared: OsId, running: OsId): boolean {
   if (running.unknown) {
     return false;
   }
-  const withoutMinor = declared.minor === '' || running.minor === '';
-  return (
-    declared.minor === running.minor || (withoutMinor && !NAMES_FIRST_RELEASE.has(declared.vendorDomain))
-  );
+  if (NAMES_FIRST_RELEASE.has(declared.vendorDomain)) {
+    return declared.minor === running.minor;
+  }
+  return isWithin(declared.minor, running.minor) || isWithin(running.minor, declared.minor);
+}
+
+function isWithin(minor: string, outer: string): boolean {
+  return outer === '' || minor === outer || minor.startsWith(`${outer}.`);
 }

@@ -44,6 +44,16 @@ const VERSION_IDS: ReadonlyMap<string, string> = new Map([
   ['2025', '2k25'],
 ]);
 
+/** Releases newer than the tables above. No agent reports a newer release than the one that runs. */
+const NEWEST_SERVER_YEAR = 2025;
+const NEWEST_CLIENT = 11;
+
+function newerThanTables(versionId: string, server: boolean): string | undefined {
+  const year = /^2\d{3}$/.test(versionId) ? Number(versionId) : 0;
+  if (server) return year > NEWEST_SERVER_YEAR ? `2k${versionId.slice(2)}` : undefined;
+  return /^\d{2}$/.test(versionId) && Number(versionId) > NEWEST_CLIENT ? versionId : undefined;
+}
+
 /**
  * Version part of the libosinfo id `http://microsoft.com/win/…`, from the reply of the agent for Windows;
  * `undefined` when no value in the reply is known.
@@ -55,7 +65,10 @@ const VERSION_IDS: ReadonlyMap<string, string> = new Map([
 export function windowsVersion(os: GuestOs): string | undefined {
   const nt = /^\d{1,2}\.\d{1,2}(?=$|\.)/.exec(os.kernelVersion ?? '')?.[0];
   const server = isServer(os);
-  const fromVersionId = VERSION_IDS.get((os.versionId ?? '').toLowerCase());
+  const versionId = (os.versionId ?? '').toLowerCase();
+  const newer = newerThanTables(versionId, server);
+  if (newer !== undefined) return newer;
+  const fromVersionId = VERSION_IDS.get(versionId);
   if (nt !== undefined && nt !== '10.0') {
     const names = NT_VERSIONS.get(nt);
     return names === undefined ? fromVersionId : server ? names.server : names.client;

@@ -1,11 +1,16 @@
 /** All that is known of the QEMU that a domain runs on and of the installed one. */
 export interface QemuEvidence {
-  /** Version that the domain's emulator path would start now; undefined when libvirt does not report the version. */
+  /**
+   * Version of the file at the domain's emulator path; undefined when libvirt does not report the version, or has not
+   * examined the file since the file was replaced.
+   */
   readonly installedVersion: string | undefined;
   /** Version that the domain's log has for this start. */
   readonly loggedVersion: string | undefined;
   /** Installed version at the moment that the exporter saw this run start. */
   readonly startedWithVersion: string | undefined;
+  /** What was found out about this run before; the evidence of then may be gone. */
+  readonly remembered: RunningVersion | undefined;
   /** Whether the process runs the file that is installed now; undefined when the process's binary cannot be read. */
   readonly runsInstalledFile: boolean | undefined;
   /** Unix time in seconds at which the process started. */
@@ -19,10 +24,13 @@ export interface QemuEvidence {
 export const QEMU_VERSION_SOURCES = ['log', 'event', 'binary', 'start_time', 'none'] as const;
 export type QemuVersionSource = (typeof QEMU_VERSION_SOURCES)[number];
 
-interface QemuResult {
+export interface RunningVersion {
   /** "7.2.22", or "unknown". */
   readonly runningVersion: string;
   readonly source: QemuVersionSource;
+}
+
+interface QemuResult extends RunningVersion {
   /** Whether the process runs an older binary than the installed one; undefined when unknown. */
   readonly outdated: boolean | undefined;
 }
@@ -30,10 +38,11 @@ interface QemuResult {
 /** Process start times are rounded to clock ticks and boot time to seconds. */
 const CLOCK_SLACK_SECONDS = 2;
 
-/** Evaluates the evidence; without any, the result is unknown. */
+/** Evaluates the evidence; without any, the result is unknown. Evidence of now comes before what is remembered. */
 export function evaluateQemu(evidence: QemuEvidence): QemuResult {
   const sameFile = evidence.runsInstalledFile ?? sameFileByTime(evidence);
-  return { ...runningVersion(evidence, sameFile), outdated: outdated(evidence, sameFile) };
+  const running = runningVersion(evidence, sameFile);
+  return { ...running, outdated: outdated(running, evidence.installedVersion, sameFile) };
 }
 
 /**
@@ -49,25 +58,24 @@ function sameFileByTime(evidence: QemuEvidence): boolean | undefined {
   return undefined;
 }
 
-function runningVersion(
-  evidence: QemuEvidence,
-  sameFile: boolean | undefined,
-): Pick<QemuResult, 'runningVersion' | 'source'> {
-  const { loggedVersion, startedWithVersion, installedVersion } = evidence;
+function runningVersion(evidence: QemuEvidence, sameFile: boolean | undefined): RunningVersion {
+  const { loggedVersion, startedWithVersion, installedVersion, remembered } = evidence;
   if (loggedVersion !== undefined) return { runningVersion: loggedVersion, source: 'log' };
   if (startedWithVersion !== undefined) return { runningVersion: startedWithVersion, source: 'event' };
   if (sameFile === true && installedVersion !== undefined) {
     const source = evidence.runsInstalledFile === undefined ? 'start_time' : 'binary';
     return { runningVersion: installedVersion, source };
   }
-  return { runningVersion: 'unknown', source: 'none' };
+  return remembered ?? { runningVersion: 'unknown', source: 'none' };
 }
 
-function outdated(evidence: QemuEvidence, sameFile: boolean | undefined): boolean | undefined {
-  const running = evidence.loggedVersion ?? evidence.startedWithVersion;
-  const { installedVersion } = evidence;
-  if (running !== undefined && installedVersion !== undefined && running !== installedVersion) {
-    return compareVersions(running, installedVersion) < 0;
+function outdated(
+  { runningVersion, source }: RunningVersion,
+  installedVersion: string | undefined,
+  sameFile: boolean | undefined,
+): boolean | undefined {
+  if (source !== 'none' && installedVersion !== undefined && runningVersion !== installedVersion) {
+    return compareVersions(runningVersion, installedVersion) < 0;
   }
   // The same version, or an unknown one, in another file: a security update keeps the upstream number.
   return sameFile === undefined ? undefined : !sameFile;

@@ -1,4 +1,10 @@
-import { type MachineType, parseMachineType, type RhelVersion } from './machine-type.ts';
+import {
+  asUbuntu,
+  isLikeUbuntu,
+  type MachineType,
+  parseMachineType,
+  type VendorVersion,
+} from './machine-type.ts';
 import { type QemuRelease, releaseOrdinal } from './qemu-release.ts';
 
 /** One `<machine>` of the capabilities' `<guest><arch>`: a type, or with `canonical` an alias of one. */
@@ -20,10 +26,10 @@ export interface SupportedType {
 export interface SupportedFamily {
   /** Newest of each vendor. */
   readonly newest: ReadonlyMap<string, SupportedType>;
-  /** Newest among the types of upstream, Ubuntu and Proxmox, which all stand for a QEMU release. */
+  /** Newest among the types that stand for a QEMU release: those of upstream, Ubuntu and Proxmox. */
   readonly newestByRelease: SupportedType | undefined;
-  /** The distinct RHEL versions supported. */
-  readonly rhelVersions: readonly RhelVersion[];
+  /** The distinct versions supported of each vendor that has versions of its own, such as RHEL. */
+  readonly vendorVersions: ReadonlyMap<string, readonly VendorVersion[]>;
 }
 
 /** The machine types that one emulator supports, indexed once for all its domains. */
@@ -34,9 +40,13 @@ export interface SupportedMachines {
   readonly byFamily: ReadonlyMap<string, SupportedFamily>;
 }
 
+/** `unknown`: the emulator's own marks are not passed on, and no policy covers the types. */
+export const SUPPORT_STATUSES = ['current', 'deprecated', 'unknown'] as const;
+export type SupportStatus = (typeof SUPPORT_STATUSES)[number];
+
 interface SupportedCount {
   readonly family: string;
-  readonly status: 'current' | 'deprecated';
+  readonly status: SupportStatus;
   readonly count: number;
 }
 
@@ -52,8 +62,10 @@ export function indexSupportedMachines(rows: Iterable<SupportedMachineRow>): Sup
     deprecatedOf.set(name, row.deprecated || deprecatedOf.get(name) === true);
   }
   const families = new Map<string, SupportedType[]>();
+  const isUbuntus = isUbuntusList(canonicalOf, deprecatedOf.keys());
   for (const [name, deprecated] of deprecatedOf) {
-    const type = parseMachineType(name);
+    const parsed = parseMachineType(name);
+    const type = isUbuntus && isLikeUbuntu(parsed) ? asUbuntu(parsed) : parsed;
     const members = families.get(type.family) ?? [];
     members.push({ type, release: type.release, deprecated });
     families.set(type.family, members);
@@ -71,51 +83,63 @@ export function indexSupportedMachines(rows: Iterable<SupportedMachineRow>): Sup
   return { byName, canonicalOf, byFamily };
 }
 
+/** Only Ubuntu's QEMU has the alias `ubuntu` and types with codenames of Ubuntu. */
+function isUbuntusList(canonicalOf: ReadonlyMap<string, string>, names: Iterable<string>): boolean {
+  if (canonicalOf.has('ubuntu') || canonicalOf.has('ubuntu-q35')) return true;
+  for (const name of names) if (parseMachineType(name).vendor === 'ubuntu') return true;
+  return false;
+}
+
 /**
- * How many versioned types of each family are supported, both statuses of each; aliases do not count. A type is
- * deprecated by the emulator's own mark (which libvirt before 8.0 does not pass on) or by `isDeprecated`.
+ * How many versioned types of each family are supported; aliases do not count. A family has both statuses, and `unknown`
+ * instead of them, or beside them, where there are such types.
  */
 export function countSupported(
   supported: SupportedMachines,
-  isDeprecated: (type: MachineType) => boolean = () => false,
+  statusOf: (supported: SupportedType) => SupportStatus = ({ deprecated }) =>
+    deprecated ? 'deprecated' : 'current',
 ): SupportedCount[] {
-  const deprecated = new Map<string, number>();
-  const current = new Map<string, number>();
-  for (const { type, deprecated: marked } of supported.byName.values()) {
-    if (type.vendor !== 'unversioned') {
-      const counts = marked || isDeprecated(type) ? deprecated : current;
-      counts.set(type.family, (counts.get(type.family) ?? 0) + 1);
-    }
+  const counts = new Map<string, Record<SupportStatus, number>>();
+  for (const each of supported.byName.values()) {
+    const { vendor, family } = each.type;
+    if (vendor === 'unversioned') continue;
+    const count = counts.get(family) ?? { current: 0, deprecated: 0, unknown: 0 };
+    count[statusOf(each)] += 1;
+    counts.set(family, count);
   }
-  const families = [...new Set([...current.keys(), ...deprecated.keys()])].sort();
-  return families.flatMap((family) => [
-    { family, status: 'current', count: current.get(family) ?? 0 },
-    { family, status: 'deprecated', count: deprecated.get(family) ?? 0 },
-  ]);
+  return [...counts.keys()].sort().flatMap((family) => {
+    const count = counts.get(family) ?? { current: 0, deprecated: 0, unknown: 0 };
+    const isAllUnknown = count.current + count.deprecated === 0;
+    return SUPPORT_STATUSES.filter((status) =>
+      status === 'unknown' ? count.unknown > 0 : !isAllUnknown,
+    ).map((status) => ({ family, status, count: count[status] }));
+  });
 }
 
-/** Negative, 0 or positive as `a` is older than, the same as, or newer than `b`. */
-export function compareRhel(a: RhelVersion, b: RhelVersion): number {
+/** Negative, 0 or positive as `a` is older than, the same as, or newer than `b`; both of one vendor. */
+export function compareVendorVersions(a: VendorVersion, b: VendorVersion): number {
   return a[0] - b[0] || a[1] - b[1] || a[2] - b[2];
 }
 
 function summarise(members: readonly SupportedType[], aliased: ReadonlySet<string>): SupportedFamily {
   const newest = new Map<string, SupportedType>();
   let newestByRelease: SupportedType | undefined;
-  const rhel = new Map<string, RhelVersion>();
+  const versions = new Map<string, Map<string, VendorVersion>>();
   for (const member of members) {
-    const { vendor, version, rhel: rhelVersion } = member.type;
+    const { vendor, version, vendorVersion } = member.type;
     if (vendor === 'unversioned') {
       continue;
     }
     newest.set(vendor, newer(newest.get(vendor), member, aliased));
-    if (rhelVersion !== undefined) {
-      rhel.set(version, rhelVersion);
-    } else {
+    if (vendorVersion !== undefined) {
+      const ofVendor = versions.get(vendor) ?? new Map<string, VendorVersion>();
+      versions.set(vendor, ofVendor.set(version, vendorVersion));
+    } else if (member.release !== undefined) {
       newestByRelease = newer(newestByRelease, member, aliased);
     }
   }
-  return { newest, newestByRelease, rhelVersions: [...rhel.values()] };
+  const vendorVersions = new Map([...versions].map(([vendor, of]) => [vendor, [...of.values()]]));
+  return { newest, newestByRelease, vendorVersions };
 }
 
 /**
@@ -164,8 +188,8 @@ function compareSupported(a: SupportedType, b: SupportedType, aliased: ReadonlyS
 }
 
 function compareVersions(a: SupportedType, b: SupportedType): number {
-  if (a.type.rhel !== undefined && b.type.rhel !== undefined) {
-    return compareRhel(a.type.rhel, b.type.rhel);
+  if (a.type.vendorVersion !== undefined && b.type.vendorVersion !== undefined) {
+    return compareVendorVersions(a.type.vendorVersion, b.type.vendorVersion);
   }
   return ordinal(a) - ordinal(b) || a.type.point - b.type.point;
 }

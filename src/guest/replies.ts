@@ -54,17 +54,19 @@ export function parseGuestInfo(reply: string): GuestAgentInfo {
   return { version, commands };
 }
 
+/** A field that is no text is as good as absent: the others still say what runs. */
+const osField = optionalText.catch(undefined);
 const osInfo = z.object({
-  id: optionalText,
-  name: optionalText,
-  'pretty-name': optionalText,
-  version: optionalText,
-  'version-id': optionalText,
-  variant: optionalText,
-  'variant-id': optionalText,
-  'kernel-release': optionalText,
-  'kernel-version': optionalText,
-  machine: optionalText,
+  id: osField,
+  name: osField,
+  'pretty-name': osField,
+  version: osField,
+  'version-id': osField,
+  variant: osField,
+  'variant-id': osField,
+  'kernel-release': osField,
+  'kernel-version': osField,
+  machine: osField,
 });
 
 /** Reply of guest-get-osinfo; the agent leaves out what the guest's os-release does not have. */

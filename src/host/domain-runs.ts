@@ -108,7 +108,8 @@ export class DomainRuns {
 
   async #lookAt(running: readonly DomainRunRef[]): Promise<void> {
     this.#lookedAt = performance.now();
-    const processes = await findQemuProcesses(this.#paths.proc, this.#paths.cgroups).catch(
+    const wanted = new Set(running.map(({ uuid }) => uuid));
+    const processes = await findQemuProcesses(this.#paths.proc, this.#paths.cgroups, wanted).catch(
       () => new Map<string, QemuProcess>(),
     );
     for (const run of running) {

@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 
-/** The file at an emulator's path at one moment, with symbolic links followed. */
+/** A file that libvirt starts domains with (an emulator or firmware) at one moment, with symbolic links followed. */
 export interface EmulatorFile {
   /** Device and inode identify the binary. */
   readonly dev: number;
@@ -9,15 +9,20 @@ export interface EmulatorFile {
   readonly bornSeconds: number | undefined;
   /** Unix time in seconds of the last change of any kind: content, name, owner, mode or label. */
   readonly changedSeconds: number;
+  /** Whether it is a file that some user may execute. */
+  readonly isExecutable: boolean;
 }
 
-/** Reads a file's status; undefined when there is no file or the exporter cannot see it. */
-export async function readEmulatorFile(path: string): Promise<EmulatorFile | undefined> {
+/** Reads a file's status; `missing` when there is no such file, undefined when the exporter cannot see whether there is. */
+export async function readEmulatorFile(path: string): Promise<EmulatorFile | 'missing' | undefined> {
   try {
-    const { dev, ino, birthtimeMs, ctimeMs } = await stat(path);
+    const found = await stat(path);
+    const { dev, ino, birthtimeMs, ctimeMs } = found;
     const bornSeconds = birthtimeMs > 0 ? birthtimeMs / 1000 : undefined;
-    return { dev, ino, bornSeconds, changedSeconds: ctimeMs / 1000 };
-  } catch {
-    return undefined;
+    const isExecutable = found.isFile() && (found.mode & 0o111) !== 0;
+    return { dev, ino, bornSeconds, changedSeconds: ctimeMs / 1000, isExecutable };
+  } catch (error) {
+    const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
+    return code === 'ENOENT' || code === 'ENOTDIR' ? 'missing' : undefined;
   }
 }

@@ -17,8 +17,15 @@ export class EmulatorFiles {
 
   /** The files that the exporter can see, by path. */
   async read(paths: Iterable<string>): Promise<ReadonlyMap<string, EmulatorFile>> {
-    const until = performance.now() + TIMEOUT_MS;
     const files = new Map<string, EmulatorFile>();
+    for (const [path, file] of await this.check(paths)) if (file !== 'missing') files.set(path, file);
+    return files;
+  }
+
+  /** The same, with the files that do not exist. A path is left out when the exporter cannot see whether it exists. */
+  async check(paths: Iterable<string>): Promise<ReadonlyMap<string, EmulatorFile | 'missing'>> {
+    const until = performance.now() + TIMEOUT_MS;
+    const files = new Map<string, EmulatorFile | 'missing'>();
     for (const path of new Set(paths)) {
       if (this.#hanging.has(path) || this.#hanging.size >= MAX_HANGING) continue;
       const pending = this.#readFile(path).then((file) => {

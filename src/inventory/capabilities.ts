@@ -21,6 +21,13 @@ interface DomainTypeCapabilities {
   /** Path of the binary; undefined when the document names none. */
   readonly emulator: string | undefined;
   readonly machines: readonly MachineRow[];
+  /**
+   * Since when libvirt has not been able to run the emulator, in seconds since the Unix epoch: the machines are those of
+   * before. Undefined while libvirt can.
+   */
+  readonly lostSinceSeconds: number | undefined;
+  /** The emulator's path in libvirt's document, of an entry that {@link withEmulatorPaths} added. */
+  readonly standsFor?: string;
 }
 
 /** One `<machine>` of an emulator. */
@@ -51,9 +58,13 @@ export function parseCapabilities(text: string): Capabilities {
     );
   }
   return {
-    hostArch: child(child(child(root, 'host'), 'cpu'), 'arch')?.text,
+    hostArch: child(child(child(root, 'host'), 'cpu'), 'arch')?.text || undefined,
     guests: children(root, 'guest').flatMap((guest) =>
-      children(guest, 'arch').map((arch) => guestCapabilities(arch, child(guest, 'os_type')?.text ?? '')),
+      children(guest, 'arch').flatMap((arch) => {
+        const name = attribute(arch, 'name') ?? '';
+        const osType = child(guest, 'os_type')?.text ?? '';
+        return name === '' ? [] : [guestCapabilities(name, arch, osType)];
+      }),
     ),
   };
 }
@@ -95,7 +106,9 @@ export function withEmulatorPaths(
 ): Capabilities {
   const additional = ({ domains }: GuestCapabilities): readonly DomainTypeCapabilities[] =>
     [...targets].flatMap(([path, target]) =>
-      domains.filter(({ emulator }) => emulator === target).map((domain) => ({ ...domain, emulator: path })),
+      domains
+        .filter(({ emulator }) => emulator === target)
+        .map((domain) => ({ ...domain, emulator: path, standsFor: target })),
     );
   return {
     ...capabilities,
@@ -106,32 +119,91 @@ export function withEmulatorPaths(
   };
 }
 
+/**
+ * Returns new capabilities with the emulators of earlier ones that the new document lacks. libvirt leaves an emulator out
+ * while the emulator cannot be run, as in the middle of a package upgrade. An emulator that was removed stays for as long as
+ * well, because libvirt's document does not distinguish the two.
+ *
+ * @param nowSeconds the time of the new document, in seconds since the Unix epoch
+ * @param keepSeconds how long a lost emulator is kept
+ */
+export function withLostEmulators(
+  fresh: Capabilities,
+  before: Capabilities | undefined,
+  nowSeconds: number,
+  keepSeconds: number,
+): Capabilities {
+  const runs = new Set(
+    fresh.guests.flatMap(({ arch, domains }) =>
+      domains.flatMap(({ emulator, machines }) => (machines.length > 0 ? [`${arch} ${emulator}`] : [])),
+    ),
+  );
+  const lost = (before?.guests ?? []).flatMap((guest) => {
+    const domains = guest.domains
+      .filter(({ emulator, machines }) => machines.length > 0 && !runs.has(`${guest.arch} ${emulator}`))
+      .map((domain) => ({ ...domain, lostSinceSeconds: domain.lostSinceSeconds ?? nowSeconds }))
+      .filter(({ lostSinceSeconds }) => nowSeconds - lostSinceSeconds < keepSeconds);
+    return domains.length === 0 ? [] : [{ ...guest, domains }];
+  });
+  return { hostArch: fresh.hostArch ?? before?.hostArch, guests: [...fresh.guests, ...lost] };
+}
+
+/** One emulator of one architecture. */
+export interface ListedEmulator {
+  readonly arch: string;
+  readonly emulator: string;
+  /** Whether libvirt could run the emulator when libvirt last examined it. */
+  readonly isAvailable: boolean;
+  /** Whether libvirt's document has this path, which may also be another name of a path in the document. */
+  readonly isListed: boolean;
+  readonly machines: readonly MachineRow[];
+}
+
+/** The emulators of all architectures, each once: one binary supports the same machines with every accelerator. */
+export function listedEmulators(capabilities: Capabilities): readonly ListedEmulator[] {
+  const emulators = new Map<string, ListedEmulator>();
+  for (const { arch, domains } of capabilities.guests) {
+    for (const { emulator, lostSinceSeconds, machines, standsFor } of domains) {
+      if (emulator === undefined || machines.length === 0) continue;
+      const isAvailable = lostSinceSeconds === undefined;
+      const key = `${arch} ${emulator}`;
+      const known = emulators.get(key);
+      if (known === undefined || (isAvailable && !known.isAvailable))
+        emulators.set(key, { arch, emulator, isAvailable, isListed: standsFor === undefined, machines });
+    }
+  }
+  return [...emulators.values()];
+}
+
 /** Returns the canonical name of an alias among these rows, and any other name unchanged. */
 export function canonicalMachine(rows: readonly MachineRow[] | undefined, machine: string): string {
   return rows?.find((row) => row.name === machine)?.canonical ?? machine;
 }
 
-function guestCapabilities(arch: XmlElement, osType: string): GuestCapabilities {
-  const emulator = child(arch, 'emulator')?.text;
-  const machines = children(arch, 'machine').map(machineRow);
+function guestCapabilities(name: string, arch: XmlElement, osType: string): GuestCapabilities {
+  const emulator = child(arch, 'emulator')?.text || undefined;
+  const machines = machineRows(arch);
   return {
-    arch: attribute(arch, 'name') ?? '',
+    arch: name,
     osType,
     domains: children(arch, 'domain').map((domain) => {
-      const own = children(domain, 'machine').map(machineRow);
+      const own = machineRows(domain);
       return {
         type: attribute(domain, 'type') ?? '',
-        emulator: child(domain, 'emulator')?.text ?? emulator,
+        emulator: child(domain, 'emulator')?.text || emulator,
         machines: own.length > 0 ? own : machines,
+        lostSinceSeconds: undefined,
       };
     }),
   };
 }
 
-function machineRow(machine: XmlElement): MachineRow {
-  return {
-    name: machine.text,
-    canonical: attribute(machine, 'canonical'),
-    deprecated: attribute(machine, 'deprecated') === 'yes',
-  };
+function machineRows(parent: XmlElement): readonly MachineRow[] {
+  return children(parent, 'machine')
+    .filter(({ text }) => text !== '')
+    .map((machine) => ({
+      name: machine.text,
+      canonical: attribute(machine, 'canonical') || undefined,
+      deprecated: attribute(machine, 'deprecated') === 'yes',
+    }));
 }

@@ -1,3 +1,5 @@
+import type { BootFiles } from './boot-files.ts';
+
 /** The part of a domain XML document, live or persistent, that the exporter uses. Absent values are `undefined`. */
 export interface DomainConfig {
   /** `<domain type=…>`: kvm, qemu, xen, … */
@@ -10,6 +12,7 @@ export interface DomainConfig {
   readonly machine: string;
   /** `<devices><emulator>` path. */
   readonly emulator: string | undefined;
+  readonly bootFiles: BootFiles;
   /** libosinfo id declared in the metadata, found by namespace URI. */
   readonly declaredOs: string | undefined;
   readonly cpu: CpuConfig;

@@ -1,3 +1,4 @@
+import { parseBootFiles } from './boot-files.ts';
 import { parseDisk } from './disk-xml.ts';
 import type { CpuConfig, CpuTopology, DomainConfig } from './domain-config.ts';
 import { parseInterface } from './interface-xml.ts';
@@ -35,6 +36,7 @@ export function parseDomainXml(text: string): DomainConfig {
     osType: bounded(osType?.text) ?? '',
     machine: bounded(attribute(osType, 'machine')) ?? '',
     emulator: bounded(child(devices, 'emulator')?.text),
+    bootFiles: parseBootFiles(child(domain, 'os')),
     declaredOs: declaredOs(child(domain, 'metadata')),
     cpu: cpuConfig(domain),
     memoryBytes: memoryBytes(child(domain, 'memory')),

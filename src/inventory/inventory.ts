@@ -7,12 +7,16 @@ import type { DomainRef } from '../libvirt/types.ts';
 import { ConfigReader } from './config-reader.ts';
 import { DomainList, type Listing } from './domain-list.ts';
 import type { DomainRecord, RecordProblem } from './domain-record.ts';
-import { type HypervisorInfo, readHypervisor } from './hypervisor.ts';
+import type { HypervisorInfo } from './hypervisor.ts';
+import { HypervisorReader } from './hypervisor-reader.ts';
 import { type LifecycleEventName, lifecycleEventName, NO_EVENTS } from './lifecycle-events.ts';
+import { type ManagedSave, ManagedSaves } from './managed-saves.ts';
 import type { DomainReadResult } from './read-domain.ts';
 
 /** Share of the scrape's time for reading configurations; the rest is for statistics and the response. */
 const CONFIG_SHARE = 0.5;
+/** Listing and reading managed save images takes some milliseconds. No scrape waits for longer. */
+const SAVES_MS = 500;
 const RESYNC_BATCH = 16;
 /** Code of a domain's problem when libvirt does not return the configuration in time. */
 const TIMED_OUT = 'ERR_LIBVIRT_TIMEOUT';
@@ -27,6 +31,8 @@ export interface InventoryOptions {
 export interface DomainView extends DomainRecord {
   /** virDomainState. */
   readonly state: number;
+  /** The domain's managed save image; `none` when it has none, undefined when that is unknown. */
+  readonly managedSave: ManagedSave | 'none' | undefined;
 }
 
 export interface InventorySnapshot {
@@ -43,9 +49,8 @@ export class Inventory {
   readonly #log: Logger;
   readonly #reader: ConfigReader;
   #client: ConfigurationClient | undefined;
-  #hypervisor: HypervisorInfo | undefined;
-  #hypervisorProblem: string | undefined;
-  #hypervisorRead: Promise<void> | undefined;
+  readonly #hypervisor: HypervisorReader;
+  readonly #managedSaves = new ManagedSaves();
   readonly #records = new Map<string, DomainRecord>();
   readonly #startedUnversioned = new Set<string>();
   #events = 0;
@@ -55,6 +60,7 @@ export class Inventory {
 
   constructor({ log, isUnresponsive }: InventoryOptions) {
     this.#log = log;
+    this.#hypervisor = new HypervisorReader(log);
     this.#reader = new ConfigReader({
       prepare: (client) => this.#rememberStartVersion(client),
       isUnresponsive,
@@ -67,7 +73,8 @@ export class Inventory {
   /** Reads everything again over a new connection: changes since the last connection were not announced. */
   connected(client: ConfigurationClient): void {
     this.#client = client;
-    this.refreshHypervisor();
+    this.#hypervisor.connected(client);
+    this.#managedSaves.connected();
     for (const [uuid, record] of this.#records) {
       // A restarted daemon may give the same id to another run.
       this.#records.set(uuid, { ...record, startObserved: false });
@@ -117,13 +124,14 @@ export class Inventory {
     }
   }
 
-  /** Reads the hypervisor's versions and capabilities again, in the background. */
-  refreshHypervisor(): void {
-    const client = this.#client;
-    if (client === undefined) return;
-    this.#hypervisorRead ??= this.#readHypervisor(client).finally(() => {
-      this.#hypervisorRead = undefined;
-    });
+  /** Versions and capabilities of the hypervisor, as last read. */
+  get hypervisor(): HypervisorInfo | undefined {
+    return this.#hypervisor.current;
+  }
+
+  /** Reads the hypervisor's versions and capabilities again. Resolves when they have been read; never rejects. */
+  refreshHypervisor(): Promise<void> {
+    return this.#hypervisor.refresh();
   }
 
   /**
@@ -137,18 +145,22 @@ export class Inventory {
     this.#reader.read();
     const now = performance.now();
     const until = now + CONFIG_SHARE * (deadline - now);
+    const saves = this.#managedSaves.refresh(client);
     await this.#reader.settled(until);
-    if (this.#hypervisor?.capabilities === undefined && this.#hypervisorRead !== undefined) {
-      await settledWithin(this.#hypervisorRead, Math.max(0, until - performance.now()));
+    const remainingMs = (): number => Math.max(0, until - performance.now());
+    await settledWithin(saves, Math.min(SAVES_MS, remainingMs()));
+    const { underWay } = this.#hypervisor;
+    if (this.hypervisor?.capabilities === undefined && underWay !== undefined) {
+      await settledWithin(underWay, remainingMs());
     }
-    return { hypervisor: this.#hypervisor, domains: this.#view(listing.states) };
+    return { hypervisor: this.hypervisor, domains: this.#view(listing.states) };
   }
 
   /** Reads every domain again, a few at a time, so that scrapes and other clients of libvirt do not wait. */
   async resync(): Promise<void> {
     const client = this.#client;
     if (client?.isOpen !== true) return;
-    this.refreshHypervisor();
+    void this.refreshHypervisor();
     this.#reconcile(await this.#list.fetch(client));
     const all = [...this.#records.values()];
     for (let start = 0; start < all.length && client.isOpen; start += RESYNC_BATCH) {
@@ -160,7 +172,7 @@ export class Inventory {
   /** Reads domains and hypervisor values again whose last read failed. No scrape waits for this. */
   async retryFailed(): Promise<void> {
     if (this.#client?.isOpen !== true) return;
-    if (this.#hypervisor !== undefined && this.#hypervisor.problems.length > 0) this.refreshHypervisor();
+    this.#hypervisor.retry();
     for (const record of this.#records.values())
       if (record.problem !== undefined && !this.#reader.isPending(record)) this.#markChanged(record);
     this.#reader.retry();
@@ -180,7 +192,7 @@ export class Inventory {
       // A rename while libvirt lists the domains can repeat a name, and Prometheus rejects a scrape with a repeated series.
       if (record === undefined || names.has(record.name)) continue;
       names.add(record.name);
-      views.push({ ...record, state });
+      views.push({ ...record, state, managedSave: this.#managedSaves.of(domain.uuid) });
     }
     return views;
   }
@@ -203,6 +215,7 @@ export class Inventory {
 
   #markChanged({ uuid, name, id }: DomainRef): void {
     const domain = { uuid, name, id };
+    this.#managedSaves.changed(uuid);
     this.#update(domain, {});
     this.#reader.add(domain);
   }
@@ -290,19 +303,5 @@ export class Inventory {
       const record = this.#records.get(uuid);
       if (record !== undefined) this.#update(record, { startedWithVersion });
     }
-  }
-
-  async #readHypervisor(client: ConfigurationClient): Promise<void> {
-    const info = await readHypervisor(client, this.#hypervisor);
-    if (!client.isOpen) return;
-    this.#hypervisor = info;
-    const problem = info.problems.map(({ message }) => message).join('; ');
-    if (problem !== this.#hypervisorProblem && problem !== '') {
-      this.#log.warn(
-        { problem },
-        'some values of the hypervisor cannot be read: their last known values are served',
-      );
-    }
-    this.#hypervisorProblem = problem;
   }
 }

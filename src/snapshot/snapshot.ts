@@ -1,3 +1,4 @@
+import type { RunningVersion } from '../drift/qemu-version.ts';
 import type { GuestView } from '../guest/guest-state.ts';
 import type { EmulatorFile } from '../host/emulator-file.ts';
 import type { QemuProcess } from '../host/qemu-process.ts';
@@ -6,6 +7,7 @@ import type { HypervisorInfo } from '../inventory/hypervisor.ts';
 import type { DomainView } from '../inventory/inventory.ts';
 import type { MeasuredDomain, StatsKind } from '../stats/stats-reader.ts';
 import type { StoragePool } from '../stats/storage-pools.ts';
+import type { NextStart } from './next-start.ts';
 
 /** A domain with the host's, the guest's and libvirt's values of its current run. */
 export interface DomainSnapshot extends DomainView {
@@ -13,8 +15,16 @@ export interface DomainSnapshot extends DomainView {
   readonly process: QemuProcess | undefined;
   /** QEMU version of this run in the domain's log; undefined when the log cannot be read. */
   readonly loggedVersion: string | undefined;
+  /** QEMU version of this run that an earlier snapshot showed. */
+  readonly rememberedVersion: RunningVersion | undefined;
   /** The emulator binary that is installed now; undefined when the exporter cannot see the file. */
   readonly emulatorFile: EmulatorFile | undefined;
+  /**
+   * Version of the installed emulator; undefined where libvirt does not report the version of this one, or has not examined
+   * the file since the file was replaced.
+   */
+  readonly installedVersion: string | undefined;
+  readonly nextStart: NextStart;
   /** Result of the guest's last probe; undefined when the domain does not run or guests are not probed. */
   readonly guest: GuestView | undefined;
   /** vCPU times from QEMU's threads on the host; undefined where libvirt has to supply them. */

@@ -1,13 +1,18 @@
+import { settledWithin } from '../concurrency.ts';
 import type { ConfigurationClient } from '../daemon/configuration-client.ts';
 import type { GuestView } from '../guest/guest-state.ts';
 import type { DomainRuns } from '../host/domain-runs.ts';
-import type { EmulatorFile } from '../host/emulator-file.ts';
-import { EmulatorFiles } from '../host/emulator-files.ts';
+import type { EmulatorFiles } from '../host/emulator-files.ts';
 import { withEmulatorPaths } from '../inventory/capabilities.ts';
-import type { HypervisorInfo } from '../inventory/hypervisor.ts';
+import { createVersionLookup, type HypervisorInfo } from '../inventory/hypervisor.ts';
 import type { DomainView, Inventory } from '../inventory/inventory.ts';
 import type { StatsKind, StatsReader } from '../stats/stats-reader.ts';
+import { EmulatorChanges } from './emulator-changes.ts';
 import { findEmulatorPaths } from './emulator-paths.ts';
+import { HostFiles } from './host-files.ts';
+import { createNextStart, nextConfig } from './next-start.ts';
+import { qemuEvidence } from './qemu-evidence.ts';
+import { RunVersions } from './run-versions.ts';
 import type { DomainSnapshot, Snapshot } from './snapshot.ts';
 import { observedStart } from './start-time.ts';
 
@@ -28,6 +33,8 @@ export interface SnapshotSources {
 /** Deadlines of the steps after the listing, as shares of the scrape's remaining time; the rest is for the response. */
 const HOST_SHARE = 0.3;
 const STATS_SHARE = 0.8;
+/** libvirt examines a changed emulator within a second or two. A scrape waits for this long at most. */
+const EXAMINE_MS = 1_000;
 
 /** Takes a snapshot until `deadline` (performance.now() milliseconds), with the statistics that `kinds` names. */
 export type TakeSnapshot = (deadline: number, kinds: ReadonlySet<StatsKind>) => Promise<Snapshot>;
@@ -39,15 +46,10 @@ export type TakeSnapshot = (deadline: number, kinds: ReadonlySet<StatsKind>) => 
  */
 export function createSnapshotTaker(sources: SnapshotSources): TakeSnapshot {
   const { connected, inventory, runs, endOfLife, isKnownOs, serves, guest, stats } = sources;
-  const emulatorFiles = new EmulatorFiles();
-  let emulators: string | undefined;
-
-  /** libvirt has no event for an upgrade of QEMU, so a changed emulator file is the sign of an upgrade. */
-  const noteEmulators = (files: ReadonlyMap<string, EmulatorFile>): void => {
-    const fingerprint = JSON.stringify([...files].sort(([a], [b]) => (a < b ? -1 : 1)));
-    if (emulators !== undefined && emulators !== fingerprint) inventory.refreshHypervisor();
-    emulators = fingerprint;
-  };
+  const hostFiles = new HostFiles();
+  const emulatorChanges = new EmulatorChanges();
+  const runVersions = new RunVersions();
+  let paths: ReadonlyMap<string, string> = new Map();
 
   return async (deadline, kinds) => {
     const client = await connected();
@@ -74,32 +76,56 @@ export function createSnapshotTaker(sources: SnapshotSources): TakeSnapshot {
         };
       },
     });
-    const paths = await emulatorPaths(hypervisor, served, emulatorFiles);
+    paths = await emulatorPaths(hypervisor, served, hostFiles.files, paths);
     const binaryPath = ({ uuid, current }: DomainView): string | undefined => {
       const emulator = current?.emulator;
       const own = emulator === undefined ? undefined : (paths.get(emulator) ?? emulator);
       return hostRuns.get(uuid)?.process?.binary?.path ?? own;
     };
-    const files = await emulatorFiles.read(served.flatMap((domain) => binaryPath(domain) ?? []));
-    noteEmulators(files);
+    const binaries = served.flatMap((domain) => binaryPath(domain) ?? []);
+    const next = served.flatMap((domain) => nextConfig(domain) ?? []);
+    const { emulators, forStarts } = await hostFiles.check(hypervisor?.capabilities, binaries, next);
+    if (emulatorChanges.note(emulators, hypervisor?.versionReadAt)) {
+      const remainingMs = shareOfRest(HOST_SHARE) - performance.now();
+      await settledWithin(inventory.refreshHypervisor(), Math.min(EXAMINE_MS, Math.max(0, remainingMs)));
+    }
+    const installed = withPaths(inventory.hypervisor, paths);
+    const versionOf = createVersionLookup(installed);
+    const nextStart = createNextStart(installed?.capabilities, forStarts);
     const measured = await measuring;
+    runVersions.keepOnly(new Set(running.map(({ uuid }) => uuid)));
     const snapshot = served.map((domain): DomainSnapshot => {
-      const run = hostRuns.get(domain.uuid);
+      const { uuid, current } = domain;
+      const run = hostRuns.get(uuid);
       const path = binaryPath(domain);
-      return {
-        ...domain,
-        ...observedStart(domain, run?.process),
+      const file = path === undefined ? undefined : emulators.get(path);
+      const version = current && versionOf(current.emulator);
+      const isCurrent = path === undefined || emulatorChanges.isCurrent(path, installed?.versionReadAt);
+      const start = observedStart(domain, run?.process);
+      const qemu = {
+        ...start,
+        // At an event only the version of the default emulator is known.
+        startedWithVersion: version && start.startedWithVersion,
         process: run?.process,
         loggedVersion: run?.loggedVersion,
-        emulatorFile: path === undefined ? undefined : files.get(path),
-        guest: domain.id < 0 ? undefined : guest(domain.uuid),
-        vcpus: domain.id < 0 ? undefined : vcpus?.get(domain.uuid),
+        emulatorFile: file === 'missing' ? undefined : file,
+        installedVersion: isCurrent ? version : undefined,
+      };
+      const rememberedVersion = runVersions.of(uuid, run?.process);
+      runVersions.note(uuid, run?.process, qemuEvidence(qemu));
+      return {
+        ...domain,
+        ...qemu,
+        rememberedVersion,
+        nextStart: nextStart(domain),
+        guest: domain.id < 0 ? undefined : guest(uuid),
+        vcpus: domain.id < 0 ? undefined : vcpus?.get(uuid),
         measured: measured.of(domain),
       };
     });
     const { pools, failed: unmeasured } = measured;
     return {
-      hypervisor: withPaths(hypervisor, paths),
+      hypervisor: installed,
       stateCounts,
       domains: snapshot,
       pools,
@@ -114,13 +140,16 @@ async function emulatorPaths(
   hypervisor: HypervisorInfo | undefined,
   domains: readonly DomainView[],
   files: EmulatorFiles,
+  before: ReadonlyMap<string, string>,
 ): Promise<ReadonlyMap<string, string>> {
   const capabilities = hypervisor?.capabilities;
-  if (capabilities === undefined) return new Map();
+  if (capabilities === undefined) return before;
+  const configs = domains.flatMap((domain) => [domain.current, nextConfig(domain)]);
   return findEmulatorPaths(
     capabilities,
-    domains.flatMap(({ current }) => current ?? []),
+    configs.filter((config) => config !== undefined),
     files,
+    before,
   );
 }
 

@@ -8,6 +8,8 @@ export interface FakeDomain extends DomainRef {
   /** Answers GET_XML_DESC; throwing FakeFailure makes it an error, returning undefined leaves it unanswered. */
   xml: (flags: number) => string | undefined;
   transient?: boolean;
+  /** XML in its managed save image; undefined without an image. Throws FakeFailure as `xml` does. */
+  saved?: (() => string | undefined) | undefined;
   /** For how long a call has waited for its monitor; in milliseconds. */
   occupiedMs?: number;
 }
@@ -49,11 +51,13 @@ export function fakeHypervisor(
       case 7:
         return call.reply(new XdrWriter().string(CAPABILITIES).finish());
       case 273:
-        return call.reply(listReply(domains().filter(({ transient }) => transient === true)));
+        return call.reply(listReply(domains().filter(isListedBy(call))));
       case 344:
         return call.reply(statesReply(domains()));
       case 14:
-        return answerXml(call, domains());
+        return answerXml(call, domains(), (domain, flags) => domain.xml(flags));
+      case 388: // DOMAIN_MANAGED_SAVE_GET_XML_DESC
+        return answerXml(call, domains(), (domain) => domain.saved?.());
       case 229:
         return call.reply(controlInfoReply(calledDomain(call, domains())));
       default:
@@ -111,7 +115,19 @@ function controlInfoReply(domain: FakeDomain | undefined): Buffer {
     .finish();
 }
 
-function answerXml(call: IncomingCall, domains: readonly FakeDomain[]): void {
+/** CONNECT_LIST_ALL_DOMAINS: by the flag for transient domains, or else that for managed save images. */
+function isListedBy(call: IncomingCall): (domain: FakeDomain) => boolean {
+  const [transients, saves] = [8, 256];
+  const flags = call.payload.readUInt32BE(4);
+  return ({ transient, saved }) =>
+    (flags === transients && transient === true) || (flags === saves && saved !== undefined);
+}
+
+function answerXml(
+  call: IncomingCall,
+  domains: readonly FakeDomain[],
+  answer: (domain: FakeDomain, flags: number) => string | undefined,
+): void {
   const domain = calledDomain(call, domains);
   if (domain === undefined) {
     call.fail(42, 'Domain not found');
@@ -119,7 +135,7 @@ function answerXml(call: IncomingCall, domains: readonly FakeDomain[]): void {
   }
   const flags = call.payload.readUInt32BE(call.payload.length - 4);
   try {
-    const xml = domain.xml(flags);
+    const xml = answer(domain, flags);
     if (xml !== undefined) call.reply(new XdrWriter().string(xml).finish());
   } catch (error) {
     if (!(error instanceof FakeFailure)) throw error;

@@ -30,6 +30,18 @@ export const domainGetXmlDesc = remote<{ domain: DomainRef; flags: number }, str
   readString,
 );
 
+/** XML in a domain's managed save image, from which the next start restores it; libvirt 3.7. */
+export const domainManagedSaveGetXmlDesc = remote<DomainRef, string>(
+  'DOMAIN_MANAGED_SAVE_GET_XML_DESC',
+  388,
+  'low',
+  (out, domain) => {
+    writeDomain(out, domain);
+    out.uint(0);
+  },
+  readString,
+);
+
 /** Subscribes to one kind of event for all domains; returns the callback id that these events carry. */
 export const connectDomainEventCallbackRegisterAny = remote<{ eventId: number }, number>(
   'CONNECT_DOMAIN_EVENT_CALLBACK_REGISTER_ANY',

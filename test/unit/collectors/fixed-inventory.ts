@@ -1,8 +1,12 @@
 import { allUnavailable, type GuestView, NO_GUEST_VIEW } from '../../../src/guest/guest-state.ts';
+import type { BootFiles } from '../../../src/inventory/boot-files.ts';
 import type { Capabilities, MachineRow } from '../../../src/inventory/capabilities.ts';
 import type { CpuConfig, DiskConfig, DomainConfig } from '../../../src/inventory/domain-config.ts';
+import type { DomainView } from '../../../src/inventory/inventory.ts';
 import { NO_EVENTS } from '../../../src/inventory/lifecycle-events.ts';
+import type { ManagedSave } from '../../../src/inventory/managed-saves.ts';
 import { SHIPPED_OSINFO } from '../../../src/osinfo/table.generated.ts';
+import { createNextStart, type FileStates } from '../../../src/snapshot/next-start.ts';
 import type { DomainSnapshot, Snapshot } from '../../../src/snapshot/snapshot.ts';
 import {
   BUSY_MEASURED,
@@ -16,12 +20,19 @@ import {
 
 const X86 = '/usr/bin/qemu-system-x86_64';
 const I386 = '/usr/bin/qemu-system-i386';
+const ARM = '/usr/bin/qemu-system-aarch64';
 const RUNNING = 1;
 const PAUSED = 3;
 const SHUT_OFF = 5;
 const BOOTED = 1_790_000_000;
 /** The installed emulator: made by an upgrade an hour after boot, relabelled a minute later. */
-const INSTALLED = { dev: 2049, ino: 900, bornSeconds: BOOTED + 3_600, changedSeconds: BOOTED + 3_660 };
+const INSTALLED = {
+  dev: 2049,
+  ino: 900,
+  bornSeconds: BOOTED + 3_600,
+  changedSeconds: BOOTED + 3_660,
+  isExecutable: true,
+};
 const REPLACED = { path: X86, dev: 2049, ino: 800 };
 const CURRENT = { path: X86, dev: 2049, ino: 900 };
 
@@ -45,17 +56,37 @@ const PC_MACHINES = [
   machine('microvm'),
 ];
 
+const ARM_MACHINES = [
+  machine('virt-7.2'),
+  machine('virt', { canonical: 'virt-7.2' }),
+  machine('virt-noble'),
+  machine('sbsa-ref'),
+];
+
+/** aarch64's emulator is being replaced. */
 const CAPABILITIES: Capabilities = {
   hostArch: 'x86_64',
-  guests: [
-    ['i686', I386],
-    ['x86_64', X86],
-  ].map(([arch = '', emulator]) => ({
+  guests: (
+    [
+      ['i686', I386, PC_MACHINES, undefined],
+      ['x86_64', X86, PC_MACHINES, undefined],
+      ['aarch64', ARM, ARM_MACHINES, BOOTED + 9_000],
+    ] as const
+  ).map(([arch, emulator, machines, lostSinceSeconds]) => ({
     arch,
     osType: 'hvm',
-    domains: ['qemu', 'kvm'].map((type) => ({ type, emulator, machines: PC_MACHINES })),
+    domains: ['qemu', 'kvm'].map((type) => ({ type, emulator, machines, lostSinceSeconds })),
   })),
 };
+
+const FIRMWARE = { ...INSTALLED, ino: 77, isExecutable: false };
+const START_FILES: FileStates = new Map<string, typeof INSTALLED | 'missing'>([
+  [X86, INSTALLED],
+  ['/usr/bin/kvm-spice', 'missing'],
+  ['/usr/share/OVMF/OVMF_CODE_4M.fd', FIRMWARE],
+  ['/usr/share/OVMF/OVMF_CODE.fd', 'missing'],
+]);
+const nextStart = createNextStart(CAPABILITIES, START_FILES);
 
 const CPU: CpuConfig = {
   mode: 'host-passthrough',
@@ -93,6 +124,7 @@ function config(changes: Partial<DomainConfig> = {}): DomainConfig {
     osType: 'hvm',
     machine: 'pc-q35-7.2',
     emulator: X86,
+    bootFiles: { loader: undefined, nvram: undefined, nvramTemplate: undefined, isAutomatic: false },
     declaredOs: undefined,
     cpu: CPU,
     memoryBytes: 2 ** 30,
@@ -113,7 +145,9 @@ let domains = 0;
 function domain(name: string, changes: Partial<DomainSnapshot> = {}): DomainSnapshot {
   const number = ++domains;
   const current = 'current' in changes ? changes.current : config();
-  return {
+  // Of the other emulators libvirt does not report the version.
+  const isDefault = current?.emulator === X86;
+  const view: DomainView = {
     uuid: `00000000-0000-4000-8000-${String(number).padStart(12, '0')}`,
     name,
     id: number,
@@ -125,31 +159,49 @@ function domain(name: string, changes: Partial<DomainSnapshot> = {}): DomainSnap
     startedWithVersion: undefined,
     startObservedSeconds: undefined,
     startObserved: true,
+    managedSave: 'none',
+    ...changes,
+    ...(isDefault ? {} : { startedWithVersion: undefined }),
+  };
+  return {
     process: {
       pid: 1_000 + number,
       startSeconds: BOOTED + 7_200 + number / 4,
+      startAfterBootSeconds: 7_200 + number / 4,
       cpuSeconds: 0,
       binary: CURRENT,
       cpuSource: undefined,
     },
     loggedVersion: '7.2.22',
+    rememberedVersion: undefined,
     emulatorFile: INSTALLED,
+    installedVersion: isDefault ? '7.2.22' : undefined,
+    nextStart: nextStart(view),
     guest: undefined,
     vcpus: undefined,
     measured: undefined,
     ...changes,
+    ...view,
   };
 }
 
-function shutOff(name: string, current: DomainConfig): DomainSnapshot {
+const efi = (loader: string): BootFiles => ({
+  loader,
+  nvram: undefined,
+  nvramTemplate: undefined,
+  isAutomatic: false,
+});
+
+function shutOff(name: string, current: DomainConfig, image?: ManagedSave): DomainSnapshot {
   const off = {
     id: -1,
     state: SHUT_OFF,
     persistent: undefined,
     process: undefined,
     loggedVersion: undefined,
-  };
-  return domain(name, { ...off, current, process: undefined, loggedVersion: undefined });
+    managedSave: image ?? 'none',
+  } as const;
+  return domain(name, { ...off, current });
 }
 
 /** A guest that swaps itself slow, as its agent and its balloon tell it. */
@@ -257,15 +309,36 @@ const DOMAINS: readonly DomainSnapshot[] = [
   }),
   domain('started-before-the-upgrade', {
     current: config({ machine: 'pc-q35-7.1', declaredOs: 'http://debian.org/debian/12' }),
-    process: { pid: 7, startSeconds: BOOTED + 60.25, cpuSeconds: 0, binary: REPLACED, cpuSource: undefined },
+    process: {
+      pid: 7,
+      startSeconds: BOOTED + 60.25,
+      startAfterBootSeconds: 60.25,
+      cpuSeconds: 0,
+      binary: REPLACED,
+      cpuSource: undefined,
+    },
     loggedVersion: '7.2.9',
     events: { ...NO_EVENTS, rebooted: 2 },
   }),
   domain('security-update-only', {
-    process: { pid: 8, startSeconds: BOOTED + 61, cpuSeconds: 0, binary: REPLACED, cpuSource: undefined },
+    process: {
+      pid: 8,
+      startSeconds: BOOTED + 61,
+      startAfterBootSeconds: 61,
+      cpuSeconds: 0,
+      binary: REPLACED,
+      cpuSource: undefined,
+    },
   }),
   domain('unprivileged-view', {
-    process: { pid: 9, startSeconds: BOOTED + 62, cpuSeconds: 0, binary: undefined, cpuSource: undefined },
+    process: {
+      pid: 9,
+      startSeconds: BOOTED + 62,
+      startAfterBootSeconds: 62,
+      cpuSeconds: 0,
+      binary: undefined,
+      cpuSource: undefined,
+    },
     loggedVersion: undefined,
   }),
   shutOff('shut-off', config({ machine: 'pc-i440fx-2.11', declaredOs: 'http://example.org/unheard-of/1' })),
@@ -309,6 +382,7 @@ const DOMAINS: readonly DomainSnapshot[] = [
     process: {
       pid: 11,
       startSeconds: BOOTED + 7_100,
+      startAfterBootSeconds: 7_100,
       cpuSeconds: 0,
       binary: { ...CURRENT, path: I386 },
       cpuSource: undefined,
@@ -321,6 +395,7 @@ const DOMAINS: readonly DomainSnapshot[] = [
     process: {
       pid: 10,
       startSeconds: BOOTED + 7_000,
+      startAfterBootSeconds: 7_000,
       cpuSeconds: 0,
       binary: { ...CURRENT, path: '/opt/qemu/bin/qemu-system-x86_64' },
       cpuSource: undefined,
@@ -339,6 +414,13 @@ const DOMAINS: readonly DomainSnapshot[] = [
     persistent: config({ machine: 'pc-q35-7.2' }),
   }),
   domain('edited-to-what-is-gone', { persistent: config({ machine: 'pc-q35-2.8' }) }),
+  shutOff('saved-on-what-is-gone', config(), { config: config({ machine: 'pc-q35-2.8' }) }),
+  shutOff('saved-in-an-unreadable-image', config(), { config: undefined }),
+  shutOff('emulator-gone', config({ emulator: '/usr/bin/kvm-spice' })),
+  shutOff('firmware-gone', config({ bootFiles: efi('/usr/share/OVMF/OVMF_CODE.fd') })),
+  shutOff('firmware', config({ bootFiles: efi('/usr/share/OVMF/OVMF_CODE_4M.fd') })),
+  shutOff('emulator-being-replaced', config({ arch: 'aarch64', machine: 'virt-noble', emulator: ARM })),
+  shutOff('machine-of-virtuozzo', config({ machine: 'pc-i440fx-vz7.3.0' })),
 ];
 
 const END_OF_LIFE: Readonly<Record<string, number>> = {
@@ -348,12 +430,18 @@ const END_OF_LIFE: Readonly<Record<string, number>> = {
 
 /** A host with a domain of every kind that the collectors tell apart. */
 export const FIXED_INVENTORY: Snapshot = {
-  hypervisor: { version: '7.2.22', libvirtVersion: '9.0.0', capabilities: CAPABILITIES, problems: [] },
+  hypervisor: {
+    version: '7.2.22',
+    versionReadAt: 0,
+    libvirtVersion: '9.0.0',
+    capabilities: CAPABILITIES,
+    problems: [],
+  },
   // One more is shut off than is served.
   stateCounts: new Map([
     [RUNNING, 21],
     [PAUSED, 1],
-    [SHUT_OFF, 3],
+    [SHUT_OFF, 10],
   ]),
   domains: DOMAINS,
   pools: POOLS,

@@ -1,4 +1,4 @@
-import { expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { osCollector } from '../../../src/collectors/os.ts';
 import { writeFamily } from '../../../src/metrics/exposition.ts';
 import { createEndOfLifeLookup, isKnownOsId } from '../../../src/osinfo/end-of-life.ts';
@@ -59,4 +59,32 @@ test('a declared release that is newer than osinfo-db is found running', () => {
   const seen = served(declared, 'fedora', '99');
   expect(seen.labels('libvirt_domain_os_info')?.detected).toBe(declared);
   expect(seen.value('libvirt_domain_os_drift', { state: 'match' })).toBe(1);
+});
+
+describe('the end of life', () => {
+  const EOL = 'libvirt_domain_os_eol_timestamp_seconds';
+  const declared = 'http://ubuntu.com/ubuntu/18.04';
+
+  test.each([
+    ['amzn', '2023'],
+    ['kali', '2026.4'],
+    ['openEuler', '24.03'],
+    ['linuxmint', '22'],
+    ['something-new', undefined],
+  ])('of the declared system is not served where %s runs, which no table has', (id, versionId) => {
+    const seen = served(declared, id, versionId);
+    expect(seen.all(EOL)).toEqual([]);
+    expect(seen.value('libvirt_domain_os_drift', { state: 'unmappable' })).toBe(1);
+  });
+
+  test('of a release newer than osinfo-db is unknown, and the drift is not', () => {
+    const seen = served('http://debian.org/debian/11', 'debian', '14');
+    expect(seen.all(EOL)).toEqual([]);
+    expect(seen.labels('libvirt_domain_os_info')?.detected).toBe('http://debian.org/debian/14');
+    expect(seen.value('libvirt_domain_os_drift', { state: 'major_differs' })).toBe(1);
+  });
+
+  test.each(['', 'linux'])('is the declared one where the reply names no system: %j', (id) => {
+    expect(served(declared, id).labels(EOL)?.os).toBe(declared);
+  });
 });

@@ -48,9 +48,10 @@ function evaluate(
   machine: string,
   supported: ReturnType<typeof machines> | undefined,
   version?: string,
+  hasMarks = true,
 ): MachineTypeResult {
   const installed = version === undefined ? undefined : parseQemuVersion(version);
-  return evaluateMachineType({ machine, arch: 'x86_64', supported, installed });
+  return evaluateMachineType({ machine, arch: 'x86_64', supported, installed, hasMarks });
 }
 
 describe('evaluateMachineType', () => {
@@ -62,6 +63,8 @@ describe('evaluateMachineType', () => {
       vendor: 'upstream',
       latest: 'pc-q35-7.2',
       removedIn: '10.1',
+      removedInDistribution: '',
+      successor: '',
       releasesUntilRemoved: 8,
       releasesBehind: 12,
       deprecated: false,
@@ -119,7 +122,14 @@ describe('evaluateMachineType', () => {
       'pc-q35-tenacious',
     );
     expect(evaluate('pc-q35-stonking', host)).toMatchObject({ latest: 'pc-q35-ulterior', releasesBehind: 3 });
-    expect(evaluate('pc-q35-ulterior', host)).toMatchObject({ version: '', releasesBehind: 0 });
+    expect(evaluate('pc-q35-ulterior', host)).toMatchObject({
+      version: '',
+      vendor: 'ubuntu',
+      releasesBehind: 0,
+    });
+    const aliased = machines('pc-q35-12.0', 'pc-q35-ulterior', 'ubuntu-q35=pc-q35-ulterior');
+    expect(evaluate('pc-q35-ulterior', aliased).vendor).toBe('ubuntu');
+    expect(evaluate('pc-q35-ulterior', machines('pc-q35-12.0', 'pc-q35-ulterior')).vendor).toBe('ulterior');
     expect(isSupported('pc-q35-ulterior', host)).toBe(true);
     expect(evaluate('pc-q35-tenacious', host).releasesBehind).toBeUndefined();
   });
@@ -160,6 +170,84 @@ describe('evaluateMachineType', () => {
     expect(evaluate(machine, supported, version).deprecated).toBe(expected);
   });
 
+  test.each([
+    ['a foreign architecture, whose version is unknown', 'pc-q35-3.1', BOOKWORM, undefined, undefined],
+    ['the policy alone decides', 'pc-q35-3.1', BOOKWORM, '9.1.0', true],
+    ['the policy alone decides', 'pc-q35-7.2', BOOKWORM, '9.1.0', false],
+    ['no policy', 'pc-q35-rhel9.8.0', RHEL, '9.1.0', undefined],
+    ['no policy, unversioned', 'microvm', BOOKWORM, '7.2.22', undefined],
+    ['a mark that is there all the same', 'pc-i440fx-1.7', BOOKWORM, undefined, true],
+  ])('deprecated, where libvirt does not pass on marks: %s', (_, machine, supported, version, expected) => {
+    expect(evaluate(machine, supported, version, false).deprecated).toBe(expected);
+  });
+
+  describe('a family that ends', () => {
+    const RHEL_10 = machines('pc-q35-rhel10.2.0', 'q35=pc-q35-rhel10.2.0', 'pc-q35-rhel9.8.0!');
+    const ENDED = machines('pc-i440fx-5.0!', 'pc-i440fx-4.2!', 'pc-q35-11.0', 'pc-q35-5.0!');
+
+    test.each<[string, string, ReturnType<typeof machines>, string, string, string]>([
+      [
+        'its newest type is deprecated',
+        'pc-i440fx-rhel7.6.0',
+        RHEL,
+        'pc-i440fx-rhel7.6.0',
+        'pc-q35-rhel9.8.0',
+        'RHEL 10',
+      ],
+      ['an alias of it', 'pc', RHEL, 'pc-i440fx-rhel7.6.0', 'pc-q35-rhel9.8.0', 'RHEL 10'],
+      ['an older type of it', 'pc-i440fx-rhel7.3.0', RHEL, 'pc-i440fx-rhel7.6.0', 'pc-q35-rhel9.8.0', ''],
+      ['it is gone', 'pc-i440fx-rhel7.6.0', RHEL_10, '', 'pc-q35-rhel10.2.0', 'RHEL 10'],
+      ['another vendor has none of it', 'pc-i440fx-7.2', RHEL_10, '', 'pc-q35-rhel10.2.0', ''],
+      ['upstream', 'pc-i440fx-4.2', ENDED, 'pc-i440fx-5.0', 'pc-q35-11.0', ''],
+      ['it does not', 'pc-i440fx-1.7', BOOKWORM, 'pc-i440fx-7.2', '', ''],
+      ['what it moves to does not', 'pc-q35-rhel8.6.0', RHEL, 'pc-q35-rhel9.8.0', '', 'RHEL 10'],
+      ['there is no other', 'pc-i440fx-1.7', machines('pc-i440fx-1.7!'), 'pc-i440fx-1.7', '', ''],
+      [
+        'the others are deprecated too',
+        'pc-i440fx-1.7',
+        machines('pc-i440fx-1.7!', 'pc-q35-2.4!'),
+        'pc-i440fx-1.7',
+        '',
+        '',
+      ],
+    ])('%s: %s', (_, machine, supported, latest, successor, removedInDistribution) => {
+      expect(evaluate(machine, supported)).toMatchObject({ latest, successor, removedInDistribution });
+    });
+
+    test('is not known to end where the list is unknown', () => {
+      expect(evaluate('pc-i440fx-rhel7.6.0', undefined).successor).toBe('');
+    });
+  });
+
+  test.each([
+    ['pc-q35-jammy', 'Ubuntu 27.10'],
+    ['pc-q35-noble-v2', 'Ubuntu 29.10'],
+    ['virt-resolute', 'Ubuntu 31.10'],
+    ['pc-i440fx-focal', 'Ubuntu 25.10'],
+    ['pc-q35-mantic-maxcpus', 'Ubuntu 24.10'],
+    ['pc-q35-lunar', 'Ubuntu 24.10'],
+    ['pc-q35-kinetic', 'Ubuntu 24.10'],
+    ['pc-i440fx-1.5-saucy', 'Ubuntu 14.10'],
+    ['pc-1.0-precise', 'Ubuntu 17.10'],
+    ['pc-q35-zzznew', ''],
+    ['pc-q35-8.2', ''],
+    ['pc-q35-rhel9.8.0', ''],
+    ['virt-rhel8.6.0', ''],
+  ])("%s goes by its distribution's own policy with %j", (machine, expected) => {
+    expect(evaluate(machine, UBUNTU).removedInDistribution).toBe(expected);
+  });
+
+  test.each([
+    ['pc-i440fx-vz7.3.0', 'pc-i440fx-vz7.8.0', 1],
+    ['pc-i440fx-vz7.8.0', 'pc-i440fx-vz7.8.0', 0],
+    ['pc-i440fx-2.12', 'pc-i440fx-2.12', 0],
+    ['pc-i440fx-acme1.0', '', undefined],
+    ['pc-i440fx-acme', 'pc-i440fx-2.12', undefined],
+  ])("%s is compared with its vendor's own types", (machine, latest, releasesBehind) => {
+    const virtuozzo = machines('pc-i440fx-vz7.3.0', 'pc-i440fx-vz7.8.0', 'pc-i440fx-2.12');
+    expect(evaluate(machine, virtuozzo)).toMatchObject({ latest, releasesBehind });
+  });
+
   test('how long the type is there is unknown where the installed version is', () => {
     expect(evaluate('pc-q35-3.1', BOOKWORM).releasesUntilRemoved).toBeUndefined();
   });
@@ -168,7 +256,13 @@ describe('evaluateMachineType', () => {
     fc.assert(
       fc.property(fc.string(), fc.string(), (machine, arch) => {
         const installed = { major: 7, minor: 2, micro: 22 };
-        const result = evaluateMachineType({ machine, arch, supported: BOOKWORM, installed });
+        const result = evaluateMachineType({
+          machine,
+          arch,
+          supported: BOOKWORM,
+          installed,
+          hasMarks: true,
+        });
         expect(result.releasesBehind ?? 0).toBeGreaterThanOrEqual(0);
       }),
     );
@@ -191,5 +285,17 @@ describe('indexSupportedMachines', () => {
       { family: 'pc-q35', status: 'deprecated', count: 0 },
     ]);
     expect(countSupported(machines('none', 'microvm'))).toEqual([]);
+  });
+
+  test('counts as unknown what neither a mark nor a policy decides, and no zero beside it', () => {
+    const mixed = machines('virt-7.2', 'virt-7.1', 'pc-q35-7.2', 'pc-q35-7.1');
+    const counts = countSupported(mixed, ({ type }) =>
+      type.machine === 'pc-q35-7.1' ? 'deprecated' : type.family === 'virt' ? 'unknown' : 'current',
+    );
+    expect(counts).toEqual([
+      { family: 'pc-q35', status: 'current', count: 1 },
+      { family: 'pc-q35', status: 'deprecated', count: 1 },
+      { family: 'virt', status: 'unknown', count: 2 },
+    ]);
   });
 });

@@ -34,7 +34,9 @@ describe('parseMachineType', () => {
     ['pc-q35-hirsute-hpb', 'ubuntu|pc-q35|5.2|5.2|0|hpb'],
     ['pseries-bionic-sxxm', 'ubuntu|pseries|2.11|2.11|0|sxxm'],
     ['pc-i440fx-questing-v2', 'ubuntu|pc-i440fx|10.1|10.1|0|v2'],
-    ['pc-q35-zzznew', 'ubuntu|pc-q35|||0|'],
+    ['virt-noble', 'ubuntu|virt|8.2|8.2|0|'],
+    ['virt-resolute', 'ubuntu|virt|10.2|10.2|0|'],
+    ['virt-focal', 'ubuntu|virt|4.2|4.2|0|'],
   ])('Ubuntu %s', (name, expected) => {
     expect(brief(name)).toBe(expected);
   });
@@ -74,19 +76,42 @@ describe('parseMachineType', () => {
 
   test.each([
     ['pc-q35-rhel9.4.0', 'pc-q35', '9.4.0', [9, 4, 0]],
+    ['pc-q35-rhel9', 'pc-q35', '9', [9, 0, 0]],
+    ['pc-q35-rhel', 'pc-q35', '', undefined],
     ['virt-rhel10.2.0', 'virt', '10.2.0', [10, 2, 0]],
     ['pc-i440fx-rhel7.6.0', 'pc-i440fx', '7.6.0', [7, 6, 0]],
     ['s390-ccw-virtio-rhel8.6.0', 's390-ccw-virtio', '8.6.0', [8, 6, 0]],
     ['pseries-rhel7.6.0-sxxm', 'pseries', '7.6.0', [7, 6, 0]],
     ['rhel6.6.0', 'pc-i440fx', '6.6.0', [6, 6, 0]],
-  ])('RHEL %s', (name, family, version, rhel) => {
+  ])('RHEL %s', (name, family, version, vendorVersion) => {
     expect(parseMachineType(name)).toMatchObject({
       vendor: 'rhel',
       family,
       version,
-      rhel,
+      vendorVersion,
       release: undefined,
     });
+  });
+
+  test.each([
+    ['pc-i440fx-vz7.3.0', 'virtuozzo|pc-i440fx|7.3.0||0|'],
+    ['pc-i440fx-vz7.8.0', 'virtuozzo|pc-i440fx|7.8.0||0|'],
+    ['pc-q35-vz', 'virtuozzo|pc-q35|||0|'],
+    ['virt-kylin10.1', 'kylin|virt|10.1||0|'],
+    ['pc-q35-kylin', 'kylin|pc-q35|||0|'],
+    ['pc-q35-Kylin', 'kylin|pc-q35|||0|'],
+    ['pc-q35-zzznew', 'zzznew|pc-q35|||0|'],
+    ['pseries-acme2.0-hpb', 'acme|pseries|2.0||0|hpb'],
+    ['pc-q35-8.2-acme1', 'acme|pc-q35|8.2|8.2|0|acme1'],
+    ['pc-i440fx-2.8-vz7', 'virtuozzo|pc-i440fx|2.8|2.8|0|vz7'],
+    ['s390-ccw-virtio-acme', 'acme|s390-ccw-virtio|||0|'],
+    ['pc-q35-8.2-hpb-v2', 'upstream|pc-q35|8.2|8.2|0|hpb-v2'],
+    // No vendor passes for another.
+    ['pc-q35-upstream', 'unversioned|pc-q35-upstream|||0|'],
+    ['pc-q35-proxmox8.2', 'unversioned|pc-q35-proxmox8.2|||0|'],
+    ['pc-q35-8.2-proxmox', 'upstream|pc-q35|8.2|8.2|0|proxmox'],
+  ])('another vendor: %s', (name, expected) => {
+    expect(brief(name)).toBe(expected);
   });
 
   test.each([
@@ -114,15 +139,7 @@ describe('parseMachineType', () => {
       'nitro',
     ],
     ...['sbsa-ref', 'powernv9', 'powernv10', 'xenfv', 'xenfv-4.2', 'xenpv', 'raspi4b', 'virt+pve0', ''],
-    ...[
-      'pc-q35-',
-      'pc-q35-7',
-      'pc-q35-7.2.1.1',
-      'pc-q35-7.2 ',
-      'PC-Q35-7.2',
-      'pc-i440fx-vz7.8.0',
-      'pc-q35-rhel9',
-    ],
+    ...['pc-q35', 'pc-q35-', 'pc-q35-7', 'pc-q35-7.2.1.1', 'pc-q35-7.2 ', 'PC-Q35-7.2', 'pc-q35-kylin 1'],
   ])('%p carries no version', (name) => {
     expect(parseMachineType(name)).toEqual({
       machine: name,
@@ -131,7 +148,7 @@ describe('parseMachineType', () => {
       vendor: 'unversioned',
       release: undefined,
       point: 0,
-      rhel: undefined,
+      vendorVersion: undefined,
       suffix: '',
     });
   });

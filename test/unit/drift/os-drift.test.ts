@@ -99,6 +99,8 @@ describe('ids that tell less', () => {
     ['oracle.com/ol/9.4', 'oracle.com/ol/9-unknown', 'minor_differs'],
     ['oracle.com/ol/8.9', 'oracle.com/ol/9-unknown', 'major_differs'],
     ['rockylinux.org/rocky/9', 'rockylinux.org/rocky/10-unknown', 'major_differs'],
+    ['dragonflybsd.org/dragonflybsd/6.4.0', 'dragonflybsd.org/dragonflybsd/6.4', 'match'],
+    ['dragonflybsd.org/dragonflybsd/6.40', 'dragonflybsd.org/dragonflybsd/6.4', 'minor_differs'],
     ['fedoraproject.org/fedora/42', 'fedoraproject.org/fedora/unknown', 'unmappable'],
     ['fedoraproject.org/fedora/rawhide', 'fedoraproject.org/fedora/unknown', 'unmappable'],
     ['debian.org/debian/12', 'fedoraproject.org/fedora/unknown', 'distro_differs'],

@@ -6,6 +6,7 @@ const NOTHING: QemuEvidence = {
   installedVersion: undefined,
   loggedVersion: undefined,
   startedWithVersion: undefined,
+  remembered: undefined,
   runsInstalledFile: undefined,
   startSeconds: undefined,
   fileBornSeconds: undefined,
@@ -178,6 +179,45 @@ describe('evaluateQemu', () => {
       'none',
       undefined,
     ],
+    [
+      'remembered from its start time, before the upgrade that replaced the file',
+      {
+        installedVersion: '7.2.23',
+        remembered: { runningVersion: '7.2.22', source: 'start_time' },
+        startSeconds: 1_000,
+        fileBornSeconds: 5_000,
+        fileChangedSeconds: 5_000,
+      },
+      '7.2.22',
+      'start_time',
+      true,
+    ],
+    [
+      'remembered, while libvirt has not examined the new file',
+      { remembered: { runningVersion: '7.2.22', source: 'start_time' }, runsInstalledFile: false },
+      '7.2.22',
+      'start_time',
+      true,
+    ],
+    [
+      'remembered, and nothing else',
+      { remembered: { runningVersion: '7.2.22', source: 'log' } },
+      '7.2.22',
+      'log',
+      undefined,
+    ],
+    [
+      'remembered, but seen now',
+      {
+        installedVersion: '7.2.22',
+        loggedVersion: '7.2.22',
+        remembered: { runningVersion: '7.2.9', source: 'start_time' },
+        runsInstalledFile: true,
+      },
+      '7.2.22',
+      'log',
+      false,
+    ],
   ])('%s', (_what, evidence, runningVersion, source, outdated) => {
     expect(evaluateQemu({ ...NOTHING, ...evidence })).toEqual({ runningVersion, source, outdated });
   });
@@ -202,6 +242,7 @@ describe('evaluateQemu', () => {
       installedVersion: version,
       loggedVersion: version,
       startedWithVersion: version,
+      remembered: fc.constant(undefined),
       runsInstalledFile: maybe(fc.boolean()),
       startSeconds: time,
       fileBornSeconds: time,

@@ -23,6 +23,7 @@ describe('readEmulatorFile', () => {
       ino,
       bornSeconds: birthtimeMs > 0 ? birthtimeMs / 1000 : undefined,
       changedSeconds: ctimeMs / 1000,
+      isExecutable: false,
     });
     expect(Math.abs(ctimeMs - Date.now())).toBeLessThan(60_000);
   });
@@ -34,23 +35,32 @@ describe('readEmulatorFile', () => {
   });
 
   test('an upgrade makes it another file', async () => {
-    const before = await readEmulatorFile(emulator);
+    const before = await stat(emulator);
     await writeFile(`${emulator}.new`, 'two');
     await rename(`${emulator}.new`, emulator);
     const after = await readEmulatorFile(emulator);
-    expect(after?.dev).toBe(before?.dev);
-    expect(after?.ino).not.toBe(before?.ino);
+    expect(after).toMatchObject({ dev: before.dev });
+    expect(after).not.toMatchObject({ ino: before.ino });
   });
 
   test('another mode leaves it the same file', async () => {
-    const before = await readEmulatorFile(emulator);
+    const { ino, ctimeMs } = await stat(emulator);
     await chmod(emulator, 0o700);
     const after = await readEmulatorFile(emulator);
-    expect([after?.ino, after?.bornSeconds]).toEqual([before?.ino, before?.bornSeconds]);
-    expect(after?.changedSeconds).toBeGreaterThanOrEqual(before?.changedSeconds ?? Number.NaN);
+    expect(after).toMatchObject({ ino, isExecutable: true });
+    expect(typeof after === 'object' && after.changedSeconds).toBeGreaterThanOrEqual(ctimeMs / 1000);
   });
 
-  test.each([['none'], ['qemu/inside'], ['nul\0byte'], ['']])('of %j nothing is known', async (name) => {
-    expect(await readEmulatorFile(name === '' ? '' : join(directory, name))).toBeUndefined();
+  test.each([['none'], ['qemu/inside'], ['']])('%j is missing', async (name) => {
+    expect(await readEmulatorFile(name === '' ? '' : join(directory, name))).toBe('missing');
+  });
+
+  test.each([['nul\0byte'], ['loop'], ['x'.repeat(300)]])('whether %j exists is unknown', async (name) => {
+    if (name === 'loop') await symlink('loop', join(directory, name));
+    expect(await readEmulatorFile(join(directory, name))).toBeUndefined();
+  });
+
+  test('a directory cannot be executed', async () => {
+    expect(await readEmulatorFile(directory)).toMatchObject({ isExecutable: false });
   });
 });

@@ -3,18 +3,21 @@ import { expect, test } from '@jest/globals';
 import type { EmulatorFile } from '../../../src/host/emulator-file.ts';
 import { EmulatorFiles } from '../../../src/host/emulator-files.ts';
 
-const FILE: EmulatorFile = { dev: 1, ino: 2, bornSeconds: 3, changedSeconds: 4 };
+const FILE: EmulatorFile = { dev: 1, ino: 2, bornSeconds: 3, changedSeconds: 4, isExecutable: true };
 
 test('files are looked at anew each time, each once; one that is not there is missing', async () => {
   const looked: string[] = [];
   const files = new EmulatorFiles(async (path) => {
     looked.push(path);
-    return path === '/gone' ? undefined : FILE;
+    return path === '/gone' ? 'missing' : path === '/unseen' ? undefined : FILE;
   });
   const found = new Map([['/qemu', FILE]]);
   expect(await files.read(['/qemu', '/gone', '/qemu'])).toEqual(found);
   expect(await files.read(['/qemu'])).toEqual(found);
   expect(looked).toEqual(['/qemu', '/gone', '/qemu']);
+  expect(await files.check(['/qemu', '/gone', '/unseen'])).toEqual(
+    new Map<string, unknown>([...found, ['/gone', 'missing']]),
+  );
 });
 
 test('file systems that hang are looked at no further, and never by more than two of the threads', async () => {

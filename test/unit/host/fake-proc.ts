@@ -20,6 +20,8 @@ export interface FakeProcess {
   readonly exe?: string;
   /** Text of `cgroup`; undefined for a file that cannot be read. */
   readonly cgroup?: string;
+  /** Real user in `status`; undefined for a file that cannot be read. */
+  readonly uid?: number;
 }
 
 /** A directory laid out as /proc. */
@@ -64,7 +66,7 @@ export function qemuCommandLine(uuid: string, name = 'vm'): string[] {
 }
 
 async function addProcess(proc: string, process: FakeProcess): Promise<void> {
-  const { pid, commandLine, comm = 'qemu-system-x86', startTicks, exe, cgroup } = process;
+  const { pid, commandLine, comm = 'qemu-system-x86', startTicks, exe, cgroup, uid } = process;
   const directory = join(proc, String(pid));
   await mkdir(directory);
   if (commandLine === undefined) await mkdir(join(directory, 'cmdline'));
@@ -74,6 +76,10 @@ async function addProcess(proc: string, process: FakeProcess): Promise<void> {
     await writeFile(join(directory, 'stat'), text);
   }
   if (exe !== undefined) await symlink(exe, join(directory, 'exe'));
+  if (uid !== undefined) {
+    const ids = [uid, 0, 0, 0].join('\t');
+    await writeFile(join(directory, 'status'), `Name:\t${comm}\nTgid:\t${pid}\nUid:\t${ids}\nGid:\t0\n`);
+  }
   if (cgroup !== undefined) await writeFile(join(directory, 'cgroup'), cgroup);
 }
 
@@ -84,7 +90,7 @@ export function processStatText({
   state = 'S',
   cpuTicks = [0, 0],
   startTicks = 0,
-}: Omit<FakeProcess, 'commandLine' | 'exe' | 'cgroup'>): string {
+}: Omit<FakeProcess, 'commandLine' | 'exe' | 'cgroup' | 'uid'>): string {
   const fields = Array.from({ length: 50 }, (_, index) => index + 1_000_000);
   // utime and stime are fields 14 and 15, starttime is field 22.
   fields.splice(11, 2, ...cpuTicks);

@@ -1,7 +1,7 @@
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { copyFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { findQemuProcesses, type QemuProcess } from '../../../src/host/qemu-process.ts';
@@ -38,8 +38,20 @@ describe('findQemuProcesses', () => {
     await proc.add({ pid: 71, commandLine: qemuCommandLine(B), startTicks: 100 });
     const unknown = { binary: undefined, cpuSource: undefined };
     expect(await found()).toEqual({
-      [A]: { pid: 70, startSeconds: BOOT_SECONDS + 123.45, cpuSeconds: 3, ...unknown },
-      [B]: { pid: 71, startSeconds: BOOT_SECONDS + 1, cpuSeconds: 0, ...unknown },
+      [A]: {
+        pid: 70,
+        startSeconds: BOOT_SECONDS + 123.45,
+        startAfterBootSeconds: 123.45,
+        cpuSeconds: 3,
+        ...unknown,
+      },
+      [B]: {
+        pid: 71,
+        startSeconds: BOOT_SECONDS + 1,
+        startAfterBootSeconds: 1,
+        cpuSeconds: 0,
+        ...unknown,
+      },
     });
   });
 
@@ -58,7 +70,7 @@ describe('findQemuProcesses', () => {
     expect(await found()).toEqual({});
   });
 
-  test('a uuid that two processes claim is left out, the others stay', async () => {
+  test('a uuid that two processes claim is left out where nothing tells them apart, the others stay', async () => {
     await proc.add({ pid: 70, commandLine: qemuCommandLine(A), startTicks: 1 });
     await proc.add({ pid: 71, commandLine: ['sleep', '-uuid', A.toUpperCase()], startTicks: 2 });
     await proc.add({ pid: 72, commandLine: ['sleep', '-uuid', A], startTicks: 3 });
@@ -126,6 +138,60 @@ describe('findQemuProcesses', () => {
     for (const pid of pids) await proc.add({ pid, commandLine: qemuCommandLine(uuid(pid)), startTicks: pid });
     const processes = await findQemuProcesses(proc.path, CGROUPS);
     expect(pids.map((pid) => processes.get(uuid(pid))?.pid)).toEqual(pids);
+  });
+});
+
+describe('a user who starts a process with the uuid of a domain', () => {
+  const scope = '/machine.slice/machine-qemu\\x2d1\\x2dvm.scope';
+  const session = '/user.slice/user-1000.slice/user@1000.service';
+  const forged = ['sleep', '-uuid', A];
+
+  test.each([
+    ['with systemd', `0::${scope}/libvirt/emulator\n`, 64_055],
+    ['without systemd', '4:memory:/machine/qemu-1-vm.libvirt-qemu\n0::/\n', 0],
+    ['in another partition', '0::/production.slice/machine-qemu\\x2d1\\x2dvm.scope\n', 107],
+    ['seen from a cgroup namespace', `0::/../..${scope}\n`, 64_055],
+    ['run as an ordinary user', `0::${scope}\n`, 1_000],
+    ['without a cgroup, as root', '0::/\n', 0],
+    ["without a cgroup, as QEMU's user", '0::/system.slice/libvirtd.service\n', 107],
+    ["without a cgroup, as Debian's user of QEMU", '0::/system.slice/libvirtd.service\n', 64_055],
+    ["of the exporter's own session", `0::${session}/app.slice\n`, 1_234],
+  ])("does not hide a domain's process %s", async (_case, cgroup, uid) => {
+    const rivals = [
+      `0::${session}/app.slice\n`,
+      `0::${session}/machine-qemu\\x2d1\\x2dvm.scope\n`,
+      `0::/user.slice/user-1000.slice${scope}\n`,
+      `0::/user/1000.user/qemu-1-vm.libvirt-qemu-x/..\n`,
+      '0::/\n',
+    ];
+    await proc.add({ pid: 900, commandLine: qemuCommandLine(A), startTicks: 500, cgroup, uid });
+    for (const [index, rival] of rivals.entries())
+      for (const pid of [70 + index, 1_000 + index])
+        await proc.add({ pid, commandLine: forged, startTicks: 1, cgroup: rival, uid: 1_000 });
+    for (const wanted of [undefined, new Set([A])]) {
+      const processes = await findQemuProcesses(proc.path, CGROUPS, wanted, 1_234);
+      expect([...processes.values()].map(({ pid }) => pid)).toEqual([900]);
+    }
+  });
+
+  test('does not hide it with a process whose user cannot be read', async () => {
+    await proc.add({ pid: 70, commandLine: forged, startTicks: 1 });
+    await proc.add({ pid: 71, commandLine: qemuCommandLine(A), startTicks: 2, uid: 0 });
+    expect((await found())[A]?.pid).toBe(71);
+  });
+
+  test('is not read at all where all domains are found by their cgroups', async () => {
+    await proc.add({ pid: 70, commandLine: qemuCommandLine(A), startTicks: 1, cgroup: `0::${scope}\n` });
+    await mkdir(join(proc.path, '71'));
+    // A pipe without a writer: reading it hangs.
+    execFileSync('mkfifo', [join(proc.path, '71', 'cmdline')]);
+    const processes = await findQemuProcesses(proc.path, CGROUPS, new Set([A]));
+    expect(processes.get(A)?.pid).toBe(70);
+  });
+
+  test('a process alone with a uuid is taken as before', async () => {
+    await proc.add({ pid: 70, commandLine: forged, startTicks: 1, uid: 1_000 });
+    expect((await found())[A]?.pid).toBe(70);
   });
 });
 

@@ -113,6 +113,34 @@ test.each([
     '<capabilities><guest><arch name="x86_64"/></guest><guest/></capabilities>',
     { hostArch: undefined, guests: [{ arch: 'x86_64', osType: '', domains: [] }] },
   ],
+  [
+    '<capabilities><host><cpu><arch/></cpu></host><guest><arch/><arch name=""/></guest></capabilities>',
+    { hostArch: undefined, guests: [] },
+  ],
+  [
+    `<capabilities><guest><arch name="arm"><emulator/><machine/><machine canonical="">a</machine>
+      <machine deprecated="maybe" maxCpus="-1">b</machine><domain/></arch></guest></capabilities>`,
+    {
+      hostArch: undefined,
+      guests: [
+        {
+          arch: 'arm',
+          osType: '',
+          domains: [
+            {
+              type: '',
+              emulator: undefined,
+              machines: [
+                { name: 'a', canonical: undefined, deprecated: false },
+                { name: 'b', canonical: undefined, deprecated: false },
+              ],
+              lostSinceSeconds: undefined,
+            },
+          ],
+        },
+      ],
+    },
+  ],
 ])('a sparse document: %s', (text, expected) => {
   expect(parseCapabilities(text)).toEqual(expected);
 });

@@ -23,6 +23,7 @@ test('a real domain, whole', () => {
     osType: 'hvm',
     machine: 'pc-q35-7.2',
     emulator: '/usr/bin/qemu-system-x86_64',
+    bootFiles: { loader: undefined, nvram: undefined, nvramTemplate: undefined, isAutomatic: false },
     declaredOs: 'http://debian.org/debian/12',
     cpu: {
       mode: 'custom',
@@ -70,6 +71,7 @@ test('the least of a document', () => {
     osType: '',
     machine: '',
     emulator: undefined,
+    bootFiles: { loader: undefined, nvram: undefined, nvramTemplate: undefined, isAutomatic: false },
     declaredOs: undefined,
     cpu: {
       mode: undefined,

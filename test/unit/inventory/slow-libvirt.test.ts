@@ -49,7 +49,7 @@ describe('a libvirt that is slow', () => {
     const { snapshot, inventory } = await setUp([domain(1)], { timeoutMs: 200, first: holding.first });
     expect((await snapshot()).hypervisor).toMatchObject({ version: '7.2.22', problems: [] });
     const held = holding.next();
-    inventory.refreshHypervisor();
+    void inventory.refreshHypervisor();
     await held;
     for (;;) {
       const { hypervisor } = await snapshot();
