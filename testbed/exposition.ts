@@ -5,7 +5,7 @@ export interface ExposedSample {
   readonly value: number;
 }
 
-/** What an exporter served, to be asked for single samples. */
+/** What an exporter served, sample by sample. */
 export class Exposition {
   readonly samples: readonly ExposedSample[];
 

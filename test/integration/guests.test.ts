@@ -79,7 +79,7 @@ const missing = (seen: Exposition, domain: string): Record<string, string | unde
   Object.fromEntries(
     seen.all('libvirt_domain_guest_missing', { domain }).map(({ labels }) => [labels.family, labels.reason]),
   );
-/** All that its agent was asked for: a guest that thrashes may fall silent in the middle of a probe. */
+/** It answered all commands of a probe: a guest that thrashes may fall silent in the middle of a probe. */
 const answeredInFull = (domain: string) => (seen: Exposition) =>
   answered(domain)(seen) && Object.keys(missing(seen, domain)).every((family) => family === 'balloon');
 const driftOf = (seen: Exposition, domain: string) =>
@@ -99,11 +99,11 @@ async function directMeminfo(domain: string, key: string): Promise<number> {
 
 /** A scrape whose data of this guest was probed after the call, in full. */
 async function freshlyProbed(domain: string): Promise<Exposition> {
-  const asked = Date.now() / 1000;
+  const calledAt = Date.now() / 1000;
   return exporter.scrapeUntil((seen) => {
     const ended = read(seen, 'probe_timestamp_seconds', domain) ?? 0;
     const took = read(seen, 'probe_duration_seconds', domain) ?? 0;
-    return ended - took >= asked && answeredInFull(domain)(seen);
+    return ended - took >= calledAt && answeredInFull(domain)(seen);
   }, BOOT_MS);
 }
 
@@ -123,7 +123,7 @@ describe('a guest that swaps itself slow', () => {
     expect(read(seen, 'kubernetes_node', THRASHING)).toBe(1);
   });
 
-  test('CPU modes and swap are what the agent says when asked directly', async () => {
+  test('CPU modes and swap are what the agent returns to a direct command', async () => {
     const before = await directCpuSeconds(THRASHING);
     const seen = await freshlyProbed(THRASHING);
     const swapUsed =
@@ -154,7 +154,7 @@ describe('a guest that swaps itself slow', () => {
     BOOT_MS,
   );
 
-  test('its balloon tells swap activity without an agent', async () => {
+  test('its balloon shows swap activity without an agent', async () => {
     const seen = await exporter.scrapeUntil(
       (later) => (later.value('libvirt_domain_balloon_swap_out_bytes_total', { domain: THRASHING }) ?? 0) > 0,
     );
@@ -247,7 +247,7 @@ describe('a guest that is well', () => {
         const stale = await exporter.scrapeUntil((seen) => missing(seen, CALM).cpu === 'busy');
         expect(stale.value('libvirt_domain_state', { domain: CALM, state: 'paused' })).toBe(1);
         expect(read(stale, 'swap_total_bytes', CALM)).toBeUndefined();
-        // So often that it would be asked much less often, were it taken for an agent that fails.
+        // So often that it would be probed much less often, were it taken for an agent that fails.
         await exporter.scrapeUntil((seen) => refused(seen) >= before + 8, BOOT_MS);
       } finally {
         await virsh(['resume', CALM]);
@@ -327,7 +327,7 @@ describe('a guest that is well', () => {
     BOOT_MS,
   );
 
-  test('its owner can have it left alone, and asked again', async () => {
+  test('its owner can have it left alone, and probed again', async () => {
     const uri = 'https://github.com/libvirt-drift-exporter/ns/domain/1.0';
     await virsh([
       'metadata',
@@ -482,10 +482,10 @@ describe.each([
         );
       await exporter.scrapeUntil(probed, BOOT_MS);
       for (let scrape = 0; scrape < 5; scrape++) {
-        const asked = performance.now();
+        const begun = performance.now();
         const text = await exporter.scrapeText();
         // Far from what an endless reply would take; how long a scrape takes is the benchmark's to say.
-        expect(performance.now() - asked).toBeLessThan(1_000);
+        expect(performance.now() - begun).toBeLessThan(1_000);
         expect(await promtoolCheckMetrics(text)).toBe('');
         const seen = await freshlyProbed(CALM);
         for (const { name } of HOSTILE) {
@@ -550,29 +550,29 @@ describe('a guest that names other file systems, of other types, at each call', 
   test(
     'has a bounded number of series over time',
     async () => {
-      const asking = await startExporterProcess(
+      const prober = await startExporterProcess(
         '--collector.guest-filesystem',
         '--guest.interval=1s',
         `--domain.include=${RENAMING}`,
       );
       try {
-        const told = new Set<string>();
+        const served = new Set<string>();
         const probes = new Set<number>();
-        await asking.scrapeUntil((seen) => {
+        await prober.scrapeUntil((seen) => {
           const probed = read(seen, 'probe_timestamp_seconds', RENAMING);
           if (probed !== undefined) probes.add(probed);
           for (const { labels } of seen.all('libvirt_domain_guest_filesystem_size_bytes', {
             domain: RENAMING,
           }))
-            told.add(JSON.stringify([labels.mountpoint, labels.fstype]));
+            served.add(JSON.stringify([labels.mountpoint, labels.fstype]));
           return probes.size >= 12;
         }, BOOT_MS);
-        expect([...told].filter((series) => series.startsWith('["/",'))).toHaveLength(1);
+        expect([...served].filter((series) => series.startsWith('["/",'))).toHaveLength(1);
         // Eleven at each of twelve calls would be more than what is kept.
-        expect(told.size).toBe(64);
-        expect(await promtoolCheckMetrics(await asking.scrapeText())).toBe('');
+        expect(served.size).toBe(64);
+        expect(await promtoolCheckMetrics(await prober.scrapeText())).toBe('');
       } finally {
-        await asking.stop();
+        await prober.stop();
       }
     },
     2 * BOOT_MS,

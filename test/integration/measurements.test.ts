@@ -69,21 +69,21 @@ async function domstats(): Promise<ReadonlyMap<string, number>> {
 const value = (seen: Exposition, name: string, labels: Readonly<Record<string, string>> = {}) =>
   seen.value(`libvirt_domain_${name}`, { domain: DOMAIN, ...labels });
 
-describe('what libvirt measures is served as virsh tells it', () => {
+describe('what libvirt measures is served as virsh prints it', () => {
   test('disks', async () => {
-    const told = await domstats();
+    const expected = await domstats();
     const seen = await exporter.scrape();
     const vda = { device: 'vda' };
-    expect(value(seen, 'block_read_bytes_total', vda)).toBe(told.get('block.0.rd.bytes'));
-    expect(value(seen, 'block_read_requests_total', vda)).toBe(told.get('block.0.rd.reqs'));
+    expect(value(seen, 'block_read_bytes_total', vda)).toBe(expected.get('block.0.rd.bytes'));
+    expect(value(seen, 'block_read_requests_total', vda)).toBe(expected.get('block.0.rd.reqs'));
     expect(value(seen, 'block_read_time_seconds_total', vda)).toBeCloseTo(
-      (told.get('block.0.rd.times') ?? 0) / 1e9,
+      (expected.get('block.0.rd.times') ?? 0) / 1e9,
       9,
     );
-    expect(value(seen, 'block_flush_requests_total', vda)).toBe(told.get('block.0.fl.reqs'));
-    expect(value(seen, 'block_capacity_bytes', vda)).toBe(told.get('block.0.capacity'));
-    expect(value(seen, 'block_physical_bytes', vda)).toBe(told.get('block.0.physical'));
-    expect(told.get('block.0.rd.reqs')).toBeGreaterThan(0);
+    expect(value(seen, 'block_flush_requests_total', vda)).toBe(expected.get('block.0.fl.reqs'));
+    expect(value(seen, 'block_capacity_bytes', vda)).toBe(expected.get('block.0.capacity'));
+    expect(value(seen, 'block_physical_bytes', vda)).toBe(expected.get('block.0.physical'));
+    expect(expected.get('block.0.rd.reqs')).toBeGreaterThan(0);
   });
 
   test('an empty CD-ROM drive has an info series and spoils nothing', async () => {
@@ -97,7 +97,7 @@ describe('what libvirt measures is served as virsh tells it', () => {
   });
 
   test('interfaces: one with a name on the host is counted, one without is only described', async () => {
-    const told = await domstats();
+    const expected = await domstats();
     const seen = await exporter.scrape();
     const tap = { device: 'rigtap0' };
     expect(value(seen, 'interface_info', tap)).toBe(1);
@@ -106,9 +106,9 @@ describe('what libvirt measures is served as virsh tells it', () => {
       mac: '52:54:00:aa:bb:01',
       model: 'virtio',
     });
-    const index = [0, 1].find((candidate) => told.has(`net.${candidate}.rx.bytes`));
+    const index = [0, 1].find((candidate) => expected.has(`net.${candidate}.rx.bytes`));
     expect(value(seen, 'interface_receive_bytes_total', tap)).toBeGreaterThanOrEqual(
-      told.get(`net.${index}.rx.bytes`) ?? Number.NaN,
+      expected.get(`net.${index}.rx.bytes`) ?? Number.NaN,
     );
     expect(seen.all('libvirt_domain_interface_info')).toHaveLength(2);
     expect(seen.all('libvirt_domain_interface_receive_bytes_total')).toHaveLength(1);
@@ -134,7 +134,7 @@ describe('what libvirt measures is served as virsh tells it', () => {
     expect(value(seen, 'vcpus_maximum')).toBe(4);
   });
 
-  test('vCPUs are the same by their threads as by libvirt, which alone tells where threads cannot be seen', async () => {
+  test('vCPUs are the same by their threads as by libvirt, which alone has them where threads cannot be seen', async () => {
     await virsh(['setvcpu', DOMAIN, '3', '--enable', '--live']);
     const blind = await startProgram(
       {
@@ -155,12 +155,12 @@ describe('what libvirt measures is served as virsh tells it', () => {
         expect([name, numbers(before, name)]).toEqual([name, ['0', '1', '3']]);
         expect([name, numbers(byLibvirt, name)]).toEqual([name, ['0', '1', '3']]);
         for (const vcpu of ['0', '1', '3']) {
-          const [least = Number.NaN, told, most = Number.NaN] = [before, byLibvirt, after].map((seen) =>
+          const [least = Number.NaN, byCall, most = Number.NaN] = [before, byLibvirt, after].map((seen) =>
             value(seen, `vcpu_${name}`, { vcpu }),
           );
-          expect([name, vcpu, told]).toEqual([name, vcpu, expect.any(Number)]);
-          expect(told).toBeGreaterThanOrEqual(least);
-          expect(told).toBeLessThanOrEqual(most);
+          expect([name, vcpu, byCall]).toEqual([name, vcpu, expect.any(Number)]);
+          expect(byCall).toBeGreaterThanOrEqual(least);
+          expect(byCall).toBeLessThanOrEqual(most);
         }
       }
       for (const seen of [before, byLibvirt]) {
@@ -206,7 +206,7 @@ test('a disk that is plugged in while scrapes run is served', async () => {
   );
 });
 
-test('a job: a backup that runs is told with its operation, and is gone when it ends', async () => {
+test('a job: a backup that runs is served with its operation, and is gone when it ends', async () => {
   await writeFile(
     BACKUP,
     `<domainbackup mode='pull'><server transport='unix' socket='${SOCKET}'/>
@@ -223,7 +223,7 @@ test('a job: a backup that runs is told with its operation, and is gone when it 
   expect(ended.all('libvirt_domain_job_info')).toEqual([]);
 });
 
-test('two interfaces of one name are one series, and SR-IOV interfaces, which have none, are told apart', async () => {
+test('two interfaces of one name are one series, and SR-IOV interfaces, which have none, are kept apart', async () => {
   const nic = `<interface type='ethernet'><target dev='rigtap1'/><model type='virtio'/></interface>`;
   const virtualFunction = (slot: string) =>
     `<interface type='hostdev' managed='no'>
@@ -257,8 +257,8 @@ describe('storage pools', () => {
     const on = await exporter.scrapeUntil(
       (seen) => seen.value('libvirt_storage_pool_state', { pool: POOL, state: 'running' }) === 1,
     );
-    const told = await virsh(['pool-info', POOL, '--bytes']);
-    const bytes = (what: string) => Number(new RegExp(`^${what}: +(\\d+)$`, 'm').exec(told)?.[1]);
+    const printed = await virsh(['pool-info', POOL, '--bytes']);
+    const bytes = (what: string) => Number(new RegExp(`^${what}: +(\\d+)$`, 'm').exec(printed)?.[1]);
     for (const what of ['Capacity', 'Allocation', 'Available']) {
       expect(on.value(`libvirt_storage_pool_${what.toLowerCase()}_bytes`, { pool: POOL })).toBe(bytes(what));
     }
@@ -268,23 +268,23 @@ describe('storage pools', () => {
   });
 
   test('one whose folder is gone is as libvirt has it, and the others are served', async () => {
-    const told = async () => {
+    const poolInfo = async () => {
       const text = await virsh(['pool-info', POOL, '--bytes']);
       return {
         state: /^State: +(\w+)$/m.exec(text)?.[1] ?? '',
         capacity: /^Capacity: +(\d+)$/m.exec(text)?.[1],
       };
     };
-    const agrees = (seen: Exposition, { state, capacity }: Awaited<ReturnType<typeof told>>): boolean =>
+    const agrees = (seen: Exposition, { state, capacity }: Awaited<ReturnType<typeof poolInfo>>): boolean =>
       seen.value('libvirt_storage_pool_state', { pool: POOL, state }) === 1 &&
       seen.value('libvirt_storage_pool_capacity_bytes', { pool: POOL }) ===
         (capacity === undefined ? undefined : Number(capacity));
     await rm(POOL_DIR, { recursive: true });
     // Nobody has looked since: to libvirt it still runs.
-    const before = await told();
+    const before = await poolInfo();
     expect(agrees(await exporter.scrape(), before)).toBe(true);
     await expect(virsh(['pool-refresh', POOL])).rejects.toThrow();
-    const after = await told();
+    const after = await poolInfo();
     expect(after.state).toBe('inactive');
     const seen = await exporter.scrapeUntil((later) => agrees(later, after));
     expect(seen.value('libvirt_scrape_collector_success', { collector: 'storage-pool' })).toBe(1);
@@ -296,7 +296,7 @@ test('everything served at once passes promtool', async () => {
   expect(await promtoolCheckMetrics(await exporter.scrapeText())).toBe('');
 });
 
-test('a selection of collectors asks libvirt only for what they show', async () => {
+test('a selection of collectors calls libvirt only for what they show', async () => {
   const calls = (seen: Exposition) =>
     seen.value('libvirt_exporter_rpc_calls_total', { procedure: 'DOMAIN_GET_CPU_STATS' }) ?? Number.NaN;
   const before = calls(await exporter.scrape());

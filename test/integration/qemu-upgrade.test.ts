@@ -25,7 +25,7 @@ async function upgrade(): Promise<void> {
   await rename(`${emulator}.new`, emulator);
 }
 
-/** Start times are known to a second or so; a verdict by time needs more than that between the two. */
+/** Start times are known to a second or so; a result by time needs more than that between the two. */
 async function untilSecondsAfter(epochSeconds: number, seconds: number): Promise<void> {
   await waitFor(async () => (Date.now() / 1000 > epochSeconds + seconds ? true : undefined), {
     what: 'the clock',
@@ -64,7 +64,7 @@ afterAll(async () => {
 });
 
 describe('a domain on the installed QEMU', () => {
-  test('as root its log tells the version', async () => {
+  test('as root its log has the version', async () => {
     const seen = await asRoot.scrape();
     expect(seen.labels('libvirt_domain_qemu_info', { domain: DEFAULT })).toMatchObject({
       running_version: '7.2.22',
@@ -74,7 +74,7 @@ describe('a domain on the installed QEMU', () => {
     expect(seen.value('libvirt_domain_qemu_outdated', { domain: DEFAULT })).toBe(0);
   });
 
-  test('without any rights its start time tells as much', async () => {
+  test('without any rights its start time shows as much', async () => {
     const seen = await asNobody.scrape();
     expect(seen.value('libvirt_up')).toBe(1);
     expect(seen.labels('libvirt_domain_qemu_info', { domain: DEFAULT })).toMatchObject({
@@ -88,7 +88,7 @@ describe('a domain on the installed QEMU', () => {
 });
 
 describe('a domain on an emulator of its own path', () => {
-  test('what libvirt does not tell of that emulator stays unknown', async () => {
+  test('what libvirt does not report of that emulator stays unknown', async () => {
     const seen = await asRoot.scrape();
     expect(seen.labels('libvirt_domain_qemu_info', custom)).toMatchObject({
       running_version: '7.2.22',

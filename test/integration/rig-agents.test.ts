@@ -18,7 +18,7 @@ import { waitFor } from '../../testbed/wait.ts';
 /** What the rig's agents do, as seen through libvirt: the tests of the exporter rely on it. */
 
 const PREFIX = 'rig-test-agent-';
-/** An exporter that happens to run on this machine is not to ask these guests anything. */
+/** An exporter that happens to run on this machine is not to probe these guests. */
 const NOT_PROBED = `<exporter:guest xmlns:exporter='${OWN_NAMESPACE}' probe='off'/>`;
 const NOT_AVAILABLE_FOR_NOW = 'Guest agent is not responding: Guest agent not available for now';
 const NOT_AVAILABLE_ANY_MORE =
@@ -117,7 +117,7 @@ describe('the real agent', () => {
     expect(await readGuestFile(guests.old, '/proc/loadavg')).toMatch(/^\d+\.\d\d /);
   });
 
-  test('a real file system is listed and freezes as for a backup; what is asked is on record', async () => {
+  test('a real file system is listed and freezes as for a backup; each request is on record', async () => {
     const name = guests.backup;
     expect(await agentCommand(name, 'guest-get-fsinfo')).toMatchObject([
       { mountpoint: '/data', type: 'ext4', disk: [{ dev: '/dev/vda' }] },

@@ -125,10 +125,10 @@ describe('QEMU processes that are stopped', () => {
   });
 
   test('an exporter that starts meanwhile serves the others, and of the stopped ones what needs no monitor', async () => {
-    const late = await keep(startExporterProcess(include));
-    await late.scrape(SCRAPE);
-    await expectOthersWhole(late, 2);
-    expect(await late.stop()).toBe(0);
+    const second = await keep(startExporterProcess(include));
+    await second.scrape(SCRAPE);
+    await expectOthersWhole(second, 2);
+    expect(await second.stop()).toBe(0);
   });
 
   test('those that go on are complete in the next scrape, and nothing was logged once per scrape', async () => {

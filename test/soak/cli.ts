@@ -37,9 +37,9 @@ async function main(): Promise<number> {
         );
       },
     });
-    const { scrapes, restarts, early, late } = result;
+    const { scrapes, restarts, second, last } = result;
     console.log(`${scrapes} scrapes, ${restarts} restarts of domains`);
-    console.log(`second quarter  ${JSON.stringify(early)}\nlast quarter    ${JSON.stringify(late)}`);
+    console.log(`second quarter  ${JSON.stringify(second)}\nlast quarter    ${JSON.stringify(last)}`);
     const grown = growth(result);
     for (const line of grown) console.log(`grew: ${line}`);
     if (grown.length === 0) console.log('nothing grew');

@@ -26,8 +26,8 @@ export interface SoakResult {
   /** Domains that were stopped and started while scrapes ran. */
   readonly restarts: number;
   /** Means over the second and over the last quarter: the first warms up. */
-  readonly early: Sample;
-  readonly late: Sample;
+  readonly second: Sample;
+  readonly last: Sample;
   readonly exitCode: number | null;
 }
 
@@ -66,7 +66,7 @@ export async function soak(options: SoakOptions): Promise<SoakResult> {
   const exitCode = await exporter.stop();
   const between = (from: number, to: number): Sample[] =>
     samples.filter(({ at }) => at >= from && at < to).map(({ sample }) => sample);
-  return { scrapes, restarts, early: meanOf(between(0.25, 0.5)), late: meanOf(between(0.75, 1)), exitCode };
+  return { scrapes, restarts, second: meanOf(between(0.25, 0.5)), last: meanOf(between(0.75, 1)), exitCode };
 }
 
 async function sampleOf(pid: number): Promise<Sample> {
@@ -93,14 +93,14 @@ function meanOf(samples: readonly Sample[]): Sample {
 }
 
 /** What grew, in words; nothing when all is well. */
-export function growth({ early, late }: SoakResult): string[] {
+export function growth({ second, last }: SoakResult): string[] {
   const grown: string[] = [];
   const check = (what: keyof Sample, allowed: number): void => {
-    if (late[what] > early[what] + allowed)
-      grown.push(`${what}: ${early[what].toFixed(1)}, then ${late[what].toFixed(1)}`);
+    if (last[what] > second[what] + allowed)
+      grown.push(`${what}: ${second[what].toFixed(1)}, then ${last[what].toFixed(1)}`);
   };
   // Memory settles as V8 likes; descriptors differ by the scrapes that are under way.
-  check('residentMb', Math.max(8, 0.1 * early.residentMb));
+  check('residentMb', Math.max(8, 0.1 * second.residentMb));
   check('descriptors', 2);
   check('sockets', 2);
   return grown;

@@ -95,7 +95,7 @@ function errorPayload(number: number, message: string): Buffer {
   return out.int(2).uint(0).uint(0).uint(0).uint(0).int(-1).int(-1).uint(0).finish();
 }
 
-/** Answers what a client asks while it connects, and leaves everything else to `handler`. */
+/** Answers the calls of a client that connects, and leaves everything else to `handler`. */
 export function afterHandshake(handler: CallHandler): CallHandler {
   return (call) => {
     switch (call.procedure) {

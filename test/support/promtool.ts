@@ -37,7 +37,7 @@ function runTool(
       const failure = error === null ? '' : error.message;
       resolve({ ok: error === null, output: `${stdout}${stderr === '' ? failure : stderr}` });
     });
-    child.stdin?.on('error', () => undefined); // told by the callback
+    child.stdin?.on('error', () => undefined); // the callback reports it
     child.stdin?.end(input);
   });
 }

@@ -130,7 +130,7 @@ export const ODD_MEASURED = measured(
   { cpu: { total: 0.5, user: undefined, system: undefined } },
 );
 
-/** What libvirt tells of a domain whose QEMU does not answer its monitor. */
+/** What libvirt returns for a domain whose QEMU does not answer its monitor. */
 export const BUSY_MEASURED = measured(
   [
     ['balloon.current', 1_024],

@@ -19,7 +19,7 @@ describe('--help', () => {
     ['--domain.include=', '.*'],
     ['--log.level=', 'info'],
     ['--log.format=', 'json'],
-  ])('%s tells its default', (flag, byDefault) => {
+  ])('%s shows its default', (flag, byDefault) => {
     expect(lineOf(flag)).toMatch(new RegExp(`Default: ${byDefault.replaceAll(/[.*?/]/g, '\\$&')}$`));
   });
 

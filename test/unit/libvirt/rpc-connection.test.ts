@@ -118,7 +118,7 @@ test('events are handed on between replies', async () => {
 });
 
 describe('deadlines', () => {
-  test('a call that is not answered ends with ERR_LIBVIRT_TIMEOUT, and its late reply is dropped', async () => {
+  test('a call that is not answered ends with ERR_LIBVIRT_TIMEOUT, and a reply after that is dropped', async () => {
     const waiting: IncomingCall[] = [];
     const { connection } = await open((call) => {
       if (call.serial === 1) waiting.push(call);
@@ -156,8 +156,8 @@ describe('a dead socket settles every call exactly once', () => {
     const { connection, closed } = await open((call) => {
       if (call.serial === 3) call.socket.destroy();
     });
-    const outcomes = await Promise.allSettled(Array.from({ length: 9 }, () => version(connection)));
-    expect(outcomes.map((outcome) => outcome.status === 'rejected' && outcome.reason.code)).toEqual(
+    const results = await Promise.allSettled(Array.from({ length: 9 }, () => version(connection)));
+    expect(results.map((result) => result.status === 'rejected' && result.reason.code)).toEqual(
       Array(9).fill('ERR_LIBVIRT_CLOSED'),
     );
     await closed;

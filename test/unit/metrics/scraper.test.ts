@@ -145,7 +145,7 @@ describe('scrapes at the same time', () => {
     expect((await next).value('libvirt_up')).toBe(1);
   });
 
-  test('fail together, and the one after asks anew', async () => {
+  test('fail together, and the one after takes its own snapshot', async () => {
     const held = heldSnapshot();
     const { scrape } = setUp(held.takeSnapshot);
     const together = [scrape(), scrape()];
@@ -217,13 +217,13 @@ describe('when libvirt does not answer', () => {
     isDown(await scrape);
   });
 
-  test('a gathering that fails after its deadline disturbs nobody', async () => {
+  test('a snapshot that fails after its deadline disturbs nobody', async () => {
     jest.useFakeTimers();
     const held = heldSnapshot();
     const { scrape } = setUp(held.takeSnapshot);
-    const late = scrape(1_000);
+    const short = scrape(1_000);
     await jest.advanceTimersByTimeAsync(1_000);
-    isDown(await late);
+    isDown(await short);
     held.fail();
     await jest.advanceTimersByTimeAsync(0);
     const next = scrape();

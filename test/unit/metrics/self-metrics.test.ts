@@ -34,7 +34,7 @@ describe('what the exporter says of itself', () => {
     expect(seen.value('libvirt_exporter_disconnects_total')).toBe(0);
   });
 
-  test('what every Prometheus process tells', async () => {
+  test('what every Prometheus process serves', async () => {
     const seen = await shown(createSelfMetrics().families);
     for (const name of ['process_resident_memory_bytes', 'process_open_fds', 'process_start_time_seconds']) {
       expect(seen.value(name)).toBeGreaterThan(0);

@@ -61,7 +61,7 @@ describe('createEndOfLifeLookup', () => {
 });
 
 describe('isKnownOsId', () => {
-  test('asks every source, and heeds what is blanked out', () => {
+  test('reads every source, and heeds what is blanked out', () => {
     const sources = {
       host: host('20200101', { [A]: null }, { [B]: null }, ['a.org/a-3']),
       shipped: shipped('20250101', { [C]: null }),

@@ -181,6 +181,24 @@ describe('a domain that ends while a call for it hangs', () => {
     expect(await fleet.complete()).toEqual(fleet.namesBut());
   });
 
+  test('but is only renamed is the same run: it is not called again until it answers, and complete then', async () => {
+    await hang();
+    const old = { ...fleet.at(0) };
+    Object.assign(fleet.at(0), { name: 'renamed' });
+    const before = fleet.fake.statsCalls.length;
+    expect(await fleet.complete()).toEqual(['vm-1', 'vm-2']);
+    expect(fleet.unresponsive.has(fleet.at(0))).toBe(true);
+    expect(fleet.budget.held).toBe(1);
+    const names = fleet.fake.statsCalls
+      .slice(before)
+      .flatMap((call) => (call.groups === 16 ? [] : call.names));
+    expect(names.sort()).toEqual(['vm-1', 'vm-2']);
+    fleet.at(0).hung = false;
+    fleet.fake.revive(old);
+    expect(await fleet.completeOnce(3)).toEqual(['renamed', 'vm-1', 'vm-2']);
+    expect(fleet.unresponsive.size).toBe(0);
+  });
+
   test('says nothing about the new run when libvirt answers for the old one at last', async () => {
     await hang();
     const old = { ...fleet.at(0) };
@@ -220,6 +238,36 @@ describe('a healthy domain beside one that hangs', () => {
     fleet.at(5).busyFor = 2;
     expect(await fleet.complete()).toEqual(fleet.namesBut(3));
     expect(fleet.log).toMatchObject([{ domain: 'vm-3' }]);
+  });
+});
+
+describe('on a busy host', () => {
+  const SCRAPE_MS = 10_000;
+
+  test('where each call takes 0.6 s, every domain is complete, and none is taken for hung', async () => {
+    fleet = await startFleet(100);
+    for (const domain of fleet.domains) domain.monitorMs = 600;
+    for (let scrape = 0; scrape < 3; scrape++)
+      expect(await fleet.complete(SCRAPE_MS)).toEqual(fleet.namesBut());
+    expect(fleet.log).toEqual([]);
+  });
+
+  test('that becomes slower from scrape to scrape, up to 3 s a call, the same', async () => {
+    fleet = await startFleet(30);
+    for (const monitorMs of [10, 50, 200, 800, 1_500, 3_000]) {
+      for (const domain of fleet.domains) domain.monitorMs = monitorMs;
+      expect(await fleet.complete(SCRAPE_MS)).toEqual(fleet.namesBut());
+    }
+    expect(fleet.log).toEqual([]);
+  });
+
+  test('a QEMU that hangs is found all the same, and keeps no other from being complete', async () => {
+    fleet = await startFleet(30);
+    for (const domain of fleet.domains) domain.monitorMs = 600;
+    expect(await fleet.complete(SCRAPE_MS)).toEqual(fleet.namesBut());
+    fleet.at(7).hung = true;
+    expect(await fleet.complete(SCRAPE_MS)).toEqual(fleet.namesBut(7));
+    expect(fleet.log).toMatchObject([{ domain: 'vm-7', level: 40 }]);
   });
 });
 

@@ -1,5 +1,6 @@
 import { afterEach, expect, test } from '@jest/globals';
 import { type HostView, STATS, type StatsKind } from '../../../src/stats/stats-reader.ts';
+import { fakeClock } from '../../support/fake-clock.ts';
 import { CPU_STATS } from '../../support/fake-stats.ts';
 import { type MeasuredFleet, PLAIN_HOST, startMeasuredFleet } from './measured-fleet.ts';
 
@@ -77,6 +78,19 @@ test('any number of stopped processes costs the others nothing', async () => {
   for (let scrape = 0; scrape < 2; scrape++)
     expect(fleet.namesOf(await fleet.measure({ host }))).toEqual(fleet.namesBut(...stopped));
   expect(fleet.fake.mostHanging()).toBe(0);
+});
+
+test('six of sixty that are stopped at once make no scrape wait, the first that meets them included', async () => {
+  const clock = fakeClock();
+  fleet = await startMeasuredFleet(60, clock);
+  const stopped = [4, 13, 22, 31, 40, 59];
+  for (let scrape = 0; scrape < 2; scrape++)
+    expect(fleet.namesOf(await fleet.measure({ host: hostWith({}) }))).toEqual(fleet.namesBut());
+  for (const index of stopped) fleet.at(index).hung = true;
+  const host = hostWith(Object.fromEntries(stopped.map((index) => [`vm-${index}`, 'T'])));
+  for (let scrape = 0; scrape < 3; scrape++)
+    expect(fleet.namesOf(await fleet.measure({ host }))).toEqual(fleet.namesBut(...stopped));
+  expect(clock.now()).toBe(0);
 });
 
 test('a process that is stopped while a call for it hangs does not respond until both are over', async () => {
