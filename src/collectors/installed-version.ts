@@ -7,5 +7,5 @@ export function createInstalledVersion(
   hypervisor: HypervisorInfo | undefined,
 ): (config: DomainConfig) => QemuVersion | undefined {
   const versionOf = createVersionLookup(hypervisor);
-  return ({ emulator }) => parseQemuVersion(versionOf(emulator) ?? '');
+  return (config) => parseQemuVersion(versionOf(config) ?? '');
 }

@@ -198,12 +198,16 @@ function guestCapabilities(name: string, arch: XmlElement, osType: string): Gues
   };
 }
 
+/** Names of machine types are printable ASCII. Others cannot be started, and could make two series of one. */
+const MACHINE_NAME = /^[!-~]{1,256}$/;
+
 function machineRows(parent: XmlElement): readonly MachineRow[] {
+  const named = (name: string | undefined) => (MACHINE_NAME.test(name ?? '') ? name : undefined);
   return children(parent, 'machine')
-    .filter(({ text }) => text !== '')
+    .filter(({ text }) => named(text) !== undefined)
     .map((machine) => ({
       name: machine.text,
-      canonical: attribute(machine, 'canonical') || undefined,
+      canonical: named(attribute(machine, 'canonical')),
       deprecated: attribute(machine, 'deprecated') === 'yes',
     }));
 }

@@ -1,6 +1,7 @@
 import type { ConfigurationClient } from '../daemon/configuration-client.ts';
 import { formatVersion, type LibvirtVersion } from '../daemon/event-client.ts';
 import { type Capabilities, emulatorsOf, parseCapabilities, withLostEmulators } from './capabilities.ts';
+import type { DomainConfig } from './domain-config.ts';
 
 /** Versions and capabilities of the hypervisor, which change with its packages. */
 export interface HypervisorInfo {
@@ -70,11 +71,15 @@ export function hasLostEmulator({ capabilities }: HypervisorInfo): boolean {
  */
 export function createVersionLookup(
   hypervisor: Pick<HypervisorInfo, 'version' | 'capabilities'> | undefined,
-): (emulator: string | undefined) => string | undefined {
+): (config: Pick<DomainConfig, 'arch' | 'emulator'>) => string | undefined {
   const { version, capabilities } = hypervisor ?? {};
-  if (version === undefined || capabilities?.hostArch === undefined) return () => undefined;
-  const defaults = new Set<string>(emulatorsOf(capabilities, capabilities.hostArch));
-  return (emulator) => (emulator === undefined || defaults.has(emulator) ? version : undefined);
+  const hostArch = capabilities?.hostArch;
+  if (version === undefined || capabilities === undefined || hostArch === undefined) return () => undefined;
+  const defaults = new Set<string>(emulatorsOf(capabilities, hostArch));
+  return ({ arch, emulator }) => {
+    const isDefault = emulator === undefined ? arch === hostArch : defaults.has(emulator);
+    return isDefault ? version : undefined;
+  };
 }
 
 function hasNoHostEmulator(capabilities: Capabilities | undefined): boolean {

@@ -19,6 +19,15 @@ export class HostFiles {
    * and a file that does not exist there is not missing on the host.
    */
   #seesHost = false;
+  #hasOtherRoot = false;
+
+  /**
+   * A running domain's binary, as the exporter sees it, and the path in the domain's configuration. Where the former ends
+   * with the latter, libvirt runs in a root directory of its own, and its paths are not those of the exporter.
+   */
+  noteBinary(seenPath: string, configuredPath: string): void {
+    this.#hasOtherRoot ||= seenPath !== configuredPath && seenPath.endsWith(configuredPath);
+  }
 
   /**
    * @param binaries paths of the emulators that domains run
@@ -38,7 +47,7 @@ export class HostFiles {
       const file = files.get(path);
       if (file !== undefined) emulators.set(path, file);
     }
-    if (!this.#seesHost) return { emulators, forStarts: new Map() };
+    if (!this.#seesHost || this.#hasOtherRoot) return { emulators, forStarts: new Map() };
     const stores = configs.flatMap((config) => decisiveStore(config, files) ?? []);
     const storeFiles = stores.length === 0 ? [] : await this.files.check(stores);
     return { emulators, forStarts: new Map([...files, ...storeFiles]) };

@@ -82,6 +82,11 @@ export function createSnapshotTaker(sources: SnapshotSources): TakeSnapshot {
       const own = emulator === undefined ? undefined : (paths.get(emulator) ?? emulator);
       return hostRuns.get(uuid)?.process?.binary?.path ?? own;
     };
+    for (const { uuid, current } of running) {
+      const seenPath = hostRuns.get(uuid)?.process?.binary?.path;
+      if (seenPath !== undefined && current?.emulator !== undefined)
+        hostFiles.noteBinary(seenPath, current.emulator);
+    }
     const binaries = served.flatMap((domain) => binaryPath(domain) ?? []);
     const next = served.flatMap((domain) => nextConfig(domain) ?? []);
     const { emulators, forStarts } = await hostFiles.check(hypervisor?.capabilities, binaries, next);
@@ -99,7 +104,7 @@ export function createSnapshotTaker(sources: SnapshotSources): TakeSnapshot {
       const run = hostRuns.get(uuid);
       const path = binaryPath(domain);
       const file = path === undefined ? undefined : emulators.get(path);
-      const version = current && versionOf(current.emulator);
+      const version = current && versionOf(current);
       const isCurrent = path === undefined || emulatorChanges.isCurrent(path, installed?.versionReadAt);
       const start = observedStart(domain, run?.process);
       const qemu = {

@@ -118,7 +118,8 @@ test.each([
     { hostArch: undefined, guests: [] },
   ],
   [
-    `<capabilities><guest><arch name="arm"><emulator/><machine/><machine canonical="">a</machine>
+    `<capabilities><guest><arch name="arm"><emulator/><machine/><machine>a b</machine><machine>ä</machine>
+      <machine>${'x'.repeat(300)}</machine><machine canonical="">a</machine>
       <machine deprecated="maybe" maxCpus="-1">b</machine><domain/></arch></guest></capabilities>`,
     {
       hostArch: undefined,

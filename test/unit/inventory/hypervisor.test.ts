@@ -136,12 +136,16 @@ describe('createVersionLookup', () => {
   const capabilities = parseCapabilities(WHOLE);
 
   test.each([
-    [X86, '7.2.22'],
-    [undefined, '7.2.22'],
-    [ARM, undefined],
-    ['/opt/qemu', undefined],
-  ])('%s: %s', (emulator, version) => {
-    expect(createVersionLookup({ version: '7.2.22', capabilities })(emulator)).toBe(version);
+    ['x86_64', X86, '7.2.22'],
+    ['x86_64', undefined, '7.2.22'],
+    // A 32-bit guest on the same binary.
+    ['i686', X86, '7.2.22'],
+    ['i686', undefined, undefined],
+    ['aarch64', ARM, undefined],
+    ['aarch64', undefined, undefined],
+    ['x86_64', '/opt/qemu', undefined],
+  ])('%s %s: %s', (arch, emulator, version) => {
+    expect(createVersionLookup({ version: '7.2.22', capabilities })({ arch, emulator })).toBe(version);
   });
 
   test.each([
@@ -150,7 +154,7 @@ describe('createVersionLookup', () => {
     [{ version: '7.2.22', capabilities: { hostArch: undefined, guests: [] } }],
     [undefined],
   ])('knows nothing of %j', (hypervisor) => {
-    expect(createVersionLookup(hypervisor)(X86)).toBeUndefined();
+    expect(createVersionLookup(hypervisor)({ arch: 'x86_64', emulator: X86 })).toBeUndefined();
   });
 });
 

@@ -178,3 +178,13 @@ test('where the exporter does not see the files of the host, nothing is said to 
   expect(await seen('/nowhere/qemu-system-x86_64', efi)).toEqual([false, undefined]);
   expect(await seen('/nowhere/own', '')).toEqual([undefined, false]);
 });
+
+test('where libvirt runs in a root directory of its own, nothing is said of its files', async () => {
+  const files = new HostFiles();
+  files.noteBinary(listed, listed);
+  files.noteBinary('/usr/bin/qemu-system-x86_64', '/usr/bin/kvm');
+  const view = viewOf({ current: configOf(listed, '<loader>/nowhere/CODE.fd</loader>') });
+  expect(await blocked(view, capabilitiesOf(listed), files)).toEqual([false, true]);
+  files.noteBinary(`/srv/chroot${listed}`, listed);
+  expect(await blocked(view, capabilitiesOf(listed), files)).toEqual([false, undefined]);
+});
