@@ -8,6 +8,7 @@ import { Daemon } from './daemon/daemon.ts';
 import type { GuestTarget } from './guest/guest-state.ts';
 import { GuestProber } from './guest/prober.ts';
 import { DomainRuns, HOST_PATHS } from './host/domain-runs.ts';
+import { createHostResources } from './host/host-resources.ts';
 import { Inventory } from './inventory/inventory.ts';
 import type { DomainRef } from './libvirt/types.ts';
 import { resolveUri } from './libvirt/uri.ts';
@@ -57,6 +58,7 @@ export async function startExporter(
     timeoutMs: config.libvirt.timeoutMs,
     onCallSent: self.countCall,
     onDomainEvent: (event) => {
+      if (event.kind === 'tunable') runs.quotaChanged(event.domain.uuid);
       inventory.handleEvent(event);
       prober.handleEvent(event);
     },
@@ -91,6 +93,7 @@ export async function startExporter(
     connected: () => daemon.connected(),
     inventory,
     runs,
+    hostResources: createHostResources(HOST_PATHS),
     endOfLife: createEndOfLifeLookup(osinfo),
     isKnownOs: (osId) => isKnownOsId(osId, osinfo),
     serves,

@@ -11,19 +11,24 @@ import { guestFilesystemCollector } from './guest-filesystem.ts';
 import { guestLoadCollector } from './guest-load.ts';
 import { guestMemoryCollector } from './guest-memory.ts';
 import { guestPressureCollector } from './guest-pressure.ts';
+import { hostCollector } from './host.ts';
 import { hypervisorCollector } from './hypervisor.ts';
 import { interfaceCollector } from './interface.ts';
 import { jobCollector } from './job.ts';
 import { machineTypeCollector } from './machine-type.ts';
 import { openstackCollector } from './openstack.ts';
 import { osCollector } from './os.ts';
+import { pressureCollector } from './pressure.ts';
+import { processCollector } from './process.ts';
 import { qemuCollector } from './qemu.ts';
 import { storagePoolCollector } from './storage-pool.ts';
+import { throttleCollector } from './throttle.ts';
 import { vcpuCollector } from './vcpu.ts';
 
 /** Every collector, in the order in which their metrics are served and documented. */
 export const COLLECTORS: readonly Collector[] = [
   hypervisorCollector,
+  hostCollector,
   domainCollector,
   eventsCollector,
   machineTypeCollector,
@@ -33,6 +38,9 @@ export const COLLECTORS: readonly Collector[] = [
   openstackCollector,
   cpuCollector,
   vcpuCollector,
+  throttleCollector,
+  pressureCollector,
+  processCollector,
   balloonCollector,
   blockCollector,
   interfaceCollector,

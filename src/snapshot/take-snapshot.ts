@@ -3,12 +3,14 @@ import type { GuestView } from '../guest/guest-state.ts';
 import type { DomainRuns } from '../host/domain-runs.ts';
 import type { EmulatorFile } from '../host/emulator-file.ts';
 import { EmulatorFiles } from '../host/emulator-files.ts';
+import type { HostResources } from '../host/host-resources.ts';
+import { PROCESS_KINDS } from '../host/process-sampler.ts';
 import { withEmulatorPaths } from '../inventory/capabilities.ts';
 import type { HypervisorInfo } from '../inventory/hypervisor.ts';
 import type { DomainView, Inventory } from '../inventory/inventory.ts';
-import type { StatsKind, StatsReader } from '../stats/stats-reader.ts';
+import { STATS, type StatsReader } from '../stats/stats-reader.ts';
 import { findEmulatorPaths } from './emulator-paths.ts';
-import type { DomainSnapshot, Snapshot } from './snapshot.ts';
+import type { DomainSnapshot, Snapshot, SnapshotKind } from './snapshot.ts';
 import { observedStart } from './start-time.ts';
 
 export interface SnapshotSources {
@@ -16,6 +18,7 @@ export interface SnapshotSources {
   readonly connected: () => Promise<ConfigurationClient>;
   readonly inventory: Inventory;
   readonly runs: DomainRuns;
+  readonly hostResources: () => HostResources;
   readonly endOfLife: Snapshot['endOfLife'];
   readonly isKnownOs: Snapshot['isKnownOs'];
   /** Whether a domain of this name is served. */
@@ -29,8 +32,8 @@ export interface SnapshotSources {
 const HOST_SHARE = 0.3;
 const STATS_SHARE = 0.8;
 
-/** Takes a snapshot until `deadline` (performance.now() milliseconds), with the statistics that `kinds` names. */
-export type TakeSnapshot = (deadline: number, kinds: ReadonlySet<StatsKind>) => Promise<Snapshot>;
+/** Takes a snapshot until `deadline` (performance.now() milliseconds), with the values that `kinds` names. */
+export type TakeSnapshot = (deadline: number, kinds: ReadonlySet<SnapshotKind>) => Promise<Snapshot>;
 
 /**
  * Makes the function that takes the snapshot of one scrape: one call to libvirt, further calls for changed domains, and the
@@ -38,7 +41,7 @@ export type TakeSnapshot = (deadline: number, kinds: ReadonlySet<StatsKind>) => 
  * in time. Statistics that are not read in time are missing from the snapshot.
  */
 export function createSnapshotTaker(sources: SnapshotSources): TakeSnapshot {
-  const { connected, inventory, runs, endOfLife, isKnownOs, serves, guest, stats } = sources;
+  const { connected, inventory, runs, hostResources, endOfLife, isKnownOs, serves, guest, stats } = sources;
   const emulatorFiles = new EmulatorFiles();
   let emulators: string | undefined;
 
@@ -60,9 +63,18 @@ export function createSnapshotTaker(sources: SnapshotSources): TakeSnapshot {
     const begun = performance.now();
     const shareOfRest = (share: number): number => begun + share * (deadline - begun);
     const hostRuns = await runs.lookUp(running, shareOfRest(HOST_SHARE));
-    const vcpus = kinds.has('vcpu') ? await runs.vcpus() : undefined;
-    const processes = await runs.processes();
-    const measuring = stats.measure(running, kinds, {
+    const host = kinds.has('host') || kinds.has('pressure') ? hostResources() : undefined;
+    const processes = await runs.processes({
+      kinds: new Set(PROCESS_KINDS.filter((kind) => kinds.has(kind))),
+      hostPressure: host?.pressure ?? new Map(),
+    });
+    const threads = kinds.has('vcpu') || kinds.has('process') ? await runs.threads(processes) : undefined;
+    const vcpusOf = (uuid: string): DomainSnapshot['vcpus'] => {
+      const vcpus = kinds.has('vcpu') ? threads?.get(uuid)?.vcpus : undefined;
+      return vcpus?.size === 0 ? undefined : vcpus;
+    };
+    const statsKinds = new Set(STATS.filter((kind) => kinds.has(kind)));
+    const measuring = stats.measure(running, statsKinds, {
       deadline: shareOfRest(STATS_SHARE),
       host: ({ uuid }) => {
         const process = processes.get(uuid);
@@ -70,7 +82,7 @@ export function createSnapshotTaker(sources: SnapshotSources): TakeSnapshot {
           processState: process?.state,
           cpu: process?.cpu,
           hasCpuTimes: runs.known(uuid)?.process?.cpuSource !== undefined,
-          hasVcpus: vcpus?.has(uuid) === true,
+          hasVcpus: vcpusOf(uuid) !== undefined,
         };
       },
     });
@@ -93,7 +105,10 @@ export function createSnapshotTaker(sources: SnapshotSources): TakeSnapshot {
         loggedVersion: run?.loggedVersion,
         emulatorFile: path === undefined ? undefined : files.get(path),
         guest: domain.id < 0 ? undefined : guest(domain.uuid),
-        vcpus: domain.id < 0 ? undefined : vcpus?.get(domain.uuid),
+        vcpus: domain.id < 0 ? undefined : vcpusOf(domain.uuid),
+        processSample: domain.id < 0 ? undefined : processes.get(domain.uuid),
+        blockedSeconds:
+          domain.id < 0 || !kinds.has('process') ? undefined : threads?.get(domain.uuid)?.blockedSeconds,
         measured: measured.of(domain),
       };
     });
@@ -101,6 +116,7 @@ export function createSnapshotTaker(sources: SnapshotSources): TakeSnapshot {
     return {
       hypervisor: withPaths(hypervisor, paths),
       stateCounts,
+      host: kinds.has('host') ? host : undefined,
       domains: snapshot,
       pools,
       unmeasured,

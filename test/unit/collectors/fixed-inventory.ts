@@ -4,6 +4,7 @@ import type { CpuConfig, DiskConfig, DomainConfig } from '../../../src/inventory
 import { NO_EVENTS } from '../../../src/inventory/lifecycle-events.ts';
 import { SHIPPED_OSINFO } from '../../../src/osinfo/table.generated.ts';
 import type { DomainSnapshot, Snapshot } from '../../../src/snapshot/snapshot.ts';
+import { HOST, SWAPPED_OUT_PROCESS, THROTTLED_PROCESS } from './fixed-host.ts';
 import {
   BUSY_MEASURED,
   MIGRATING_MEASURED,
@@ -136,6 +137,8 @@ function domain(name: string, changes: Partial<DomainSnapshot> = {}): DomainSnap
     emulatorFile: INSTALLED,
     guest: undefined,
     vcpus: undefined,
+    processSample: undefined,
+    blockedSeconds: undefined,
     measured: undefined,
     ...changes,
   };
@@ -231,6 +234,8 @@ const DOMAINS: readonly DomainSnapshot[] = [
     current: config({ declaredOs: 'http://ubuntu.com/ubuntu/18.04', agentChannel: 'connected' }),
     guest: THRASHING,
     measured: THRASHING_MEASURED,
+    processSample: THROTTLED_PROCESS,
+    blockedSeconds: 0,
   }),
   domain('agent-without-files', {
     current: config({
@@ -328,7 +333,11 @@ const DOMAINS: readonly DomainSnapshot[] = [
     loggedVersion: '9.2.0',
   }),
   domain('odd-devices', { current: config(ODD_DEVICES), measured: ODD_MEASURED }),
-  domain('monitor-hangs', { measured: BUSY_MEASURED }),
+  domain('monitor-hangs', {
+    measured: BUSY_MEASURED,
+    processSample: SWAPPED_OUT_PROCESS,
+    blockedSeconds: 45.5,
+  }),
   domain('migrating', { measured: MIGRATING_MEASURED }),
   domain('quotes "and" \\backslash', { current: config({ declaredOs: 'http://debian.org/debian/12' }) }),
   domain('emoji 😀\nand a newline', {
@@ -355,6 +364,7 @@ export const FIXED_INVENTORY: Snapshot = {
     [PAUSED, 1],
     [SHUT_OFF, 3],
   ]),
+  host: HOST,
   domains: DOMAINS,
   pools: POOLS,
   unmeasured: new Set(),
