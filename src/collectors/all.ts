@@ -3,6 +3,7 @@ import { balloonCollector } from './balloon.ts';
 import { blockCollector } from './block.ts';
 import { configPendingCollector } from './config-pending.ts';
 import { cpuCollector } from './cpu.ts';
+import { diskErrorsCollector } from './disk-errors.ts';
 import { domainCollector } from './domain.ts';
 import { eventsCollector } from './events.ts';
 import { guestAgentCollector } from './guest-agent.ts';
@@ -43,6 +44,7 @@ export const COLLECTORS: readonly Collector[] = [
   processCollector,
   balloonCollector,
   blockCollector,
+  diskErrorsCollector,
   interfaceCollector,
   jobCollector,
   storagePoolCollector,

@@ -32,6 +32,10 @@ export interface SnapshotSources {
 const HOST_SHARE = 0.3;
 const STATS_SHARE = 0.8;
 
+/** virDomainState, and virDomainPausedReason. */
+const PAUSED = 3;
+const PAUSED_IOERROR = 5;
+
 /** Takes a snapshot until `deadline` (performance.now() milliseconds), with the values that `kinds` names. */
 export type TakeSnapshot = (deadline: number, kinds: ReadonlySet<SnapshotKind>) => Promise<Snapshot>;
 
@@ -74,8 +78,10 @@ export function createSnapshotTaker(sources: SnapshotSources): TakeSnapshot {
       return vcpus?.size === 0 ? undefined : vcpus;
     };
     const statsKinds = new Set(STATS.filter((kind) => kinds.has(kind)));
+    const stopped = new Set(running.filter(isStoppedByDisk).map(({ uuid }) => uuid));
     const measuring = stats.measure(running, statsKinds, {
       deadline: shareOfRest(STATS_SHARE),
+      isStoppedByDisk: ({ uuid }) => stopped.has(uuid),
       host: ({ uuid }) => {
         const process = processes.get(uuid);
         return {
@@ -124,6 +130,11 @@ export function createSnapshotTaker(sources: SnapshotSources): TakeSnapshot {
       isKnownOs,
     };
   };
+}
+
+/** QEMU 7.2 goes on reporting an error after the domain was resumed, so the reason alone decides (observed with libvirt 9.0). */
+function isStoppedByDisk({ state, reason }: DomainView): boolean {
+  return state === PAUSED && reason === PAUSED_IOERROR;
 }
 
 async function emulatorPaths(

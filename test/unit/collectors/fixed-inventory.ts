@@ -1,5 +1,6 @@
 import { allUnavailable, type GuestView, NO_GUEST_VIEW } from '../../../src/guest/guest-state.ts';
 import type { Capabilities, MachineRow } from '../../../src/inventory/capabilities.ts';
+import { NO_DISK_EVENTS, NO_IO_ERRORS } from '../../../src/inventory/disk-events.ts';
 import type { CpuConfig, DiskConfig, DomainConfig } from '../../../src/inventory/domain-config.ts';
 import { NO_EVENTS } from '../../../src/inventory/lifecycle-events.ts';
 import { SHIPPED_OSINFO } from '../../../src/osinfo/table.generated.ts';
@@ -20,6 +21,10 @@ const I386 = '/usr/bin/qemu-system-i386';
 const RUNNING = 1;
 const PAUSED = 3;
 const SHUT_OFF = 5;
+/** virDomainRunningReason, virDomainPausedReason and virDomainShutoffReason. */
+const BOOTED_REASON = 1;
+const IO_ERROR = 5;
+const SHUTDOWN_REASON = 1;
 const BOOTED = 1_790_000_000;
 /** The installed emulator: made by an upgrade an hour after boot, relabelled a minute later. */
 const INSTALLED = { dev: 2049, ino: 900, bornSeconds: BOOTED + 3_600, changedSeconds: BOOTED + 3_660 };
@@ -70,6 +75,7 @@ const CPU: CpuConfig = {
 
 const DISK: DiskConfig = {
   target: 'vda',
+  alias: 'virtio-disk0',
   device: 'disk',
   type: 'file',
   source: '/var/lib/libvirt/images/vm.img',
@@ -119,9 +125,11 @@ function domain(name: string, changes: Partial<DomainSnapshot> = {}): DomainSnap
     name,
     id: number,
     state: RUNNING,
+    reason: BOOTED_REASON,
     current,
     persistent: current,
     events: NO_EVENTS,
+    diskEvents: NO_DISK_EVENTS,
     problem: undefined,
     startedWithVersion: undefined,
     startObservedSeconds: undefined,
@@ -148,6 +156,7 @@ function shutOff(name: string, current: DomainConfig): DomainSnapshot {
   const off = {
     id: -1,
     state: SHUT_OFF,
+    reason: SHUTDOWN_REASON,
     persistent: undefined,
     process: undefined,
     loggedVersion: undefined,
@@ -302,6 +311,19 @@ const DOMAINS: readonly DomainSnapshot[] = [
   }),
   domain('paused', {
     state: PAUSED,
+    reason: IO_ERROR,
+    diskEvents: {
+      ioErrors: new Map([['vda', { ...NO_IO_ERRORS, no_space: 3, other: 1 }]]),
+      thresholds: new Map([['vda', 2]]),
+      pausedBy: new Set(['vda']),
+    },
+    measured: measured([], {
+      diskErrors: new Map([
+        ['vda', 2],
+        // Of an earlier pause.
+        ['vdb', 1],
+      ]),
+    }),
     persistent: config({ machine: 'q35' }),
     process: undefined,
     loggedVersion: undefined,
