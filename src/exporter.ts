@@ -11,6 +11,7 @@ import { domainRunIds } from './daemon/domain-run-id.ts';
 import type { GuestTarget } from './guest/guest-state.ts';
 import { GuestProber } from './guest/prober.ts';
 import { DomainRuns, HOST_PATHS } from './host/domain-runs.ts';
+import { createHostResources } from './host/host-resources.ts';
 import { Inventory } from './inventory/inventory.ts';
 import type { DomainRef } from './libvirt/types.ts';
 import { resolveUri } from './libvirt/uri.ts';
@@ -91,6 +92,7 @@ function createParts(config: ExporterConfig, self: SelfMetrics, log: Logger): Pa
     timeoutMs: config.libvirt.timeoutMs,
     onCallSent: self.countCall,
     onDomainEvent: (event) => {
+      if (event.kind === 'tunable') runs.quotaChanged(event.domain.uuid);
       inventory.handleEvent(event);
       prober.handleEvent(event);
     },
@@ -136,6 +138,7 @@ function createScraper(
     connected: () => daemon.connected(),
     inventory,
     runs,
+    hostResources: createHostResources(HOST_PATHS),
     endOfLife: createEndOfLifeLookup(osinfo),
     isKnownOs: (osId) => isKnownOsId(osId, osinfo),
     serves,

@@ -98,6 +98,16 @@ export class StatisticsClient {
     return this.#call(`${domainRunId(domain)} job`, stats.domainGetJobStats, domain, { ...terms, waitsFor });
   }
 
+  /** Disks that have stopped the domain, by target name, see {@link stats.domainGetDiskErrors}. */
+  diskErrors(
+    domain: DomainRef,
+    terms: StatsTerms,
+  ): Promise<CallResult<ReturnType<typeof stats.domainGetDiskErrors.decode>>> {
+    const key = `${domainRunId(domain)} disk errors`;
+    const waitsFor = { domain, cause: 'monitor' } as const;
+    return this.#call(key, stats.domainGetDiskErrors, domain, { ...terms, waitsFor });
+  }
+
   storagePools(deadline: number): Promise<CallResult<StoragePoolRef[]>> {
     return this.#call('storage pools', storage.connectListAllStoragePools, undefined, always(deadline));
   }

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { machineCgroup, parseHierarchies, unifiedCgroup } from './domain-cgroup.ts';
 import type { ProcessStat } from './process-stat.ts';
 import { readSmallFile } from './process-stat.ts';
 
@@ -28,37 +29,32 @@ const NANOSECONDS = 1e-9;
 const TICK_SECONDS = 0.01;
 
 /**
- * Finds the domain's cgroup in the text of its process's `/proc/PID/cgroup`. With systemd, libvirt names the cgroup
- * `machine-qemu\x2d1\x2dNAME.scope`; without, `qemu-1-NAME.libvirt-qemu`. libvirt may move the process into a group below
- * it (libvirt: src/util/vircgroup.c). Like libvirt, prefers version 2 where both versions count. Returns undefined when the
- * path leads out of the exporter's cgroup namespace: then only libvirt can read the processor time.
+ * Finds the domain's cgroup in the text of its process's `/proc/PID/cgroup`. Like libvirt, prefers version 2 where both
+ * versions count. Returns undefined when a path leads out of the exporter's cgroup namespace: then only libvirt can read the
+ * processor time.
  */
 export function findCpuSource(cgroupText: string, cgroupRoot: string): CpuSource | undefined {
-  const hierarchies = cgroupText.split('\n').flatMap((line) => {
-    const [, id, controllers, path] = /^(\d+):([^:]*):(\/.*)$/.exec(line) ?? [];
-    return id === undefined || controllers === undefined || path === undefined
-      ? []
-      : [{ id, controllers, path }];
-  });
-  if (hierarchies.length === 0 || hierarchies.some(({ path }) => path.includes('/../'))) return undefined;
-  const unified = hierarchies.find(({ id, controllers }) => id === '0' && controllers === '');
-  const machine = unified && machineCgroup(unified.path);
-  if (machine !== undefined) {
-    // On a host that has both versions, systemd mounts version 2 at `unified`.
-    const mount = hierarchies.length > 1 ? 'unified' : '';
-    return { kind: 'cgroup2', directory: join(cgroupRoot, mount, machine) };
-  }
+  const hierarchies = parseHierarchies(cgroupText);
+  if (hierarchies.length === 0) return undefined;
+  const unified = unifiedCgroup(hierarchies);
+  if (unified !== undefined)
+    return { kind: 'cgroup2', directory: join(cgroupRoot, unified.mount, unified.machine) };
   const cpuacct = hierarchies.find(({ controllers }) => controllers.split(',').includes('cpuacct'));
-  const oldMachine = cpuacct && machineCgroup(cpuacct.path);
-  return cpuacct === undefined || oldMachine === undefined
+  const machine = cpuacct && machineCgroup(cpuacct.path);
+  return cpuacct === undefined || machine === undefined
     ? { kind: 'process' }
-    : { kind: 'cpuacct', directory: join(cgroupRoot, cpuacct.controllers, oldMachine) };
+    : { kind: 'cpuacct', directory: join(cgroupRoot, cpuacct.controllers, machine) };
 }
 
-/** Reads the processor time; undefined when its source cannot be read now. */
-export function readCpuTimes(source: CpuSource, stat: ProcessStat, buffer: Buffer): CpuTimes | undefined {
+/** Reads the processor time; undefined when its source cannot be read now. `stat` is needed for kind `process` only. */
+export function readCpuTimes(
+  source: CpuSource,
+  stat: ProcessStat | undefined,
+  buffer: Buffer,
+): CpuTimes | undefined {
   switch (source.kind) {
     case 'process': {
+      if (stat === undefined) return undefined;
       const { userSeconds, systemSeconds } = stat;
       return { total: userSeconds + systemSeconds, user: userSeconds, system: systemSeconds };
     }
@@ -80,10 +76,6 @@ export function readCpuTimes(source: CpuSource, stat: ProcessStat, buffer: Buffe
       return { total: usage * NANOSECONDS, user, system };
     }
   }
-}
-
-function machineCgroup(path: string): string | undefined {
-  return /^(?:\/.*)?\/(?:machine-qemu\\x2d[^/]*\.scope|[^/]+\.libvirt-[a-z]+)(?=\/|$)/.exec(path)?.[0];
 }
 
 function field(text: string | undefined, name: string, unit: number): number | undefined {

@@ -1,9 +1,10 @@
-import { createYield, settledWithin } from '../concurrency.ts';
-import { type CpuTimes, readCpuTimes } from './cpu-times.ts';
+import { settledWithin } from '../concurrency.ts';
+import type { HostResourcePaths } from './host-resources.ts';
+import { type ProcessSample, ProcessSampler, type SampleOptions } from './process-sampler.ts';
 import { readProcessStat } from './process-stat.ts';
 import { readLastLoggedStart } from './qemu-log.ts';
 import { findQemuProcesses, type QemuProcess } from './qemu-process.ts';
-import { type VcpuFields, VcpuThreads } from './vcpu-threads.ts';
+import { QemuThreads, type ThreadSample } from './qemu-threads.ts';
 
 export interface HostPaths {
   readonly proc: string;
@@ -12,8 +13,9 @@ export interface HostPaths {
   readonly cgroups: string;
 }
 
-export const HOST_PATHS: HostPaths = {
+export const HOST_PATHS: HostPaths & HostResourcePaths = {
   proc: '/proc',
+  onlineCpus: '/sys/devices/system/cpu/online',
   qemuLogs: '/var/log/libvirt/qemu',
   cgroups: '/sys/fs/cgroup',
 };
@@ -33,16 +35,8 @@ export interface DomainRun {
   readonly loggedVersion: string | undefined;
 }
 
-/** State and processor time of one process at one moment. */
-export interface ProcessSample {
-  /** As {@link ProcessStat.state}. */
-  readonly state: string;
-  /** Undefined where only libvirt can read the processor time. */
-  readonly cpu: CpuTimes | undefined;
-}
-
-/** `stat` and `cpu.stat` have some hundred bytes. */
-const MAX_FILE_BYTES = 4_096;
+/** `stat` has some hundred bytes. */
+const MAX_FILE_BYTES = 1_024;
 /** A process that was not found may have started since. /proc is searched for it again after this time. */
 const LOOK_AGAIN_MS = 30_000;
 /**
@@ -57,14 +51,16 @@ const SAME_START_SECONDS = 60;
 export class DomainRuns {
   readonly #paths: HostPaths;
   readonly #runs = new Map<string, DomainRun>();
-  readonly #vcpuThreads: VcpuThreads;
+  readonly #sampler: ProcessSampler;
+  readonly #threads: QemuThreads;
   readonly #buffer = Buffer.allocUnsafeSlow(MAX_FILE_BYTES);
   #lookedAt = Number.NEGATIVE_INFINITY;
   #look: Promise<void> | undefined;
 
   constructor(paths: HostPaths) {
     this.#paths = paths;
-    this.#vcpuThreads = new VcpuThreads(paths.proc);
+    this.#sampler = new ProcessSampler(paths);
+    this.#threads = new QemuThreads(paths.proc);
   }
 
   /** Forgets every run: a restarted daemon may give the same id to another run. */
@@ -118,38 +114,35 @@ export class DomainRuns {
     }
   }
 
-  /** State and processor time of the domains' processes, by uuid. Processes that the exporter cannot see are missing. */
-  async processes(): Promise<ReadonlyMap<string, ProcessSample>> {
-    const samples = new Map<string, ProcessSample>();
-    const yieldToOthers = createYield();
-    for (const [uuid, { process }] of this.#runs) {
-      if (process === undefined) continue;
-      const stat = readProcessStat(this.#paths.proc, process.pid, this.#buffer);
-      if (stat === undefined) continue;
-      const { cpuSource } = process;
-      const cpu = cpuSource === undefined ? undefined : readCpuTimes(cpuSource, stat, this.#buffer);
-      samples.set(uuid, { state: stat.state, cpu });
-      await yieldToOthers();
-    }
-    return samples;
+  /** The processes of the domains that were looked up last, by uuid. Processes that the exporter cannot see are missing. */
+  processes(options: SampleOptions): Promise<ReadonlyMap<string, ProcessSample>> {
+    return this.#sampler.sample(this.#known(), options);
   }
 
-  /** State of the main thread of the domain's QEMU, as {@link ProcessSample.state}; undefined where it cannot be seen. */
+  /** libvirt changed the domain's CPU quota. */
+  quotaChanged(uuid: string): void {
+    this.#sampler.quotaChanged(uuid);
+  }
+
+  /** State of the main thread of the domain's QEMU, see ProcessStat; undefined where it cannot be seen. */
   processState({ uuid, id }: Pick<DomainRunRef, 'uuid' | 'id'>): string | undefined {
     const run = this.#runs.get(uuid);
     if (run?.id !== id || run.process === undefined) return undefined;
     return readProcessStat(this.#paths.proc, run.process.pid, this.#buffer)?.state;
   }
 
-  /** vCPUs of the domains that were looked up last, by uuid; those whose threads cannot be seen are missing. */
-  async vcpus(): Promise<ReadonlyMap<string, ReadonlyMap<number, VcpuFields>>> {
-    const pids = new Map<string, number>();
-    for (const [uuid, { process }] of this.#runs) if (process !== undefined) pids.set(uuid, process.pid);
-    const read = await this.#vcpuThreads.read([...pids.values()]);
-    const found = new Map<string, ReadonlyMap<number, VcpuFields>>();
-    for (const [uuid, pid] of pids) {
-      const vcpus = read.get(pid);
-      if (vcpus !== undefined) found.set(uuid, vcpus);
+  /** The threads of these processes, by uuid; those whose threads cannot be seen are missing. */
+  async threads(processes: ReadonlyMap<string, ProcessSample>): Promise<ReadonlyMap<string, ThreadSample>> {
+    const known = this.#known();
+    const refs = [...processes].flatMap(([uuid, { state }]) => {
+      const pid = known.get(uuid)?.pid;
+      return pid === undefined ? [] : [{ uuid, pid, state }];
+    });
+    const read = await this.#threads.read(refs, performance.now());
+    const found = new Map<string, ThreadSample>();
+    for (const { uuid, pid } of refs) {
+      const threads = read.get(pid);
+      if (threads !== undefined) found.set(uuid, threads);
     }
     return found;
   }
@@ -157,6 +150,12 @@ export class DomainRuns {
   /** The domain's run at the last look-up. */
   known(uuid: string): DomainRun | undefined {
     return this.#runs.get(uuid);
+  }
+
+  #known(): ReadonlyMap<string, QemuProcess> {
+    const processes = new Map<string, QemuProcess>();
+    for (const [uuid, { process }] of this.#runs) if (process !== undefined) processes.set(uuid, process);
+    return processes;
   }
 
   async #readRun({ id, name }: DomainRunRef, process: QemuProcess | undefined): Promise<DomainRun> {

@@ -14,6 +14,7 @@ export function parseDisk(
   const type = bounded(attribute(disk, 'type')) ?? 'file';
   return {
     target,
+    alias: bounded(attribute(child(disk, 'alias'), 'name')),
     device: bounded(attribute(disk, 'device')) ?? 'disk',
     type,
     source: bounded(sourceLine(type, source)),

@@ -60,6 +60,8 @@ export interface CpuTopology {
 export interface DiskConfig {
   /** `<target dev=…>`, unique within a domain. */
   readonly target: string;
+  /** `<alias name=…>`: the name of the disk in libvirt's events; only running domains have one for each disk. */
+  readonly alias: string | undefined;
   /** disk, cdrom, floppy or lun. */
   readonly device: string;
   /** `<disk type=…>`: file, block, network, volume, … */

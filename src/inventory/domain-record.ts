@@ -1,3 +1,4 @@
+import type { DiskEvents } from './disk-events.ts';
 import type { DomainConfig } from './domain-config.ts';
 import type { LifecycleEventCounts } from './lifecycle-events.ts';
 
@@ -13,6 +14,7 @@ export interface DomainRecord {
   readonly persistent: DomainConfig | undefined;
   /** Lifecycle events since the exporter started. */
   readonly events: LifecycleEventCounts;
+  readonly diskEvents: DiskEvents;
   /** Why the last read of the configuration failed; the earlier configuration stays. */
   readonly problem: RecordProblem | undefined;
   /** Hypervisor version at the start of this run; undefined when the exporter did not observe the start. */

@@ -5,6 +5,7 @@ import { formatVersion } from '../daemon/event-client.ts';
 import { type DomainEvent, Lifecycle } from '../libvirt/events.ts';
 import type { DomainRef } from '../libvirt/types.ts';
 import { ConfigReader } from './config-reader.ts';
+import { afterDiskEvent, NO_DISK_EVENTS } from './disk-events.ts';
 import { DomainList, type Listing } from './domain-list.ts';
 import type { DomainRecord, RecordProblem } from './domain-record.ts';
 import type { HypervisorInfo } from './hypervisor.ts';
@@ -33,6 +34,8 @@ export interface DomainView extends DomainRecord {
   readonly state: number;
   /** The domain's managed save image; `none` when it has none, undefined when that is unknown. */
   readonly managedSave: ManagedSave | 'none' | undefined;
+  /** Reason of the state: virDomainRunningReason, virDomainPausedReason, … */
+  readonly reason: number;
 }
 
 export interface InventorySnapshot {
@@ -76,8 +79,9 @@ export class Inventory {
     this.#hypervisor.connected(client);
     this.#managedSaves.connected();
     for (const [uuid, record] of this.#records) {
-      // A restarted daemon may give the same id to another run.
-      this.#records.set(uuid, { ...record, startObserved: false });
+      // A restarted daemon may give the same id to another run, and a resume may have been missed.
+      const diskEvents = { ...record.diskEvents, pausedBy: NO_DISK_EVENTS.pausedBy };
+      this.#records.set(uuid, { ...record, diskEvents, startObserved: false });
     }
     this.#reader.connected(client);
     this.#readAgain(this.#records.values());
@@ -99,6 +103,11 @@ export class Inventory {
     const { domain } = event;
     const counted = lifecycleEventName(event);
     if (counted !== undefined) this.#count(domain, counted);
+    const record = this.#records.get(domain.uuid);
+    const before = record?.diskEvents ?? NO_DISK_EVENTS;
+    const diskEvents = afterDiskEvent(before, event, record?.current);
+    if (diskEvents !== before) this.#update(domain, { diskEvents });
+    if (event.kind === 'io-error' || event.kind === 'block-threshold') return;
     if (event.kind === 'reboot') return;
     if (event.kind === 'lifecycle') {
       if (event.event === Lifecycle.started) this.#observeStart(domain);
@@ -187,12 +196,12 @@ export class Inventory {
   #view(states: readonly DomainStateRecord[]): DomainView[] {
     const views: DomainView[] = [];
     const names = new Set<string>();
-    for (const { domain, state } of states) {
+    for (const { domain, state, reason } of states) {
       const record = this.#records.get(domain.uuid);
       // A rename while libvirt lists the domains can repeat a name, and Prometheus rejects a scrape with a repeated series.
       if (record === undefined || names.has(record.name)) continue;
       names.add(record.name);
-      views.push({ ...record, state, managedSave: this.#managedSaves.of(domain.uuid) });
+      views.push({ ...record, state, reason, managedSave: this.#managedSaves.of(domain.uuid) });
     }
     return views;
   }
@@ -264,6 +273,7 @@ export class Inventory {
       current: undefined,
       persistent: undefined,
       events: NO_EVENTS,
+      diskEvents: NO_DISK_EVENTS,
       problem: undefined,
       ...before,
       startedWithVersion: keepsStart ? before.startedWithVersion : undefined,

@@ -13,7 +13,19 @@ export type DomainEvent =
   | { readonly kind: 'device'; readonly domain: DomainRef }
   | { readonly kind: 'tunable'; readonly domain: DomainRef }
   | { readonly kind: 'metadata'; readonly domain: DomainRef }
-  | { readonly kind: 'agent'; readonly domain: DomainRef };
+  | { readonly kind: 'agent'; readonly domain: DomainRef }
+  /** A request to a disk failed. `reason` is `enospc` or empty; newer releases may have other texts. */
+  | {
+      readonly kind: 'io-error';
+      readonly domain: DomainRef;
+      /** The disk's `<alias>`. */
+      readonly alias: string;
+      /** QEMU paused the domain for it. */
+      readonly paused: boolean;
+      readonly reason: string;
+    }
+  /** The guest wrote beyond the threshold that a client set. `device` is `vda` for a disk, `vda[1]` for one of its images. */
+  | { readonly kind: 'block-threshold'; readonly domain: DomainRef; readonly device: string };
 
 /** virDomainEventType. */
 export const Lifecycle = {
@@ -37,6 +49,8 @@ export const LifecycleDetail = {
   crashedPanicked: 0,
 } as const;
 
+/** virDomainEventIOErrorAction: QEMU paused the domain. */
+const IO_ERROR_PAUSE = 1;
 /** REMOTE_DOMAIN_EVENT_TUNABLE_MAX. */
 const MAX_TUNABLES = 2048;
 
@@ -65,6 +79,30 @@ export const EVENT_KINDS: readonly EventKind[] = [
       event: message.int(),
       detail: message.int(),
     }),
+  },
+  {
+    // IO_ERROR_REASON; libvirt sends IO_ERROR for the same failures, without the reason.
+    eventId: 6,
+    procedure: 324,
+    decode: (message) => {
+      const domain = readDomain(message);
+      readString(message); // path of the image
+      const alias = readString(message);
+      const paused = message.int() === IO_ERROR_PAUSE;
+      return { kind: 'io-error', domain, alias, paused, reason: readString(message) };
+    },
+  },
+  {
+    eventId: 24,
+    procedure: 385,
+    decode: (message) => {
+      const domain = readDomain(message);
+      const device = readString(message);
+      message.optional(() => readString(message)); // path of the image
+      message.uhyper(); // threshold
+      message.uhyper(); // how far the write went beyond it
+      return { kind: 'block-threshold', domain, device };
+    },
   },
   { eventId: 1, procedure: 319, decode: (message) => ({ kind: 'reboot', domain: readDomain(message) }) },
   { eventId: 15, procedure: 333, decode: deviceEvent },

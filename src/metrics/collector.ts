@@ -1,5 +1,4 @@
-import type { Snapshot } from '../snapshot/snapshot.ts';
-import type { StatsKind } from '../stats/stats-reader.ts';
+import type { Snapshot, SnapshotKind } from '../snapshot/snapshot.ts';
 import type { FamilySpec, MetricFamily } from './metric-family.ts';
 
 /** Turns a snapshot into metric families. Collectors read nothing themselves and hold no state. */
@@ -12,7 +11,7 @@ export interface Collector {
   /** What all its families need, in Markdown; left out when libvirt's read-only socket is enough. */
   readonly needs?: string;
   /** What has to be measured for the collector in each scrape; nothing when left out. */
-  readonly measures?: readonly StatsKind[];
+  readonly measures?: readonly SnapshotKind[];
   /** Every family that `collect` can return, in its order. */
   readonly families: readonly FamilySpec[];
   /** A generator makes large families one at a time, so that other work can run between two of them. */

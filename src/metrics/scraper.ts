@@ -1,8 +1,7 @@
 import type { Logger } from 'pino';
 import { createYield } from '../concurrency.ts';
-import type { Snapshot } from '../snapshot/snapshot.ts';
+import type { Snapshot, SnapshotKind } from '../snapshot/snapshot.ts';
 import type { TakeSnapshot } from '../snapshot/take-snapshot.ts';
-import type { StatsKind } from '../stats/stats-reader.ts';
 import type { Collector } from './collector.ts';
 import { type Format, writeFamily } from './exposition.ts';
 import {
@@ -108,7 +107,7 @@ export class Scraper {
     await write(duration);
   }
 
-  async #snapshotWithin(timeoutMs: number, kinds: ReadonlySet<StatsKind>): Promise<Snapshot | undefined> {
+  async #snapshotWithin(timeoutMs: number, kinds: ReadonlySet<SnapshotKind>): Promise<Snapshot | undefined> {
     const deadline = performance.now() + timeoutMs;
     const joined = this.#snapshots.get(keyOf(kinds));
     const snapshot = await this.#snapshotOrTimeout(deadline, kinds);
@@ -117,7 +116,10 @@ export class Scraper {
     return cutShort ? this.#snapshotOrTimeout(deadline, kinds) : snapshot;
   }
 
-  async #snapshotOrTimeout(deadline: number, kinds: ReadonlySet<StatsKind>): Promise<Snapshot | undefined> {
+  async #snapshotOrTimeout(
+    deadline: number,
+    kinds: ReadonlySet<SnapshotKind>,
+  ): Promise<Snapshot | undefined> {
     const remainingMs = deadline - performance.now();
     if (remainingMs <= 0) return undefined;
     const inProgress = this.#snapshots.get(keyOf(kinds));
@@ -134,7 +136,7 @@ export class Scraper {
     }
   }
 
-  #begin(deadline: number, kinds: ReadonlySet<StatsKind>): PendingSnapshot {
+  #begin(deadline: number, kinds: ReadonlySet<SnapshotKind>): PendingSnapshot {
     const key = keyOf(kinds);
     const snapshot = this.#options.takeSnapshot(deadline, kinds).finally(() => {
       if (this.#snapshots.get(key) === pending) this.#snapshots.delete(key);
@@ -174,6 +176,6 @@ function canJoin(pending: PendingSnapshot | undefined, deadline: number): pendin
   return pending.deadline <= deadline && pending.deadline - now >= (deadline - now) / 2;
 }
 
-function keyOf(kinds: ReadonlySet<StatsKind>): string {
+function keyOf(kinds: ReadonlySet<SnapshotKind>): string {
   return [...kinds].sort().join();
 }

@@ -1,13 +1,21 @@
 import type { RunningVersion } from '../drift/qemu-version.ts';
 import type { GuestView } from '../guest/guest-state.ts';
 import type { EmulatorFile } from '../host/emulator-file.ts';
+import type { HostResources } from '../host/host-resources.ts';
+import type { ProcessKind, ProcessSample } from '../host/process-sampler.ts';
 import type { QemuProcess } from '../host/qemu-process.ts';
-import type { VcpuFields } from '../host/vcpu-threads.ts';
+import type { VcpuFields } from '../host/qemu-threads.ts';
 import type { HypervisorInfo } from '../inventory/hypervisor.ts';
 import type { DomainView } from '../inventory/inventory.ts';
 import type { MeasuredDomain, StatsKind } from '../stats/stats-reader.ts';
 import type { StoragePool } from '../stats/storage-pools.ts';
 import type { NextStart } from './next-start.ts';
+
+export { PRESSURE_RESOURCES, type PressureTotals } from '../host/pressure.ts';
+export type { HostResources, ProcessSample };
+
+/** The kinds of values that a scrape reads only for the collectors that serve them. */
+export type SnapshotKind = StatsKind | ProcessKind | 'host';
 
 /** A domain with the host's, the guest's and libvirt's values of its current run. */
 export interface DomainSnapshot extends DomainView {
@@ -29,6 +37,10 @@ export interface DomainSnapshot extends DomainView {
   readonly guest: GuestView | undefined;
   /** vCPU times from QEMU's threads on the host; undefined where libvirt has to supply them. */
   readonly vcpus: ReadonlyMap<number, VcpuFields> | undefined;
+  /** The QEMU process and its cgroup now; undefined when the exporter cannot see the process. */
+  readonly processSample: ProcessSample | undefined;
+  /** How long a thread of QEMU has been blocked, in seconds, see ThreadSample; undefined when not wanted or not visible. */
+  readonly blockedSeconds: number | undefined;
   /** Statistics of this run; undefined when the domain does not run. */
   readonly measured: MeasuredDomain | undefined;
 }
@@ -38,12 +50,14 @@ export interface Snapshot {
   readonly hypervisor: HypervisorInfo | undefined;
   /** Number of domains by virDomainState, including domains that are not served. */
   readonly stateCounts: ReadonlyMap<number, number>;
+  /** Undefined when not wanted. */
+  readonly host: HostResources | undefined;
   /** The domains that `--domain.include` and `--domain.exclude` select. */
   readonly domains: readonly DomainSnapshot[];
   /** Undefined when pools are not wanted, or could not be listed for a minute. */
   readonly pools: readonly StoragePool[] | undefined;
   /** Wanted kinds that could not be read for any domain. */
-  readonly unmeasured: ReadonlySet<StatsKind>;
+  readonly unmeasured: ReadonlySet<SnapshotKind>;
   /** End of life of an osinfo id, Unix time in seconds. */
   readonly endOfLife: (osId: string) => number | undefined;
   /** Whether osinfo-db has this id. */

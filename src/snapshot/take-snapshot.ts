@@ -3,17 +3,19 @@ import type { ConfigurationClient } from '../daemon/configuration-client.ts';
 import type { GuestView } from '../guest/guest-state.ts';
 import type { DomainRuns } from '../host/domain-runs.ts';
 import type { EmulatorFiles } from '../host/emulator-files.ts';
+import type { HostResources } from '../host/host-resources.ts';
+import { PROCESS_KINDS } from '../host/process-sampler.ts';
 import { withEmulatorPaths } from '../inventory/capabilities.ts';
 import { createVersionLookup, type HypervisorInfo } from '../inventory/hypervisor.ts';
 import type { DomainView, Inventory } from '../inventory/inventory.ts';
-import type { StatsKind, StatsReader } from '../stats/stats-reader.ts';
+import { STATS, type StatsReader } from '../stats/stats-reader.ts';
 import { EmulatorChanges } from './emulator-changes.ts';
 import { findEmulatorPaths } from './emulator-paths.ts';
 import { HostFiles } from './host-files.ts';
 import { createNextStart, nextConfig } from './next-start.ts';
 import { qemuEvidence } from './qemu-evidence.ts';
 import { RunVersions } from './run-versions.ts';
-import type { DomainSnapshot, Snapshot } from './snapshot.ts';
+import type { DomainSnapshot, Snapshot, SnapshotKind } from './snapshot.ts';
 import { observedStart } from './start-time.ts';
 
 export interface SnapshotSources {
@@ -21,6 +23,7 @@ export interface SnapshotSources {
   readonly connected: () => Promise<ConfigurationClient>;
   readonly inventory: Inventory;
   readonly runs: DomainRuns;
+  readonly hostResources: () => HostResources;
   readonly endOfLife: Snapshot['endOfLife'];
   readonly isKnownOs: Snapshot['isKnownOs'];
   /** Whether a domain of this name is served. */
@@ -36,8 +39,12 @@ const STATS_SHARE = 0.8;
 /** libvirt examines a changed emulator within a second or two. A scrape waits for this long at most. */
 const EXAMINE_MS = 1_000;
 
-/** Takes a snapshot until `deadline` (performance.now() milliseconds), with the statistics that `kinds` names. */
-export type TakeSnapshot = (deadline: number, kinds: ReadonlySet<StatsKind>) => Promise<Snapshot>;
+/** virDomainState, and virDomainPausedReason. */
+const PAUSED = 3;
+const PAUSED_IOERROR = 5;
+
+/** Takes a snapshot until `deadline` (performance.now() milliseconds), with the values that `kinds` names. */
+export type TakeSnapshot = (deadline: number, kinds: ReadonlySet<SnapshotKind>) => Promise<Snapshot>;
 
 /**
  * Makes the function that takes the snapshot of one scrape: one call to libvirt, further calls for changed domains, and the
@@ -45,7 +52,7 @@ export type TakeSnapshot = (deadline: number, kinds: ReadonlySet<StatsKind>) => 
  * in time. Statistics that are not read in time are missing from the snapshot.
  */
 export function createSnapshotTaker(sources: SnapshotSources): TakeSnapshot {
-  const { connected, inventory, runs, endOfLife, isKnownOs, serves, guest, stats } = sources;
+  const { connected, inventory, runs, hostResources, endOfLife, isKnownOs, serves, guest, stats } = sources;
   const hostFiles = new HostFiles();
   const emulatorChanges = new EmulatorChanges();
   const runVersions = new RunVersions();
@@ -62,17 +69,28 @@ export function createSnapshotTaker(sources: SnapshotSources): TakeSnapshot {
     const begun = performance.now();
     const shareOfRest = (share: number): number => begun + share * (deadline - begun);
     const hostRuns = await runs.lookUp(running, shareOfRest(HOST_SHARE));
-    const vcpus = kinds.has('vcpu') ? await runs.vcpus() : undefined;
-    const processes = await runs.processes();
-    const measuring = stats.measure(running, kinds, {
+    const host = kinds.has('host') || kinds.has('pressure') ? hostResources() : undefined;
+    const processes = await runs.processes({
+      kinds: new Set(PROCESS_KINDS.filter((kind) => kinds.has(kind))),
+      hostPressure: host?.pressure ?? new Map(),
+    });
+    const threads = kinds.has('vcpu') || kinds.has('process') ? await runs.threads(processes) : undefined;
+    const vcpusOf = (uuid: string): DomainSnapshot['vcpus'] => {
+      const vcpus = kinds.has('vcpu') ? threads?.get(uuid)?.vcpus : undefined;
+      return vcpus?.size === 0 ? undefined : vcpus;
+    };
+    const statsKinds = new Set(STATS.filter((kind) => kinds.has(kind)));
+    const stopped = new Set(running.filter(isStoppedByDisk).map(({ uuid }) => uuid));
+    const measuring = stats.measure(running, statsKinds, {
       deadline: shareOfRest(STATS_SHARE),
+      isStoppedByDisk: ({ uuid }) => stopped.has(uuid),
       host: ({ uuid }) => {
         const process = processes.get(uuid);
         return {
           processState: process?.state,
           cpu: process?.cpu,
           hasCpuTimes: runs.known(uuid)?.process?.cpuSource !== undefined,
-          hasVcpus: vcpus?.has(uuid) === true,
+          hasVcpus: vcpusOf(uuid) !== undefined,
         };
       },
     });
@@ -124,7 +142,10 @@ export function createSnapshotTaker(sources: SnapshotSources): TakeSnapshot {
         rememberedVersion,
         nextStart: nextStart(domain),
         guest: domain.id < 0 ? undefined : guest(uuid),
-        vcpus: domain.id < 0 ? undefined : vcpus?.get(uuid),
+        vcpus: domain.id < 0 ? undefined : vcpusOf(uuid),
+        processSample: domain.id < 0 ? undefined : processes.get(uuid),
+        blockedSeconds:
+          domain.id < 0 || !kinds.has('process') ? undefined : threads?.get(uuid)?.blockedSeconds,
         measured: measured.of(domain),
       };
     });
@@ -132,6 +153,7 @@ export function createSnapshotTaker(sources: SnapshotSources): TakeSnapshot {
     return {
       hypervisor: installed,
       stateCounts,
+      host: kinds.has('host') ? host : undefined,
       domains: snapshot,
       pools,
       unmeasured,
@@ -139,6 +161,11 @@ export function createSnapshotTaker(sources: SnapshotSources): TakeSnapshot {
       isKnownOs,
     };
   };
+}
+
+/** QEMU 7.2 goes on reporting an error after the domain was resumed, so the reason alone decides (observed with libvirt 9.0). */
+function isStoppedByDisk({ state, reason }: DomainView): boolean {
+  return state === PAUSED && reason === PAUSED_IOERROR;
 }
 
 async function emulatorPaths(

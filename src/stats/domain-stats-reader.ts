@@ -18,9 +18,12 @@ const PAUSES_MS = [5, 25];
  */
 const LAST_PAUSE_MS = 150;
 
-/** `partial`: another client held the domain's job lock, so the fields that need QEMU are missing. */
+/**
+ * `partial`: another client held the domain's job lock, so the fields that need QEMU are missing. `readAtSeconds`: when libvirt
+ * answered, Unix time in seconds.
+ */
 export type DomainStatsResult =
-  | { readonly status: 'complete' | 'partial'; readonly stats: DomainStats }
+  | { readonly status: 'complete' | 'partial'; readonly stats: DomainStats; readonly readAtSeconds: number }
   | { readonly status: 'gone' | 'unresponsive' | 'unsent' }
   | { readonly status: 'failed'; readonly error: unknown };
 
@@ -62,10 +65,11 @@ export class DomainStatsReader {
     try {
       const result = await this.#call(domain, groups, terms);
       if (result.status !== 'answered') return result;
+      const readAtSeconds = Date.now() / 1000;
       const [record] = result.value;
       if (record === undefined) return { status: 'gone' };
       const stats = parseDomainStats(record.params);
-      return { status: isComplete(stats) ? 'complete' : 'partial', stats };
+      return { status: isComplete(stats) ? 'complete' : 'partial', stats, readAtSeconds };
     } catch (error) {
       return isGoneError(error) ? { status: 'gone' } : { status: 'failed', error };
     }

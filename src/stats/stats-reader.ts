@@ -1,12 +1,13 @@
 import type { Logger } from 'pino';
 import { type Clock, settledBy } from '../daemon/clock.ts';
 import { domainRunId, domainRunIds } from '../daemon/domain-run-id.ts';
-import { type StatisticsClient, StatsGroup } from '../daemon/statistics-client.ts';
+import { type StatisticsClient, StatsGroup, type StatsTerms } from '../daemon/statistics-client.ts';
 import type { UnresponsiveDomains } from '../daemon/unresponsive-domains.ts';
 import type { CpuTimes } from '../host/cpu-times.ts';
 import type { DomainRef } from '../libvirt/types.ts';
 import { scatter } from './call-order.ts';
 import { CpuReader, type CpuResult } from './cpu-reader.ts';
+import { readDiskErrors } from './disk-error-reader.ts';
 import type { DomainStats } from './domain-stats.ts';
 import { DomainStatsReader } from './domain-stats-reader.ts';
 import { InterfaceReader, type InterfacesResult } from './interface-reader.ts';
@@ -15,7 +16,7 @@ import { StatsRounds, Tally } from './rounds.ts';
 import { type StoragePool, StoragePoolReader } from './storage-pools.ts';
 
 /** The kinds of statistics. Each costs CPU time of libvirt or QEMU, so only those that collectors serve are read. */
-export const STATS = ['balloon', 'vcpu', 'interface', 'block', 'cpu', 'job', 'pools'] as const;
+export const STATS = ['balloon', 'vcpu', 'interface', 'block', 'cpu', 'job', 'pools', 'disk-errors'] as const;
 export type StatsKind = (typeof STATS)[number];
 const MONITOR_KINDS = ['balloon', 'vcpu', 'block'] as const;
 
@@ -24,9 +25,13 @@ export type { DomainJob };
 /** Statistics of one running domain. */
 export interface MeasuredDomain {
   readonly stats: DomainStats | undefined;
+  /** When QEMU's values of `stats` were read, Unix time in seconds; undefined when `stats` lacks them. */
+  readonly readAtSeconds: number | undefined;
   /** Whether everything wanted of libvirt was read in time; undefined when nothing was wanted of libvirt. */
   readonly complete: boolean | undefined;
   readonly cpu: CpuTimes | undefined;
+  /** Disks that have stopped the domain, by target name: virDomainDiskErrorCode. Undefined when not read. */
+  readonly diskErrors: ReadonlyMap<string, number> | undefined;
   /** The domain's job; `none` when it has no job, undefined when that is unknown. */
   readonly job: DomainJob | 'none' | undefined;
 }
@@ -53,6 +58,8 @@ export interface MeasureOptions {
   /** In the milliseconds of the client's clock. */
   readonly deadline: number;
   readonly host?: (domain: Pick<DomainRef, 'uuid'>) => HostView;
+  /** Whether an error of a disk has stopped the domain. The disks of other domains are not queried for errors. */
+  readonly isStoppedByDisk?: (domain: Pick<DomainRef, 'uuid'>) => boolean;
 }
 
 export interface StatsReaderOptions {
@@ -75,8 +82,11 @@ interface DomainResult {
   readonly host: HostView;
   /** {@link StatsGroup}s that are read of it. */
   readonly groups: number;
+  readonly wantsDiskErrors: boolean;
   stats: DomainStats | undefined;
+  readAtSeconds: number | undefined;
   isComplete: boolean;
+  diskErrors: ReadonlyMap<string, number> | undefined;
   job: DomainJob | 'none' | undefined;
 }
 
@@ -121,10 +131,10 @@ export class StatsReader {
   async measure(
     running: readonly DomainRef[],
     kinds: ReadonlySet<StatsKind>,
-    { deadline, host = () => NOTHING_SEEN }: MeasureOptions,
+    { deadline, host = () => NOTHING_SEEN, isStoppedByDisk = () => false }: MeasureOptions,
   ): Promise<Measured> {
     this.#keepOnly(domainRunIds(running));
-    const round = this.#beginRound(running, kinds, deadline, host);
+    const round = this.#beginRound(running, kinds, { deadline, host, isStoppedByDisk });
     const pools = kinds.has('pools') ? this.#pools.read(deadline) : undefined;
     const interfaces = kinds.has('interface') ? this.#interfaces.read(running, deadline) : undefined;
     const domains = this.#readDomains(running, round);
@@ -155,8 +165,7 @@ export class StatsReader {
   #beginRound(
     running: readonly DomainRef[],
     kinds: ReadonlySet<StatsKind>,
-    deadline: number,
-    hostOf: (domain: DomainRef) => HostView,
+    { deadline, host: hostOf, isStoppedByDisk }: Required<MeasureOptions>,
   ): Round {
     const groups = MONITOR_KINDS.reduce((sum, kind) => (kinds.has(kind) ? sum | StatsGroup[kind] : sum), 0);
     const results = new Map<string, DomainResult>();
@@ -165,8 +174,11 @@ export class StatsReader {
       results.set(domainRunId(domain), {
         host,
         groups: host.hasVcpus ? groups & ~StatsGroup.vcpu : groups,
+        wantsDiskErrors: kinds.has('disk-errors') && isStoppedByDisk(domain),
         stats: undefined,
+        readAtSeconds: undefined,
         isComplete: false,
+        diskErrors: undefined,
         job: undefined,
       });
       if (host.processState !== undefined) this.#unresponsive.noteProcessState(domain, host.processState);
@@ -180,7 +192,9 @@ export class StatsReader {
     const inOrder = scatter(running, round.number)
       .flatMap((domain) => {
         const result = round.results.get(domainRunId(domain));
-        return result === undefined || result.groups === 0 ? [] : [{ domain, result }];
+        return result === undefined || (result.groups === 0 && !result.wantsDiskErrors)
+          ? []
+          : [{ domain, result }];
       })
       .sort((a, b) => waits(a.result) - waits(b.result));
     await Promise.all(inOrder.map(({ domain, result }) => this.#readDomain(domain, result, round)));
@@ -189,6 +203,13 @@ export class StatsReader {
   async #readDomain(domain: DomainRef, result: DomainResult, round: Round): Promise<void> {
     if (this.#unresponsive.isStopped(domain)) return;
     const terms = this.#rounds.terms(round.number, domain, round.deadline);
+    if (result.groups !== 0) await this.#readStats(domain, result, round, terms);
+    // Not at the same time: this call takes the domain's job lock, and the statistics would be partial.
+    if (result.wantsDiskErrors && !this.#unresponsive.has(domain))
+      result.diskErrors = await readDiskErrors(this.#client, domain, terms);
+  }
+
+  async #readStats(domain: DomainRef, result: DomainResult, round: Round, terms: StatsTerms): Promise<void> {
     const read = await this.#domains.read(domain, result.groups, terms);
     if (read.status === 'failed') round.monitor.failed(read.error);
     if (read.status === 'unsent') round.unsent += 1;
@@ -196,6 +217,7 @@ export class StatsReader {
     round.monitor.succeeded();
     this.#rounds.answered(round.number, domain);
     if ('stats' in read) result.stats = read.stats;
+    if (read.status === 'complete') result.readAtSeconds = read.readAtSeconds;
     result.isComplete = read.status !== 'partial';
     if (result.isComplete) this.#client.responded(domain);
   }
@@ -268,6 +290,7 @@ function failuresOf(
     cpu: cpu?.failure,
     job: jobs.failure,
     pools: undefined,
+    'disk-errors': undefined,
   };
   return new Map(
     STATS.flatMap((kind) =>
@@ -289,6 +312,7 @@ function kindsRead(
     cpu: cpu !== undefined && cpu.times.size > 0,
     job: jobs.hasSucceeded,
     pools: false,
+    'disk-errors': false,
   };
   return STATS.filter((kind) => kinds.has(kind) && isRead[kind]);
 }
@@ -302,7 +326,7 @@ function measuredDomain(
   const run = domainRunId(domain);
   const result = results.get(run);
   if (result === undefined) return undefined;
-  const { host, groups, stats, isComplete, job } = result;
+  const { host, groups, stats, readAtSeconds, isComplete, diskErrors, job } = result;
   const own = interfaces?.interfaces.get(run);
   const wantsInterfaces = kinds.has('interface');
   const isWanted = groups !== 0 || wantsInterfaces;
@@ -310,8 +334,10 @@ function measuredDomain(
   const times = host.hasCpuTimes ? host.cpu : cpu?.times.get(run);
   return {
     stats: own === undefined ? stats : { ...(stats ?? NO_STATS), interfaces: own },
+    readAtSeconds,
     complete: isWanted ? isWhole : undefined,
     cpu: kinds.has('cpu') ? times : undefined,
+    diskErrors,
     job,
   };
 }

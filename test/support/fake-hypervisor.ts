@@ -5,6 +5,8 @@ import { afterHandshake, type CallHandler, eventFrame, type IncomingCall } from 
 /** A domain of the fake hypervisor; what a test changes, the next call sees. */
 export interface FakeDomain extends DomainRef {
   state: number;
+  /** Reason of the state; 0 when left out. */
+  reason?: number;
   /** Answers GET_XML_DESC; throwing FakeFailure makes it an error, returning undefined leaves it unanswered. */
   xml: (flags: number) => string | undefined;
   transient?: boolean;
@@ -91,7 +93,7 @@ function statesReply(domains: readonly FakeDomain[]): Buffer {
       .int(domain.state)
       .string('state.reason')
       .int(typeInt)
-      .int(0);
+      .int(domain.reason ?? 0);
   });
   return out.finish();
 }

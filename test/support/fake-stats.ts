@@ -24,6 +24,8 @@ export interface MeasuredFake extends DomainRef {
   fails?: number | undefined;
   /** A job such as a migration runs. */
   job?: boolean;
+  /** Disks that have stopped it: virDomainDiskErrorCode by target name. */
+  diskErrors?: Readonly<Record<string, number>>;
 }
 
 export interface FakeStats {
@@ -54,6 +56,7 @@ interface OtherCall {
 const CONTROL_INFO = 229;
 export const CPU_STATS = 262;
 const JOB_STATS = 298;
+export const DISK_ERRORS = 263;
 
 const UINT = 2;
 const ULLONG = 4;
@@ -125,10 +128,11 @@ export function fakeStats(domains: readonly MeasuredFake[], clock: Clock = SYSTE
     otherCalls.push({ name, procedure: call.procedure });
     const domain = domains.find((candidate) => candidate.name === name && candidate.id === id);
     const lock = domain === undefined ? undefined : locks.get(runOf(domain));
-    if (call.procedure === JOB_STATS) await lock?.released;
+    if (call.procedure === JOB_STATS || call.procedure === DISK_ERRORS) await lock?.released;
     if (call.socket.destroyed) return;
     if (domain?.fails !== undefined) call.fail(domain.fails, 'libvirt fails');
     else if (domain === undefined || domain.gone === true) call.fail(42, 'no domain');
+    else if (call.procedure === DISK_ERRORS) call.reply(diskErrorsReply(domain.diskErrors ?? {}));
     else call.reply(other(call.procedure, domain.job === true, lock !== undefined));
   };
 
@@ -148,7 +152,8 @@ export function fakeStats(domains: readonly MeasuredFake[], clock: Clock = SYSTE
     },
     handler: afterHandshake((call) => {
       if (call.procedure === 344) void answerStats(call);
-      else if ([CONTROL_INFO, CPU_STATS, JOB_STATS].includes(call.procedure)) void answerOther(call);
+      else if ([CONTROL_INFO, CPU_STATS, JOB_STATS, DISK_ERRORS].includes(call.procedure))
+        void answerOther(call);
       else if (call.procedure === 281)
         call.reply(new XdrWriter().uint(0).uint(0).finish()); // no pools
       else call.fail(3, `the fake daemon has no procedure ${call.procedure}`);
@@ -188,6 +193,13 @@ function other(procedure: number, hasJob: boolean, isLocked: boolean): Buffer {
       .uint(5);
   }
   return out.finish();
+}
+
+function diskErrorsReply(errors: Readonly<Record<string, number>>): Buffer {
+  const entries = Object.entries(errors);
+  const out = new XdrWriter();
+  out.array(entries, ([disk, error]) => out.string(disk).int(error));
+  return out.int(entries.length).finish();
 }
 
 function record(domain: MeasuredFake, groups: number, isInFull: boolean): Buffer {

@@ -3,6 +3,7 @@ import {
   MAX_DOMAINS,
   MAX_STATS_PARAMS,
   readDomain,
+  readString,
   readTypedParam,
   readTypedParams,
   type TypedParam,
@@ -92,4 +93,26 @@ export const domainGetJobStats = remote<DomainRef, { type: number; params: Reado
     type: reply.int(),
     params: readTypedParams(reply, MAX_PARAMS),
   }),
+);
+
+/** REMOTE_DOMAIN_DISK_ERRORS_MAX. */
+const MAX_DISK_ERRORS = 256;
+
+/**
+ * The disks with which the domain has stopped, by target name: virDomainDiskErrorCode (1 unspecified, 2 no space). libvirt
+ * queries QEMU's monitor.
+ */
+export const domainGetDiskErrors = remote<DomainRef, ReadonlyMap<string, number>>(
+  'DOMAIN_GET_DISK_ERRORS',
+  263,
+  'low',
+  (out, domain) => {
+    writeDomain(out, domain);
+    out.uint(MAX_DISK_ERRORS).uint(0);
+  },
+  (reply) => {
+    const errors = reply.array(MAX_DISK_ERRORS, () => [readString(reply), reply.int()] as const);
+    reply.int(); // number of errors
+    return new Map(errors);
+  },
 );

@@ -1,6 +1,7 @@
 import { allUnavailable, type GuestView, NO_GUEST_VIEW } from '../../../src/guest/guest-state.ts';
 import type { BootFiles } from '../../../src/inventory/boot-files.ts';
 import type { Capabilities, MachineRow } from '../../../src/inventory/capabilities.ts';
+import { NO_DISK_EVENTS, NO_IO_ERRORS } from '../../../src/inventory/disk-events.ts';
 import type { CpuConfig, DiskConfig, DomainConfig } from '../../../src/inventory/domain-config.ts';
 import type { DomainView } from '../../../src/inventory/inventory.ts';
 import { NO_EVENTS } from '../../../src/inventory/lifecycle-events.ts';
@@ -8,6 +9,7 @@ import type { ManagedSave } from '../../../src/inventory/managed-saves.ts';
 import { SHIPPED_OSINFO } from '../../../src/osinfo/table.generated.ts';
 import { createNextStart, type FileStates } from '../../../src/snapshot/next-start.ts';
 import type { DomainSnapshot, Snapshot } from '../../../src/snapshot/snapshot.ts';
+import { HOST, SWAPPED_OUT_PROCESS, THROTTLED_PROCESS } from './fixed-host.ts';
 import {
   BUSY_MEASURED,
   MIGRATING_MEASURED,
@@ -24,6 +26,10 @@ const ARM = '/usr/bin/qemu-system-aarch64';
 const RUNNING = 1;
 const PAUSED = 3;
 const SHUT_OFF = 5;
+/** virDomainRunningReason, virDomainPausedReason and virDomainShutoffReason. */
+const BOOTED_REASON = 1;
+const IO_ERROR = 5;
+const SHUTDOWN_REASON = 1;
 const BOOTED = 1_790_000_000;
 /** The installed emulator: made by an upgrade an hour after boot, relabelled a minute later. */
 const INSTALLED = {
@@ -100,6 +106,7 @@ const CPU: CpuConfig = {
 
 const DISK: DiskConfig = {
   target: 'vda',
+  alias: 'virtio-disk0',
   device: 'disk',
   type: 'file',
   source: '/var/lib/libvirt/images/vm.img',
@@ -152,9 +159,11 @@ function domain(name: string, changes: Partial<DomainSnapshot> = {}): DomainSnap
     name,
     id: number,
     state: RUNNING,
+    reason: BOOTED_REASON,
     current,
     persistent: current,
     events: NO_EVENTS,
+    diskEvents: NO_DISK_EVENTS,
     problem: undefined,
     startedWithVersion: undefined,
     startObservedSeconds: undefined,
@@ -179,6 +188,8 @@ function domain(name: string, changes: Partial<DomainSnapshot> = {}): DomainSnap
     nextStart: nextStart(view),
     guest: undefined,
     vcpus: undefined,
+    processSample: undefined,
+    blockedSeconds: undefined,
     measured: undefined,
     ...changes,
     ...view,
@@ -196,6 +207,7 @@ function shutOff(name: string, current: DomainConfig, image?: ManagedSave): Doma
   const off = {
     id: -1,
     state: SHUT_OFF,
+    reason: SHUTDOWN_REASON,
     persistent: undefined,
     process: undefined,
     loggedVersion: undefined,
@@ -283,6 +295,8 @@ const DOMAINS: readonly DomainSnapshot[] = [
     current: config({ declaredOs: 'http://ubuntu.com/ubuntu/18.04', agentChannel: 'connected' }),
     guest: THRASHING,
     measured: THRASHING_MEASURED,
+    processSample: THROTTLED_PROCESS,
+    blockedSeconds: 0,
   }),
   domain('agent-without-files', {
     current: config({
@@ -370,6 +384,19 @@ const DOMAINS: readonly DomainSnapshot[] = [
   }),
   domain('paused', {
     state: PAUSED,
+    reason: IO_ERROR,
+    diskEvents: {
+      ioErrors: new Map([['vda', { ...NO_IO_ERRORS, no_space: 3, other: 1 }]]),
+      thresholds: new Map([['vda', 2]]),
+      pausedBy: new Set(['vda']),
+    },
+    measured: measured([], {
+      diskErrors: new Map([
+        ['vda', 2],
+        // Of an earlier pause.
+        ['vdb', 1],
+      ]),
+    }),
     persistent: config({ machine: 'q35' }),
     process: undefined,
     loggedVersion: undefined,
@@ -403,7 +430,11 @@ const DOMAINS: readonly DomainSnapshot[] = [
     loggedVersion: '9.2.0',
   }),
   domain('odd-devices', { current: config(ODD_DEVICES), measured: ODD_MEASURED }),
-  domain('monitor-hangs', { measured: BUSY_MEASURED }),
+  domain('monitor-hangs', {
+    measured: BUSY_MEASURED,
+    processSample: SWAPPED_OUT_PROCESS,
+    blockedSeconds: 45.5,
+  }),
   domain('migrating', { measured: MIGRATING_MEASURED }),
   domain('quotes "and" \\backslash', { current: config({ declaredOs: 'http://debian.org/debian/12' }) }),
   domain('emoji 😀\nand a newline', {
@@ -443,6 +474,7 @@ export const FIXED_INVENTORY: Snapshot = {
     [PAUSED, 1],
     [SHUT_OFF, 10],
   ]),
+  host: HOST,
   domains: DOMAINS,
   pools: POOLS,
   unmeasured: new Set(),

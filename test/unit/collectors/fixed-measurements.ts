@@ -14,8 +14,10 @@ export function measured(
 ): MeasuredDomain {
   return {
     stats: parseDomainStats(new Map(params)),
+    readAtSeconds: UPDATED + 0.125,
     complete: true,
     cpu: undefined,
+    diskErrors: undefined,
     job: 'none',
     ...changes,
   };
@@ -138,7 +140,7 @@ export const BUSY_MEASURED = measured(
     ['block.count', 1],
     ['block.0.name', 'vda'],
   ],
-  { complete: false, job: undefined },
+  { readAtSeconds: undefined, complete: false, job: undefined },
 );
 
 export const MIGRATING_MEASURED = measured([], {

@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import { EventClient, type EventClientOptions, formatVersion } from '../../../src/daemon/event-client.ts';
-import type { DomainEvent } from '../../../src/libvirt/events.ts';
+import { type DomainEvent, EVENT_KINDS } from '../../../src/libvirt/events.ts';
 import { XdrWriter } from '../../../src/libvirt/xdr.ts';
-import { SUSPENDED_EVENT } from '../../fixtures/rpc/frames.ts';
+import { BLOCK_THRESHOLD_EVENT, IO_ERROR_EVENT, SUSPENDED_EVENT } from '../../fixtures/rpc/frames.ts';
 import { targetOf } from '../../support/fake-libvirtd.ts';
 import { answerVersion, atTestEnd, daemonWith } from '../../support/test-daemon.ts';
 
@@ -32,7 +32,11 @@ describe('connecting', () => {
     const client = await EventClient.connect(options([daemon.path]));
     await client.close();
     expect(daemon.received.map(({ procedure }) => procedure)).toEqual([
-      66, 60, 1, 316, 316, 316, 316, 316, 316, 316, 2,
+      66,
+      60,
+      1,
+      ...EVENT_KINDS.map(() => 316),
+      2,
     ]);
     const openFlags = daemon.received[2]?.payload.readUInt32BE(4 + 4 + 16);
     expect(openFlags).toBe(1);
@@ -98,20 +102,38 @@ describe('connecting', () => {
     });
   });
 
-  test('events reach the listener decoded', async () => {
+  const RIG = { name: 'rig-host-w', uuid: '80a4ddb6-9d5c-4a83-96fd-1121eceaee8c', id: 396 };
+
+  test.each<[string, Buffer, DomainEvent]>([
+    [
+      'suspended',
+      SUSPENDED_EVENT,
+      {
+        kind: 'lifecycle',
+        domain: { name: 'rig-fleet-0001', uuid: 'a3422704-6abf-4e94-a1a6-6f9f396474c5', id: 2 },
+        event: 3,
+        detail: 0,
+      },
+    ],
+    [
+      'a failed request',
+      IO_ERROR_EVENT,
+      { kind: 'io-error', domain: RIG, alias: 'virtio-disk0', paused: true, reason: 'enospc' },
+    ],
+    [
+      'a write beyond a threshold',
+      BLOCK_THRESHOLD_EVENT,
+      { kind: 'block-threshold', domain: RIG, device: 'vda' },
+    ],
+  ])('events reach the listener decoded: %s', async (_what, frame, event) => {
     const daemon = await daemonWith(answerVersion);
     const seen = new Promise<DomainEvent>((resolve) => {
       void EventClient.connect(options([daemon.path], { onDomainEvent: resolve })).then((client) => {
         atTestEnd(() => client.close());
-        daemon.send(SUSPENDED_EVENT);
+        daemon.send(frame);
       });
     });
-    await expect(seen).resolves.toEqual({
-      kind: 'lifecycle',
-      domain: { name: 'rig-fleet-0001', uuid: 'a3422704-6abf-4e94-a1a6-6f9f396474c5', id: 2 },
-      event: 3,
-      detail: 0,
-    });
+    await expect(seen).resolves.toEqual(event);
   });
 });
 

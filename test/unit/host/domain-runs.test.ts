@@ -224,7 +224,7 @@ describe('the processes of the runs that were looked up last', () => {
 
   async function processes(): Promise<Record<string, [state: string, total: number | undefined]>> {
     const names = new Map([WEB, DB].map(({ uuid, name }) => [uuid, name]));
-    const samples = await runs.processes();
+    const samples = await runs.processes({ kinds: new Set(), hostPressure: new Map() });
     return Object.fromEntries(
       [...samples].map(([uuid, { state, cpu }]) => [names.get(uuid), [state, cpu?.total]]),
     );

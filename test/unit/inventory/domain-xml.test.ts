@@ -39,6 +39,7 @@ test('a real domain, whole', () => {
     disks: [
       {
         target: 'vda',
+        alias: 'virtio-disk0',
         device: 'disk',
         type: 'file',
         source: '/var/lib/libvirt/images/meta.img',

@@ -11,6 +11,7 @@ import { Exposition } from '../../../testbed/exposition.ts';
 const SNAPSHOT: Snapshot = {
   hypervisor: undefined,
   stateCounts: new Map([[1, 3]]),
+  host: undefined,
   domains: [],
   pools: undefined,
   unmeasured: new Set(),

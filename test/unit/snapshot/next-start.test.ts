@@ -8,6 +8,7 @@ import {
   parseCapabilities,
   withLostEmulators,
 } from '../../../src/inventory/capabilities.ts';
+import { NO_DISK_EVENTS } from '../../../src/inventory/disk-events.ts';
 import { parseDomainXml } from '../../../src/inventory/domain-xml.ts';
 import type { DomainView } from '../../../src/inventory/inventory.ts';
 import { NO_EVENTS } from '../../../src/inventory/lifecycle-events.ts';
@@ -47,6 +48,8 @@ const viewOf = (changes: Partial<DomainView>): DomainView => ({
   startObservedSeconds: undefined,
   startObserved: true,
   managedSave: 'none',
+  reason: 0,
+  diskEvents: NO_DISK_EVENTS,
   ...changes,
 });
 

@@ -69,6 +69,7 @@ async function setUpHost(
     connected: async () => client,
     inventory,
     runs,
+    hostResources: () => ({ cpus: undefined, memoryBytes: undefined, pressure: new Map() }),
     endOfLife: () => undefined,
     isKnownOs: () => false,
     serves: () => true,

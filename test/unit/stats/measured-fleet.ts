@@ -25,6 +25,8 @@ interface MeasureTerms {
   readonly kinds?: readonly StatsKind[];
   /** All domains of the fleet, unless given. */
   readonly running?: readonly MeasuredFake[];
+  /** Names of the domains that an error of a disk has stopped; none, unless given. */
+  readonly stopped?: readonly string[];
   /** What the host shows of a domain; nothing, unless given. */
   readonly host?: (name: string) => HostView;
 }
@@ -64,12 +66,19 @@ export async function startMeasuredFleet(count: number, fakeClock?: FakeClock): 
   const logger = pino({ base: null }, { write: (line: string) => log.push(JSON.parse(line)) });
   const { pool, statistics, unresponsive, budget } = poolOf(daemon, logger, clock);
   const reader = new StatsReader({ client: statistics, unresponsive, log: logger });
-  const measure = ({ timeoutMs = AMPLE_MS, kinds = STATS, running = domains, host }: MeasureTerms = {}) => {
+  const measure = ({
+    timeoutMs = AMPLE_MS,
+    kinds = STATS,
+    running = domains,
+    stopped = [],
+    host,
+  }: MeasureTerms = {}) => {
     const nameOf = new Map(domains.map(({ uuid, name }) => [uuid, name]));
     // Copies: what a test changes later must not change what an earlier call was about.
     const listed = running.map((domain) => ({ ...domain }));
     const measured = reader.measure(listed, new Set(kinds), {
       deadline: clock.now() + timeoutMs,
+      isStoppedByDisk: ({ uuid }) => stopped.includes(nameOf.get(uuid) ?? ''),
       ...(host === undefined ? {} : { host: ({ uuid }) => host(nameOf.get(uuid) ?? '') }),
     });
     if (fakeClock === undefined) return measured;

@@ -1,7 +1,7 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { VcpuThreads } from '../../../src/host/vcpu-threads.ts';
+import { QemuThreads } from '../../../src/host/qemu-threads.ts';
 import { temporaryDirectory } from './fake-proc.ts';
 
 const PID = 1_234;
@@ -16,16 +16,20 @@ afterEach(() => rm(proc, { recursive: true }));
 
 interface Thread {
   readonly name: string;
+  readonly state?: string;
   /** Ticks in user and in kernel mode. */
   readonly ticks?: readonly [number, number];
   readonly schedstat?: string;
   readonly sched?: string;
 }
 
-async function addThread(tid: number, { name, ticks = [0, 0], schedstat, sched }: Thread): Promise<void> {
+async function addThread(
+  tid: number,
+  { name, state = 'S', ticks = [0, 0], schedstat, sched }: Thread,
+): Promise<void> {
   const directory = join(proc, String(PID), 'task', String(tid));
   await mkdir(directory, { recursive: true });
-  const before = 'S 1 18374 18374 0 -1 138412224 1086 0 0 0';
+  const before = `${state} 1 18374 18374 0 -1 138412224 1086 0 0 0`;
   await writeFile(
     join(directory, 'stat'),
     `${tid} (${name}) ${before} ${ticks.join(' ')} 0 0 20 0 5 0 2622596\n`,
@@ -40,7 +44,7 @@ async function setSchedstats(value: string): Promise<void> {
 }
 
 async function vcpus(): Promise<Record<number, Record<string, number>> | undefined> {
-  const found = (await new VcpuThreads(proc).read([PID])).get(PID);
+  const found = (await new QemuThreads(proc).read([{ pid: PID, state: 'S' }], 0)).get(PID)?.vcpus;
   if (found === undefined) return undefined;
   return Object.fromEntries([...found].map(([number, fields]) => [number, Object.fromEntries(fields)]));
 }
@@ -69,7 +73,7 @@ describe('the vCPUs of a QEMU', () => {
     ['is another program with such a thread name', 'CPU x/KVM'],
   ])('are unknown where QEMU %s', async (_, name) => {
     await addThread(PID, { name });
-    expect(await vcpus()).toBeUndefined();
+    expect(await vcpus()).toEqual({});
   });
 
   test('are unknown when the process has ended', async () => {
@@ -102,5 +106,93 @@ describe('the time a thread waited', () => {
     await setSchedstats(schedstats);
     await addThread(1_241, { name: 'CPU 0/KVM', sched });
     expect(await vcpus()).toEqual({ 0: { state: 1, time: 0, wait: 0 } });
+  });
+});
+
+describe('how long a thread has been blocked', () => {
+  let threads: QemuThreads;
+
+  beforeEach(() => {
+    threads = new QemuThreads(proc);
+  });
+
+  const blocked = async (now: number, state = 'S'): Promise<number | undefined> =>
+    (await threads.read([{ pid: PID, state }], now)).get(PID)?.blockedSeconds;
+
+  test.each([
+    ['worker', 'a thread of the thread pool'],
+    ['iou-wrk-1234', 'a thread of io_uring'],
+    ['IO iothread1', 'an I/O thread'],
+    ['CPU 0/KVM', 'a vCPU'],
+  ])('counts from when %s, %s, was first seen in state D', async (name) => {
+    await addThread(PID, { name: 'qemu-system-x86' });
+    await addThread(1_241, { name, schedstat: '1 2 3' });
+    expect(await blocked(1_000)).toBe(0);
+    await addThread(1_241, { name, state: 'D', schedstat: '1 2 4' });
+    expect(await blocked(2_000)).toBe(0);
+    expect(await blocked(17_000)).toBe(15);
+    expect(await blocked(32_500)).toBe(30.5);
+    await addThread(1_241, { name, schedstat: '9 2 5' });
+    expect(await blocked(40_000)).toBe(0);
+  });
+
+  test('begins anew when the thread has run in between: slow storage does not hang', async () => {
+    await addThread(1_241, { name: 'worker', state: 'D', schedstat: '1 2 3' });
+    await blocked(0);
+    await addThread(1_241, { name: 'worker', state: 'D', schedstat: '1 2 4' });
+    expect(await blocked(15_000)).toBe(0);
+    expect(await blocked(30_000)).toBe(15);
+  });
+
+  test('begins anew when the thread was not blocked at a sample in between', async () => {
+    const thread = { name: 'worker', schedstat: '1 2 3' };
+    await addThread(1_241, { ...thread, state: 'D' });
+    await blocked(0);
+    await addThread(1_241, { ...thread, state: 'R' });
+    await blocked(15_000);
+    await addThread(1_241, { ...thread, state: 'D' });
+    expect(await blocked(30_000)).toBe(0);
+  });
+
+  test('is by CPU time where the kernel does not count how often a thread runs', async () => {
+    await addThread(1_241, { name: 'worker', state: 'D', ticks: [3, 4] });
+    await blocked(0);
+    expect(await blocked(15_000)).toBe(15);
+    await addThread(1_241, { name: 'worker', state: 'D', ticks: [4, 4] });
+    expect(await blocked(30_000)).toBe(0);
+  });
+
+  test('is that of the main thread as well', async () => {
+    await addThread(PID, { name: 'qemu-system-x86', state: 'D', schedstat: '1 2 3' });
+    expect(await blocked(0, 'D')).toBe(0);
+    expect(await blocked(15_000, 'D')).toBe(15);
+    expect(await blocked(30_000, 'S')).toBe(0);
+  });
+
+  test('is the longest of all threads', async () => {
+    await addThread(1_241, { name: 'worker', state: 'D', schedstat: '1 2 3' });
+    await blocked(0);
+    await addThread(1_242, { name: 'worker', state: 'D', schedstat: '1 2 3' });
+    await blocked(10_000);
+    expect(await blocked(15_000)).toBe(15);
+    await rm(join(proc, String(PID), 'task', '1241'), { recursive: true });
+    expect(await blocked(16_000)).toBe(6);
+  });
+
+  test('is not that of a thread which neither runs a vCPU nor reads disks', async () => {
+    await addThread(1_240, { name: 'IO mon_iothread', state: 'D' });
+    await addThread(1_241, { name: 'vnc_worker', state: 'D' });
+    await blocked(0);
+    expect(await blocked(15_000)).toBe(0);
+  });
+
+  test.each(['S', 'R', 'T', 't', 'Z'])('is 0 in state %s', async (state) => {
+    await addThread(1_241, { name: 'worker', state });
+    await blocked(0, state);
+    expect(await blocked(15_000, state)).toBe(0);
+  });
+
+  test('is unknown when the process has ended', async () => {
+    expect(await blocked(0)).toBeUndefined();
   });
 });
