@@ -1,6 +1,7 @@
 import type { Collector } from '../metrics/collector.ts';
 import { balloonCollector } from './balloon.ts';
 import { blockCollector } from './block.ts';
+import { configAdviceCollector } from './config-advice.ts';
 import { configPendingCollector } from './config-pending.ts';
 import { cpuCollector } from './cpu.ts';
 import { diskErrorsCollector } from './disk-errors.ts';
@@ -37,6 +38,7 @@ export const COLLECTORS: readonly Collector[] = [
   nextStartCollector,
   qemuCollector,
   configPendingCollector,
+  configAdviceCollector,
   osCollector,
   openstackCollector,
   cpuCollector,

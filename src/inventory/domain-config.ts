@@ -22,6 +22,10 @@ export interface DomainConfig {
   readonly memoryRoundingBytes: number;
   readonly disks: readonly DiskConfig[];
   readonly interfaces: readonly InterfaceConfig[];
+  /** `<controller type='scsi' model=…>` of each SCSI controller with a model. */
+  readonly scsiControllers: readonly string[];
+  /** `<features><hyperv>` has at least one enlightenment for Windows. */
+  readonly hasHyperv: boolean;
   /** State of the guest agent's channel; undefined when none is configured. */
   readonly agentChannel: 'connected' | 'disconnected' | undefined;
   /** The domain's metadata turns probes of its guest off. */

@@ -43,11 +43,26 @@ export function parseDomainXml(text: string): DomainConfig {
     memoryRoundingBytes: memoryRoundingBytes(domain, arch),
     disks: children(devices, 'disk').flatMap((disk) => parseDisk(disk, bounded) ?? []),
     interfaces: children(devices, 'interface').map((element) => parseInterface(element, bounded)),
+    scsiControllers: scsiControllers(devices),
+    hasHyperv: hasHyperv(child(child(domain, 'features'), 'hyperv')),
     agentChannel: agentChannel(devices),
     guestProbeOff: guestProbeOff(child(domain, 'metadata')),
     balloonPeriodSeconds: balloonPeriod(devices),
     nova: parseNova(child(domain, 'metadata'), bounded),
   };
+}
+
+function scsiControllers(devices: XmlElement | undefined): readonly string[] {
+  return children(devices, 'controller')
+    .filter((controller) => attribute(controller, 'type') === 'scsi')
+    .flatMap((controller) => bounded(attribute(controller, 'model')) ?? []);
+}
+
+/** Modes other than `custom` take the enlightenments from the host. */
+function hasHyperv(hyperv: XmlElement | undefined): boolean {
+  if (hyperv === undefined) return false;
+  if ((attribute(hyperv, 'mode') ?? 'custom') !== 'custom') return true;
+  return hyperv.children.some((feature) => attribute(feature, 'state') === 'on');
 }
 
 /** Only live XML has the channel's state; a channel without a state is not connected. */

@@ -139,6 +139,8 @@ function config(changes: Partial<DomainConfig> = {}): DomainConfig {
     disks: [DISK],
     interfaces: [],
     nova: undefined,
+    scsiControllers: [],
+    hasHyperv: false,
     agentChannel: undefined,
     guestProbeOff: false,
     balloonPeriodSeconds: 10,

@@ -15,6 +15,8 @@ function diskOf(xml: string): DiskConfig | undefined {
 
 test('a real domain, whole', () => {
   expect(fixture('meta.live')).toEqual({
+    scsiControllers: [],
+    hasHyperv: false,
     agentChannel: undefined,
     guestProbeOff: false,
     balloonPeriodSeconds: 0,
@@ -64,6 +66,8 @@ test('a real domain, whole', () => {
 
 test('the least of a document', () => {
   expect(parseDomainXml('<domain/>')).toEqual({
+    scsiControllers: [],
+    hasHyperv: false,
     agentChannel: undefined,
     guestProbeOff: false,
     balloonPeriodSeconds: undefined,
