@@ -8,7 +8,6 @@ import {
   sanitizeLabel,
   stateSet,
 } from '../metrics/metric-family.ts';
-import type { DomainSnapshot } from '../snapshot/snapshot.ts';
 import { DOMAIN_STATES } from './domain-states.ts';
 
 const INFO = info(
@@ -64,12 +63,8 @@ export const domainCollector: Collector = {
         current !== undefined && domain.problem === undefined && domain.measured?.complete !== false;
       const labels = { domain: name };
       addBoolean(success, labels, readable);
-      addSample(start, labels, startTime(domain));
+      addSample(start, labels, domain.startSeconds);
     }
     return [identity, states, success, start];
   },
 };
-
-function startTime({ id, process, startObservedSeconds }: DomainSnapshot): number | undefined {
-  return id < 0 ? undefined : (process?.startSeconds ?? startObservedSeconds);
-}

@@ -11,6 +11,11 @@ export interface DomainRecord {
   readonly current: DomainConfig | undefined;
   /** Configuration of the next start; undefined unless the domain runs and is persistent. */
   readonly persistent: DomainConfig | undefined;
+  /**
+   * The persistent configuration when the exporter first read it in this run. If the exporter observed the start, the run began
+   * with it.
+   */
+  readonly persistentAtStart: DomainConfig | undefined;
   /** Lifecycle events since the exporter started. */
   readonly events: LifecycleEventCounts;
   /** Why the last read of the configuration failed; the earlier configuration stays. */

@@ -220,7 +220,8 @@ export class Inventory {
       const recovered = this.#records.get(domain.uuid)?.problem !== undefined;
       if (recovered)
         this.#log.info({ domain: domain.name }, 'the configuration of this domain can be read again');
-      this.#update(domain, { current, persistent, problem: undefined });
+      const persistentAtStart = record.persistentAtStart ?? persistent;
+      this.#update(domain, { current, persistent, persistentAtStart, problem: undefined });
     }
   }
 
@@ -253,6 +254,7 @@ export class Inventory {
       events: NO_EVENTS,
       problem: undefined,
       ...before,
+      persistentAtStart: before?.id === id ? before.persistentAtStart : undefined,
       startedWithVersion: keepsStart ? before.startedWithVersion : undefined,
       startObservedSeconds: keepsStart ? before.startObservedSeconds : undefined,
       startObserved: keepsStart ? before.startObserved : true,

@@ -3,7 +3,7 @@ import { isNoDomain, LibvirtTransportError } from '../libvirt/errors.ts';
 import type { DomainRef } from '../libvirt/types.ts';
 import type { DomainConfig } from './domain-config.ts';
 import type { RecordProblem } from './domain-record.ts';
-import { parseDomainXml } from './domain-xml.ts';
+import type { ParsedDocuments } from './parsed-documents.ts';
 
 export type DomainReadResult =
   | {
@@ -23,11 +23,14 @@ export async function readDomain(
   client: ConfigurationClient,
   domain: DomainRef,
   isTransient: boolean,
+  documents: ParsedDocuments,
 ): Promise<DomainReadResult> {
   try {
-    const current = parseDomainXml(await client.currentXml(domain));
+    const current = documents.parse(domain.uuid, 'current', await client.currentXml(domain));
     const outlivesRun = domain.id >= 0 && !isTransient;
-    const persistent = outlivesRun ? parseDomainXml(await client.persistentXml(domain)) : undefined;
+    const persistent = outlivesRun
+      ? documents.parse(domain.uuid, 'persistent', await client.persistentXml(domain))
+      : undefined;
     return { status: 'read', current, persistent };
   } catch (error) {
     if (error instanceof LibvirtTransportError) throw error;

@@ -11,6 +11,8 @@ import type { StoragePool } from '../stats/storage-pools.ts';
 export interface DomainSnapshot extends DomainView {
   /** The QEMU process; undefined when there is none or the exporter cannot see it. */
   readonly process: QemuProcess | undefined;
+  /** When this run began, Unix time in seconds; does not change during the run. Undefined when unknown. */
+  readonly startSeconds: number | undefined;
   /** QEMU version of this run in the domain's log; undefined when the log cannot be read. */
   readonly loggedVersion: string | undefined;
   /** The emulator binary that is installed now; undefined when the exporter cannot see the file. */
@@ -34,6 +36,8 @@ export interface Snapshot {
   readonly pools: readonly StoragePool[] | undefined;
   /** Wanted kinds that could not be read for any domain. */
   readonly unmeasured: ReadonlySet<StatsKind>;
+  /** Whether two paths of configurations are one file on the host, as far as the exporter can see. */
+  readonly isSameFile: (a: string, b: string) => boolean;
   /** End of life of an osinfo id, Unix time in seconds. */
   readonly endOfLife: (osId: string) => number | undefined;
   /** Whether osinfo-db has this id. */

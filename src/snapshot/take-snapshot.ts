@@ -3,13 +3,15 @@ import type { GuestView } from '../guest/guest-state.ts';
 import type { DomainRuns } from '../host/domain-runs.ts';
 import type { EmulatorFile } from '../host/emulator-file.ts';
 import { EmulatorFiles } from '../host/emulator-files.ts';
+import { SameFiles } from '../host/same-files.ts';
 import { withEmulatorPaths } from '../inventory/capabilities.ts';
 import type { HypervisorInfo } from '../inventory/hypervisor.ts';
 import type { DomainView, Inventory } from '../inventory/inventory.ts';
 import type { StatsKind, StatsReader } from '../stats/stats-reader.ts';
+import { differingPaths } from './differing-paths.ts';
 import { findEmulatorPaths } from './emulator-paths.ts';
 import type { DomainSnapshot, Snapshot } from './snapshot.ts';
-import { observedStart } from './start-time.ts';
+import { observedStart, StartTimes } from './start-time.ts';
 
 export interface SnapshotSources {
   /** The connected client; rejects when libvirt cannot be reached. */
@@ -40,6 +42,8 @@ export type TakeSnapshot = (deadline: number, kinds: ReadonlySet<StatsKind>) => 
 export function createSnapshotTaker(sources: SnapshotSources): TakeSnapshot {
   const { connected, inventory, runs, endOfLife, isKnownOs, serves, guest, stats } = sources;
   const emulatorFiles = new EmulatorFiles();
+  const sameFiles = new SameFiles();
+  const startTimes = new StartTimes();
   let emulators: string | undefined;
 
   /** libvirt has no event for an upgrade of QEMU, so a changed emulator file is the sign of an upgrade. */
@@ -82,14 +86,23 @@ export function createSnapshotTaker(sources: SnapshotSources): TakeSnapshot {
     };
     const files = await emulatorFiles.read(served.flatMap((domain) => binaryPath(domain) ?? []));
     noteEmulators(files);
+    const isSameFile = await sameFiles.lookUp(
+      running.flatMap(({ current, persistent }) =>
+        current === undefined || persistent === undefined ? [] : differingPaths(current, persistent),
+      ),
+    );
+    const emulatorAt = (path: string): string => paths.get(path) ?? path;
+    startTimes.keepOnly(running);
     const measured = await measuring;
     const snapshot = served.map((domain): DomainSnapshot => {
       const run = hostRuns.get(domain.uuid);
       const path = binaryPath(domain);
+      const start = observedStart(domain, run?.process);
       return {
         ...domain,
-        ...observedStart(domain, run?.process),
+        ...start,
         process: run?.process,
+        startSeconds: startTimes.of(domain, run?.process?.startSeconds, start.startObservedSeconds),
         loggedVersion: run?.loggedVersion,
         emulatorFile: path === undefined ? undefined : files.get(path),
         guest: domain.id < 0 ? undefined : guest(domain.uuid),
@@ -104,6 +117,7 @@ export function createSnapshotTaker(sources: SnapshotSources): TakeSnapshot {
       domains: snapshot,
       pools,
       unmeasured,
+      isSameFile: (a, b) => isSameFile(a, b) || emulatorAt(a) === emulatorAt(b),
       endOfLife,
       isKnownOs,
     };
@@ -119,7 +133,7 @@ async function emulatorPaths(
   if (capabilities === undefined) return new Map();
   return findEmulatorPaths(
     capabilities,
-    domains.flatMap(({ current }) => current ?? []),
+    domains.flatMap(({ current, persistent }) => [current ?? [], persistent ?? []].flat()),
     files,
   );
 }

@@ -1,6 +1,11 @@
 import { allUnavailable, type GuestView, NO_GUEST_VIEW } from '../../../src/guest/guest-state.ts';
 import type { Capabilities, MachineRow } from '../../../src/inventory/capabilities.ts';
-import type { CpuConfig, DiskConfig, DomainConfig } from '../../../src/inventory/domain-config.ts';
+import type {
+  CpuConfig,
+  DiskConfig,
+  DomainConfig,
+  HardwareConfig,
+} from '../../../src/inventory/domain-config.ts';
 import { NO_EVENTS } from '../../../src/inventory/lifecycle-events.ts';
 import { SHIPPED_OSINFO } from '../../../src/osinfo/table.generated.ts';
 import type { DomainSnapshot, Snapshot } from '../../../src/snapshot/snapshot.ts';
@@ -62,6 +67,7 @@ const CPU: CpuConfig = {
   model: undefined,
   vendor: undefined,
   match: undefined,
+  check: undefined,
   topology: undefined,
   maximum: 2,
   current: 2,
@@ -86,6 +92,16 @@ const DISK: DiskConfig = {
   ioTune: new Map(),
 };
 
+const NO_HARDWARE: HardwareConfig = {
+  cpuFeatures: new Map(),
+  features: new Map(),
+  firmware: new Map(),
+  interfaces: [],
+  graphics: [],
+  tpms: [],
+  controllers: [],
+};
+
 function config(changes: Partial<DomainConfig> = {}): DomainConfig {
   return {
     type: 'kvm',
@@ -99,6 +115,7 @@ function config(changes: Partial<DomainConfig> = {}): DomainConfig {
     memoryRoundingBytes: 2 ** 20,
     disks: [DISK],
     interfaces: [],
+    hardware: NO_HARDWARE,
     nova: undefined,
     agentChannel: undefined,
     guestProbeOff: false,
@@ -113,13 +130,14 @@ let domains = 0;
 function domain(name: string, changes: Partial<DomainSnapshot> = {}): DomainSnapshot {
   const number = ++domains;
   const current = 'current' in changes ? changes.current : config();
-  return {
+  const made = {
     uuid: `00000000-0000-4000-8000-${String(number).padStart(12, '0')}`,
     name,
     id: number,
     state: RUNNING,
     current,
     persistent: current,
+    persistentAtStart: current,
     events: NO_EVENTS,
     problem: undefined,
     startedWithVersion: undefined,
@@ -139,6 +157,8 @@ function domain(name: string, changes: Partial<DomainSnapshot> = {}): DomainSnap
     measured: undefined,
     ...changes,
   };
+  const startSeconds = made.id < 0 ? undefined : (made.process?.startSeconds ?? made.startObservedSeconds);
+  return { startSeconds, ...made };
 }
 
 function shutOff(name: string, current: DomainConfig): DomainSnapshot {
@@ -359,5 +379,6 @@ export const FIXED_INVENTORY: Snapshot = {
   pools: POOLS,
   unmeasured: new Set(),
   endOfLife: (osId) => END_OF_LIFE[osId],
+  isSameFile: () => false,
   isKnownOs: (osId) => SHIPPED_OSINFO.eolById.has(osId),
 };
