@@ -18,6 +18,7 @@ import { machineTypeCollector } from './machine-type.ts';
 import { openstackCollector } from './openstack.ts';
 import { osCollector } from './os.ts';
 import { qemuCollector } from './qemu.ts';
+import { snapshotsCollector } from './snapshots.ts';
 import { storagePoolCollector } from './storage-pool.ts';
 import { vcpuCollector } from './vcpu.ts';
 
@@ -37,6 +38,7 @@ export const COLLECTORS: readonly Collector[] = [
   blockCollector,
   interfaceCollector,
   jobCollector,
+  snapshotsCollector,
   storagePoolCollector,
   guestAgentCollector,
   guestCpuCollector,

@@ -1,5 +1,11 @@
 import { connectGetCapabilities } from '../libvirt/procedures/connection.ts';
-import { domainGetXmlDesc } from '../libvirt/procedures/domain.ts';
+import {
+  type DomainSnapshotRef,
+  domainGetXmlDesc,
+  domainListRootSnapshots,
+  domainSnapshotGetXmlDesc,
+  domainSnapshotNum,
+} from '../libvirt/procedures/domain.ts';
 import type { Procedure } from '../libvirt/procedures/procedure.ts';
 import { connectGetAllDomainStats } from '../libvirt/procedures/stats.ts';
 import type { DomainRef } from '../libvirt/types.ts';
@@ -126,6 +132,22 @@ export class ConfigurationClient {
   /** XML of the configuration for the domain's next start. */
   persistentXml(domain: DomainRef): Promise<string> {
     return this.#xml(domain, XML_INACTIVE);
+  }
+
+  /** Number of the domain's snapshots, internal and external ones. */
+  snapshotCount(domain: DomainRef): Promise<number> {
+    return this.#call(`${domainRunId(domain)} snapshots`, 'configuration', domainSnapshotNum, domain).answer;
+  }
+
+  /** The domain's snapshots without a parent. */
+  rootSnapshots(domain: DomainRef): Promise<DomainSnapshotRef[]> {
+    const key = `${domainRunId(domain)} root snapshots`;
+    return this.#call(key, 'configuration', domainListRootSnapshots, domain).answer;
+  }
+
+  snapshotXml(snapshot: DomainSnapshotRef): Promise<string> {
+    const key = `${domainRunId(snapshot.domain)} snapshot xml ${snapshot.name}`;
+    return this.#call(key, 'configuration', domainSnapshotGetXmlDesc, snapshot).answer;
   }
 
   #xml(domain: DomainRef, flags: number): Promise<string> {

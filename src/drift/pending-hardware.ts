@@ -69,13 +69,19 @@ export function graphicsDiffer({ live, persistent, atStart }: HardwarePair, isSa
       (path === '@websocket' && wanted === '-1') || (path.endsWith('@socket') && isSame(running, wanted)),
   };
   return devicesDiffer(live.graphics, persistent.graphics, atStart?.graphics, (running, wanted, first) =>
-    settingsDiffer(running, isOnConfiguredSocket(running, wanted) ? asSocket(wanted) : wanted, first, rule),
+    settingsDiffer(
+      running,
+      isOnConfiguredSocket(running, wanted, first) ? asSocket(wanted) : wanted,
+      first,
+      rule,
+    ),
   );
 }
 
 /** With `vnc_auto_unix_socket` in qemu.conf, a display without an address listens on a socket that libvirt makes. */
-function isOnConfiguredSocket(live: Settings, persistent: Settings): boolean {
+function isOnConfiguredSocket(live: Settings, persistent: Settings, atStart: Settings | undefined): boolean {
   return (
+    atStart?.get('listen/@type') !== 'socket' &&
     live.get('listen/@type') === 'socket' &&
     !live.has('listen/@socket') &&
     persistent.get('listen/@type') === 'address' &&

@@ -119,6 +119,8 @@ export interface DiskConfig {
   /** Protocol of a network disk: rbd, nbd, iscsi, … */
   readonly protocol: string | undefined;
   readonly serial: string | undefined;
+  /** Images under the disk's own, 0 for none; known only of a domain that runs. */
+  readonly backingImages: number | undefined;
   /** The limits that `<iotune>` sets: the element's name (`read_bytes_sec`, …) and its value. */
   readonly ioTune: ReadonlyMap<string, number>;
 }

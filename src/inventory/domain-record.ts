@@ -16,6 +16,8 @@ export interface DomainRecord {
    * with it.
    */
   readonly persistentAtStart: DomainConfig | undefined;
+  /** The domain's snapshots; undefined when libvirt has not returned them. */
+  readonly snapshots: SnapshotSummary | undefined;
   /** Lifecycle events since the exporter started. */
   readonly events: LifecycleEventCounts;
   /** Why the last read of the configuration failed; the earlier configuration stays. */
@@ -35,4 +37,10 @@ export interface RecordProblem {
   /** Stable error code. */
   readonly code: string;
   readonly message: string;
+}
+
+export interface SnapshotSummary {
+  readonly count: number;
+  /** When the oldest was made, Unix time; undefined without snapshots. */
+  readonly oldestSeconds: number | undefined;
 }

@@ -21,7 +21,7 @@ export interface DomainSnapshot extends DomainView {
   readonly guest: GuestView | undefined;
   /** vCPU times from QEMU's threads on the host; undefined where libvirt has to supply them. */
   readonly vcpus: ReadonlyMap<number, VcpuFields> | undefined;
-  /** Statistics of this run; undefined when the domain does not run. */
+  /** Statistics of this run. Of a domain that is shut off, sizes of disks and memory, once libvirt has returned them. */
   readonly measured: MeasuredDomain | undefined;
 }
 

@@ -7,9 +7,10 @@ import { SameFiles } from '../host/same-files.ts';
 import { withEmulatorPaths } from '../inventory/capabilities.ts';
 import type { HypervisorInfo } from '../inventory/hypervisor.ts';
 import type { DomainView, Inventory } from '../inventory/inventory.ts';
-import type { StatsKind, StatsReader } from '../stats/stats-reader.ts';
+import type { Measured, StatsKind, StatsReader } from '../stats/stats-reader.ts';
 import { differingPaths } from './differing-paths.ts';
 import { findEmulatorPaths } from './emulator-paths.ts';
+import { ShownConfiguration } from './shown-configuration.ts';
 import type { DomainSnapshot, Snapshot } from './snapshot.ts';
 import { observedStart, StartTimes } from './start-time.ts';
 
@@ -30,6 +31,11 @@ export interface SnapshotSources {
 /** Deadlines of the steps after the listing, as shares of the scrape's remaining time; the rest is for the response. */
 const HOST_SHARE = 0.3;
 const STATS_SHARE = 0.8;
+/** Configurations that are read again after the statistics have shown a change get this part of the time that is left. */
+const REREAD_SHARE = 0.5;
+const LONGEST_REREAD_MS = 500;
+/** Domains that are read again in one scrape. */
+const MAX_REREAD = 64;
 
 /** Takes a snapshot until `deadline` (performance.now() milliseconds), with the statistics that `kinds` names. */
 export type TakeSnapshot = (deadline: number, kinds: ReadonlySet<StatsKind>) => Promise<Snapshot>;
@@ -44,6 +50,29 @@ export function createSnapshotTaker(sources: SnapshotSources): TakeSnapshot {
   const emulatorFiles = new EmulatorFiles();
   const sameFiles = new SameFiles();
   const startTimes = new StartTimes();
+  const shown = new ShownConfiguration();
+
+  /** Reads the configurations again that the statistics show to be outdated. */
+  const rereadOutdated = async (
+    running: readonly DomainView[],
+    measured: Measured,
+    vcpus: ReadonlyMap<string, ReadonlyMap<number, unknown>> | undefined,
+    deadline: number,
+  ): Promise<void> => {
+    const outdated = running.filter((domain) => {
+      const result = measured.of(domain);
+      if (domain.current === undefined || result?.complete !== true || result.stats === undefined)
+        return false;
+      const { images, vcpuCounts } = result.stats;
+      const count = vcpus?.get(domain.uuid)?.size ?? vcpuCounts.get('current');
+      return shown.isOutdated(domain, domain.current, { vcpus: count, images });
+    });
+    shown.keepOnly(running);
+    for (const domain of outdated.slice(0, MAX_REREAD)) inventory.reread(domain);
+    if (outdated.length === 0) return;
+    const now = performance.now();
+    await inventory.settled(now + Math.min(LONGEST_REREAD_MS, REREAD_SHARE * (deadline - now)));
+  };
   let emulators: string | undefined;
 
   /** libvirt has no event for an upgrade of QEMU, so a changed emulator file is the sign of an upgrade. */
@@ -68,6 +97,9 @@ export function createSnapshotTaker(sources: SnapshotSources): TakeSnapshot {
     const processes = await runs.processes();
     const measuring = stats.measure(running, kinds, {
       deadline: shareOfRest(STATS_SHARE),
+      shutOff: served.flatMap(({ uuid, name, id, current }) =>
+        id < 0 && current !== undefined ? [{ domain: { uuid, name, id }, config: current }] : [],
+      ),
       host: ({ uuid }) => {
         const process = processes.get(uuid);
         return {
@@ -94,7 +126,8 @@ export function createSnapshotTaker(sources: SnapshotSources): TakeSnapshot {
     const emulatorAt = (path: string): string => paths.get(path) ?? path;
     startTimes.keepOnly(running);
     const measured = await measuring;
-    const snapshot = served.map((domain): DomainSnapshot => {
+    await rereadOutdated(running, measured, vcpus, deadline);
+    const snapshot = inventory.latest(served).map((domain): DomainSnapshot => {
       const run = hostRuns.get(domain.uuid);
       const path = binaryPath(domain);
       const start = observedStart(domain, run?.process);

@@ -13,8 +13,18 @@ export interface DomainStats {
   readonly vcpus: ReadonlyMap<number, StatsFields>;
   /** By target name, `vda`. */
   readonly blocks: ReadonlyMap<string, StatsFields>;
+  /** The images of each disk, by target name. */
+  readonly images: ReadonlyMap<string, readonly DiskImage[]>;
   /** By the interface's name on the host; those without one have no statistics. */
   readonly interfaces: ReadonlyMap<string, StatsFields>;
+}
+
+/** An image that a disk uses: its own first, then the backing images, then the target of a copy or backup that runs. */
+export interface DiskImage {
+  /** Path of a file or device, or the name on a network; undefined when libvirt has none. */
+  readonly path: string | undefined;
+  /** libvirt's number of the image, as in `<source index=…>`. */
+  readonly index: number | undefined;
 }
 
 /** More disks, interfaces or vCPUs of one domain than this are left out. */
@@ -39,6 +49,7 @@ export function parseDomainStats(params: ReadonlyMap<string, TypedValue>): Domai
     vcpuCounts,
     vcpus: vcpus.byNumber,
     blocks: blocks.byName(),
+    images: blocks.images(),
     interfaces: interfaces.byName(),
   };
 }
@@ -57,6 +68,7 @@ export function isComplete({ balloon, vcpuCounts, vcpus, blocks }: DomainStats):
 class Items {
   readonly byNumber = new Map<number, Map<string, number>>();
   readonly #names = new Map<number, string>();
+  readonly #paths = new Map<number, string>();
 
   /** Adds a field whose name has the item's number at `start`; returns false when there is none. */
   add(name: string, start: number, value: TypedValue): boolean {
@@ -75,6 +87,7 @@ class Items {
       this.byNumber.set(index, fields);
     }
     if (field === 'name') this.#names.set(index, String(value));
+    else if (field === 'path') this.#paths.set(index, String(value));
     else set(fields, field, value);
     return true;
   }
@@ -85,6 +98,19 @@ class Items {
     for (const [index, fields] of this.byNumber) {
       const name = this.#names.get(index);
       if (name !== undefined && name !== '' && !named.has(name)) named.set(name, fields);
+    }
+    return named;
+  }
+
+  /** libvirt repeats the disk's name for each of its images. */
+  images(): Map<string, DiskImage[]> {
+    const named = new Map<string, DiskImage[]>();
+    for (const [index, fields] of this.byNumber) {
+      const name = this.#names.get(index);
+      if (name === undefined || name === '') continue;
+      const images = named.get(name) ?? [];
+      images.push({ path: this.#paths.get(index), index: fields.get('backingIndex') });
+      named.set(name, images);
     }
     return named;
   }

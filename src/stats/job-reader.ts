@@ -5,15 +5,27 @@ import { isGoneError } from './rounds.ts';
 
 /**
  * A domain without a job is read again after this time. libvirt has an event for the end of a job, but none for its start.
- * Jobs are rare and take seconds to hours: reading every domain's job in each scrape would be half of all calls.
  */
-const RECHECK_MS = 10_000;
+const RECHECK_MS = 1_000;
+/**
+ * While an operation such as a start that does not end holds a domain's job lock, libvirt refuses the call after 30 s and logs
+ * an error each time. So after a call without an answer in time the next one waits, each time longer.
+ */
+const FIRST_PAUSE_MS = 10_000;
+const PAUSE_FACTOR = 4;
+const LONGEST_PAUSE_MS = 3_600_000;
 /** virDomainJobType. */
 const NO_JOB = 0;
 
 export interface DomainJob {
   /** Progress by VIR_DOMAIN_JOB_* names. */
   readonly params: ReadonlyMap<string, TypedValue>;
+}
+
+/** libvirt did not get the domain's job lock in time. Times are performance.now() milliseconds. */
+interface Refusal {
+  readonly until: number;
+  readonly pauseMs: number;
 }
 
 interface Known {
@@ -34,6 +46,7 @@ export type JobResult =
 export class JobReader {
   readonly #client: StatisticsClient;
   readonly #known = new Map<string, Known>();
+  readonly #refused = new Map<string, Refusal>();
 
   constructor(client: StatisticsClient) {
     this.#client = client;
@@ -45,6 +58,7 @@ export class JobReader {
     const before = this.#known.get(run);
     if (before?.job === 'none' && performance.now() - before.readAt < RECHECK_MS)
       return { status: 'read', job: 'none' };
+    if (performance.now() < (this.#refused.get(run)?.until ?? 0)) return { status: 'unknown' };
     try {
       const job = isUnresponsive ? undefined : await this.#job(domain, terms);
       if (job === 'unsent') return { status: 'unknown' };
@@ -54,6 +68,7 @@ export class JobReader {
         return { status: 'unknown' };
       }
       this.#known.set(run, known);
+      if (job !== undefined) this.#refused.delete(run);
       return { status: 'read', job: known.job };
     } catch (error) {
       this.#known.delete(run);
@@ -63,9 +78,16 @@ export class JobReader {
 
   /** Forgets the runs that are over. */
   keepOnly(running: readonly DomainRef[]): void {
-    if (this.#known.size <= running.length) return;
+    if (this.#known.size <= running.length && this.#refused.size === 0) return;
     const runs = new Set(running.map(domainRunId));
-    for (const run of this.#known.keys()) if (!runs.has(run)) this.#known.delete(run);
+    for (const map of [this.#known, this.#refused])
+      for (const run of map.keys()) if (!runs.has(run)) map.delete(run);
+  }
+
+  #noteRefusal(run: string): void {
+    const before = this.#refused.get(run)?.pauseMs;
+    const pauseMs = before === undefined ? FIRST_PAUSE_MS : Math.min(LONGEST_PAUSE_MS, PAUSE_FACTOR * before);
+    this.#refused.set(run, { until: performance.now() + pauseMs, pauseMs });
   }
 
   /**
@@ -79,7 +101,10 @@ export class JobReader {
     if (control.status !== 'answered' || control.value.isOccupied) return undefined;
     const result = await this.#client.jobStats(domain, terms);
     if (result.status === 'unsent') return 'unsent';
-    if (result.status !== 'answered') return undefined;
+    if (result.status !== 'answered') {
+      this.#noteRefusal(domainRunId(domain));
+      return undefined;
+    }
     return result.value.type === NO_JOB ? 'none' : { params: result.value.params };
   }
 

@@ -5,6 +5,7 @@ import { type StatisticsClient, StatsGroup } from '../daemon/statistics-client.t
 import type { UnresponsiveDomains } from '../daemon/unresponsive-domains.ts';
 import type { CpuTimes } from '../host/cpu-times.ts';
 import type { DomainRef } from '../libvirt/types.ts';
+import { BlockJobReader, type BlockJobs } from './block-job-reader.ts';
 import { scatter } from './call-order.ts';
 import { CpuReader, type CpuResult } from './cpu-reader.ts';
 import type { DomainStats } from './domain-stats.ts';
@@ -12,6 +13,7 @@ import { DomainStatsReader } from './domain-stats-reader.ts';
 import { InterfaceReader, type InterfacesResult } from './interface-reader.ts';
 import { type DomainJob, JobReader } from './job-reader.ts';
 import { StatsRounds, Tally } from './rounds.ts';
+import { type ShutOffDomain, ShutOffReader } from './shut-off-reader.ts';
 import { type StoragePool, StoragePoolReader } from './storage-pools.ts';
 
 /** The kinds of statistics. Each costs CPU time of libvirt or QEMU, so only those that collectors serve are read. */
@@ -21,7 +23,7 @@ const MONITOR_KINDS = ['balloon', 'vcpu', 'block'] as const;
 
 export type { DomainJob };
 
-/** Statistics of one running domain. */
+/** Statistics of one domain; of a domain that is shut off, only what libvirt has then. */
 export interface MeasuredDomain {
   readonly stats: DomainStats | undefined;
   /** Whether everything wanted of libvirt was read in time; undefined when nothing was wanted of libvirt. */
@@ -29,6 +31,8 @@ export interface MeasuredDomain {
   readonly cpu: CpuTimes | undefined;
   /** The domain's job; `none` when it has no job, undefined when that is unknown. */
   readonly job: DomainJob | 'none' | undefined;
+  /** Block jobs that run, by disk; undefined when these are unknown. */
+  readonly blockJobs: BlockJobs | undefined;
 }
 
 export interface Measured {
@@ -53,6 +57,8 @@ export interface MeasureOptions {
   /** performance.now() milliseconds. */
   readonly deadline: number;
   readonly host?: (domain: Pick<DomainRef, 'uuid'>) => HostView;
+  /** Domains of which the sizes of disks and memory are read. */
+  readonly shutOff?: readonly ShutOffDomain[];
 }
 
 export interface StatsReaderOptions {
@@ -78,6 +84,7 @@ interface DomainResult {
   stats: DomainStats | undefined;
   isComplete: boolean;
   job: DomainJob | 'none' | undefined;
+  blockJobs: BlockJobs | undefined;
 }
 
 interface Round {
@@ -101,6 +108,8 @@ export class StatsReader {
   readonly #interfaces: InterfaceReader;
   readonly #cpu: CpuReader;
   readonly #jobs: JobReader;
+  readonly #blockJobs: BlockJobReader;
+  readonly #shutOff: ShutOffReader;
   readonly #pools: StoragePoolReader;
   readonly #log: Logger;
   readonly #failing = new Set<StatsKind>();
@@ -113,6 +122,8 @@ export class StatsReader {
     this.#interfaces = new InterfaceReader(client, log);
     this.#cpu = new CpuReader(client);
     this.#jobs = new JobReader(client);
+    this.#blockJobs = new BlockJobReader(client);
+    this.#shutOff = new ShutOffReader(client);
     this.#pools = new StoragePoolReader(client, log);
     this.#log = log;
   }
@@ -121,7 +132,7 @@ export class StatsReader {
   async measure(
     running: readonly DomainRef[],
     kinds: ReadonlySet<StatsKind>,
-    { deadline, host = () => NOTHING_SEEN }: MeasureOptions,
+    { deadline, host = () => NOTHING_SEEN, shutOff = [] }: MeasureOptions,
   ): Promise<Measured> {
     this.#keepOnly(running);
     const round = this.#beginRound(running, kinds, deadline, host);
@@ -132,7 +143,8 @@ export class StatsReader {
     const withoutTimes = running.filter((domain) => !host(domain).hasCpuTimes);
     const cpu = kinds.has('cpu') ? this.#cpu.read(withoutTimes, deadline) : undefined;
     const jobs = kinds.has('job') ? this.#readJobs(running, round) : undefined;
-    const all = Promise.all([domains, interfaces, cpu, jobs, pools]);
+    const sizes = this.#shutOff.read(shutOff, groupsOf(kinds), deadline);
+    const all = Promise.all([domains, interfaces, cpu, jobs, pools, sizes]);
     await settledWithin(all, Math.max(0, deadline - performance.now()));
     const [readInterfaces, readCpu, readPools] = await Promise.all([
       within(interfaces, deadline),
@@ -143,7 +155,10 @@ export class StatsReader {
     const failed = failuresOf(round, readInterfaces, readCpu);
     this.#noteFailures(kindsRead(round, readInterfaces, readCpu), failed);
     return {
-      of: (domain) => measuredDomain(domain, round, readInterfaces, readCpu),
+      of: (domain) =>
+        domain.id < 0
+          ? measuredShutOff(this.#shutOff.of(domain.uuid))
+          : measuredDomain(domain, round, readInterfaces, readCpu),
       pools: readPools?.pools,
       // The reader of pools has logged why.
       failed: new Set([...failed.keys(), ...(readPools?.failed ? ['pools' as const] : [])]),
@@ -156,7 +171,7 @@ export class StatsReader {
     deadline: number,
     hostOf: (domain: DomainRef) => HostView,
   ): Round {
-    const groups = MONITOR_KINDS.reduce((sum, kind) => (kinds.has(kind) ? sum | StatsGroup[kind] : sum), 0);
+    const groups = groupsOf(kinds);
     const results = new Map<string, DomainResult>();
     for (const domain of running) {
       const host = hostOf(domain);
@@ -166,10 +181,12 @@ export class StatsReader {
         stats: undefined,
         isComplete: false,
         job: undefined,
+        blockJobs: undefined,
       });
       if (host.processState !== undefined) this.#unresponsive.noteProcessState(domain, host.processState);
     }
     const [monitor, jobs] = [new Tally(), new Tally()];
+    this.#blockJobs.begin();
     return { number: this.#rounds.begin(), kinds, deadline, results, monitor, jobs, unsent: 0 };
   }
 
@@ -195,7 +212,10 @@ export class StatsReader {
     this.#rounds.answered(round.number, domain);
     if ('stats' in read) result.stats = read.stats;
     result.isComplete = read.status !== 'partial';
-    if (result.isComplete) this.#client.responded(domain);
+    if (!result.isComplete) return;
+    this.#client.responded(domain);
+    if (result.stats !== undefined && (result.groups & StatsGroup.block) !== 0)
+      result.blockJobs = await this.#blockJobs.read(domain, result.stats.images, terms);
   }
 
   async #readJobs(running: readonly DomainRef[], round: Round): Promise<void> {
@@ -218,6 +238,7 @@ export class StatsReader {
     this.#rounds.keepOnly(running);
     this.#domains.keepOnly(running);
     this.#jobs.keepOnly(running);
+    this.#blockJobs.keepOnly(new Set(running.map(domainRunId)));
     this.#unresponsive.keepOnly(running);
   }
 
@@ -249,6 +270,15 @@ export class StatsReader {
     }
     if (better.length > 0) this.#log.info({ kinds: better }, 'statistics of these kinds can be read again');
   }
+}
+
+function groupsOf(kinds: ReadonlySet<StatsKind>): number {
+  return MONITOR_KINDS.reduce((sum, kind) => (kinds.has(kind) ? sum | StatsGroup[kind] : sum), 0);
+}
+
+function measuredShutOff(stats: DomainStats | undefined): MeasuredDomain | undefined {
+  if (stats === undefined) return undefined;
+  return { stats, complete: undefined, cpu: undefined, job: undefined, blockJobs: undefined };
 }
 
 function failuresOf(
@@ -298,7 +328,7 @@ function measuredDomain(
   const run = domainRunId(domain);
   const result = results.get(run);
   if (result === undefined) return undefined;
-  const { host, groups, stats, isComplete, job } = result;
+  const { host, groups, stats, isComplete, job, blockJobs } = result;
   const own = interfaces?.interfaces.get(run);
   const wantsInterfaces = kinds.has('interface');
   const isWanted = groups !== 0 || wantsInterfaces;
@@ -309,6 +339,7 @@ function measuredDomain(
     complete: isWanted ? isWhole : undefined,
     cpu: kinds.has('cpu') ? times : undefined,
     job,
+    blockJobs,
   };
 }
 
@@ -317,6 +348,7 @@ const NO_STATS: DomainStats = {
   vcpuCounts: new Map(),
   vcpus: new Map(),
   blocks: new Map(),
+  images: new Map(),
   interfaces: new Map(),
 };
 

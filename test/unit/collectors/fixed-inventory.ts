@@ -89,6 +89,7 @@ const DISK: DiskConfig = {
   discard: undefined,
   protocol: undefined,
   serial: undefined,
+  backingImages: 0,
   ioTune: new Map(),
 };
 
@@ -138,6 +139,7 @@ function domain(name: string, changes: Partial<DomainSnapshot> = {}): DomainSnap
     current,
     persistent: current,
     persistentAtStart: current,
+    snapshots: { count: 0, oldestSeconds: undefined },
     events: NO_EVENTS,
     problem: undefined,
     startedWithVersion: undefined,

@@ -17,6 +17,7 @@ export function measured(
     complete: true,
     cpu: undefined,
     job: 'none',
+    blockJobs: new Map(),
     ...changes,
   };
 }

@@ -53,6 +53,7 @@ test('a real domain, whole', () => {
         discard: undefined,
         protocol: undefined,
         serial: undefined,
+        backingImages: 0,
         ioTune: new Map(),
       },
     ],

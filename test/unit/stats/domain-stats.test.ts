@@ -38,6 +38,31 @@ describe('the fields of a domain are sorted by their subject', () => {
     expect([...blocks.keys()]).toEqual(['sda']);
   });
 
+  test('the images of a disk have its name; the counts are those of the first', () => {
+    const { images, blocks } = parse({
+      'block.count': 3,
+      'block.0.name': 'vda',
+      'block.0.path': '/top',
+      'block.0.backingIndex': 4,
+      'block.0.rd.reqs': 7,
+      'block.1.name': 'vda',
+      'block.1.path': '/base',
+      'block.1.backingIndex': 1,
+      'block.2.name': 'sda',
+    });
+    expect([...images]).toEqual([
+      [
+        'vda',
+        [
+          { path: '/top', index: 4 },
+          { path: '/base', index: 1 },
+        ],
+      ],
+      ['sda', [{ path: undefined, index: undefined }]],
+    ]);
+    expect(blocks.get('vda')?.get('rd.reqs')).toBe(7);
+  });
+
   test('values that cannot be counted are left out: text, minus one as unsigned, negative numbers', () => {
     const { balloon, blocks } = parse({
       'balloon.unused': 2n ** 64n - 1n,

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
 import { XdrWriter } from '../../../src/libvirt/xdr.ts';
 import { type DomainJob, JobReader, type JobResult } from '../../../src/stats/job-reader.ts';
 import { fakeUuid } from '../../support/fake-hypervisor.ts';
@@ -18,17 +18,21 @@ let reader: JobReader;
 let isOccupied: boolean;
 let jobType: number;
 let fails: number | undefined;
+/** A start that does not end holds the domain's job lock. */
+let isHeld: boolean;
 
 beforeEach(async () => {
   isOccupied = false;
   jobType = UNBOUNDED_JOB;
   fails = undefined;
+  isHeld = false;
   daemon = await startFakeLibvirtd(
     afterHandshake(({ procedure, reply, fail }) => {
       if (fails !== undefined) {
         fail(fails, 'libvirt fails');
         return;
       }
+      if (isHeld && procedure === GET_JOB_STATS) return;
       const out = new XdrWriter();
       if (procedure === GET_CONTROL_INFO)
         out
@@ -91,12 +95,29 @@ test('another run of the domain has no job of the one before', async () => {
   expect(await read(5_000, next)).toEqual({ status: 'unknown' });
 });
 
-test('a domain without a job is not read again for ten seconds', async () => {
+test('a domain without a job is not read again for a second', async () => {
   jobType = 0;
   expect(await job(read())).toBe('none');
   jobType = UNBOUNDED_JOB;
   expect(await job(read())).toBe('none');
   expect(callsTo(GET_JOB_STATS)).toBe(1);
+});
+
+test('a domain whose job lock libvirt does not get in time is left alone for ten seconds, then longer', async () => {
+  isHeld = true;
+  expect(await read()).toEqual({ status: 'unknown' });
+  expect(callsTo(GET_JOB_STATS)).toBe(1);
+  const start = performance.now();
+  const clock = jest.spyOn(performance, 'now');
+  const triesAt = async (afterMs: number): Promise<number> => {
+    clock.mockReturnValue(start + afterMs);
+    await read();
+    return callsTo(GET_CONTROL_INFO);
+  };
+  expect(await triesAt(9_500)).toBe(1);
+  expect(await triesAt(10_500)).toBe(2);
+  expect(await triesAt(50_000)).toBe(2);
+  clock.mockRestore();
 });
 
 test.each([
