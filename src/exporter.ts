@@ -176,6 +176,7 @@ function guestTargets(
     const process = runs.known(uuid)?.process;
     const cpuShare = process && process.cpuSeconds / Math.max(1, now - process.startSeconds);
     const unresponsive = isUnresponsive({ uuid, name, id });
-    return [{ uuid, name, id, agentChannel, optedOut, cpuShare, unresponsive }];
+    const vcpus = current.cpu.maximum;
+    return [{ uuid, name, id, agentChannel, optedOut, vcpus, cpuShare, unresponsive }];
   });
 }

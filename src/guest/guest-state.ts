@@ -20,6 +20,8 @@ export interface GuestTarget extends DomainRef {
   readonly optedOut: boolean;
   /** The domain's QEMU does not respond: its agent is not probed. */
   readonly unresponsive: boolean;
+  /** The maximum number of vCPUs; undefined when unknown. */
+  readonly vcpus?: number | undefined;
   /** Share of one processor that the domain has used since its start; undefined when unknown. */
   readonly cpuShare: number | undefined;
 }
