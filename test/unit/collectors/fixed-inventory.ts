@@ -2,6 +2,7 @@ import { allUnavailable, type GuestView, NO_GUEST_VIEW } from '../../../src/gues
 import type { Capabilities, MachineRow } from '../../../src/inventory/capabilities.ts';
 import type {
   CpuConfig,
+  DeviceConfig,
   DiskConfig,
   DomainConfig,
   HardwareConfig,
@@ -16,6 +17,7 @@ import {
   ODD_DEVICES,
   ODD_MEASURED,
   POOLS,
+  SHUT_OFF_MEASURED,
   THRASHING_MEASURED,
 } from './fixed-measurements.ts';
 
@@ -103,6 +105,8 @@ const NO_HARDWARE: HardwareConfig = {
   controllers: [],
 };
 
+const device = (key: string, type: string): DeviceConfig => ({ key, settings: new Map([['@type', type]]) });
+
 function config(changes: Partial<DomainConfig> = {}): DomainConfig {
   return {
     type: 'kvm',
@@ -171,7 +175,15 @@ function shutOff(name: string, current: DomainConfig): DomainSnapshot {
     process: undefined,
     loggedVersion: undefined,
   };
-  return domain(name, { ...off, current, process: undefined, loggedVersion: undefined });
+  const disks = current.disks.map((disk) => ({ ...disk, backingImages: undefined }));
+  const config = { ...current, disks };
+  return domain(name, {
+    ...off,
+    current: config,
+    process: undefined,
+    loggedVersion: undefined,
+    measured: SHUT_OFF_MEASURED,
+  });
 }
 
 /** A guest that swaps itself slow, as its agent and its balloon tell it. */
@@ -315,7 +327,17 @@ const DOMAINS: readonly DomainSnapshot[] = [
       cpu: { ...CPU, maximum: 4, current: 4 },
       memoryBytes: 2 ** 31,
       disks: [{ ...DISK, cache: 'none' }],
+      hardware: {
+        cpuFeatures: new Map(),
+        features: new Map([['acpi', '']]),
+        firmware: new Map([['@firmware', 'efi']]),
+        interfaces: [device('52:54:00:00:00:01', 'interface')],
+        graphics: [device('vnc', 'graphics')],
+        tpms: [device('tpm', 'tpm')],
+        controllers: [device('scsi:0', 'controller')],
+      },
     }),
+    snapshots: { count: 3, oldestSeconds: BOOTED },
   }),
   domain('paused', {
     state: PAUSED,

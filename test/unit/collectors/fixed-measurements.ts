@@ -72,7 +72,7 @@ export const THRASHING_MEASURED = measured(
     ['block.0.capacity', 10_737_418_240],
     ['block.0.physical', 2_097_152],
   ],
-  { cpu: { total: 13.25, user: 12, system: 1.25 } },
+  { cpu: { total: 13.25, user: 12, system: 1.25 }, blockJobs: new Map([['vda', 'copy']]) },
 );
 
 /** More than libvirt allows at once, so that each is seen. */
@@ -156,6 +156,18 @@ export const MIGRATING_MEASURED = measured([], {
     ]),
   },
 });
+
+export const SHUT_OFF_MEASURED = measured(
+  [
+    ['balloon.maximum', 1_048_576],
+    ['block.0.name', 'vda'],
+    ['block.0.path', '/var/lib/libvirt/images/vm.img'],
+    ['block.0.allocation', 200_704],
+    ['block.0.capacity', 67_108_864],
+    ['block.0.physical', 196_616],
+  ],
+  { complete: undefined, job: undefined, blockJobs: undefined },
+);
 
 export const POOLS: readonly StoragePool[] = [
   { name: 'default', state: 2, capacity: 1_000_000, allocation: 400_000, available: 600_000 },
