@@ -44,6 +44,7 @@ export function parseDomainStats(params: ReadonlyMap<string, TypedValue>): Domai
     else if (name.startsWith('vcpu.') && !vcpus.add(name, 'vcpu.'.length, value))
       set(vcpuCounts, name.slice('vcpu.'.length), value);
   });
+  leaveOutMoreThan(balloon, 'available', ['unused', 'usable', 'disk_caches']);
   return {
     balloon,
     vcpuCounts,
@@ -63,6 +64,13 @@ export function isComplete({ balloon, vcpuCounts, vcpus, blocks }: DomainStats):
   if (balloon.size > 0) return balloon.has('rss');
   if (vcpuCounts.size > 0 && vcpus.size === 0) return false;
   return blocks.size === 0 || [...blocks.values()].some((fields) => fields.has('rd.reqs'));
+}
+
+/** The guest's driver reports parts of its memory, and these cannot be more than all of it. */
+function leaveOutMoreThan(fields: Map<string, number>, whole: string, parts: readonly string[]): void {
+  const all = fields.get(whole);
+  if (all === undefined) return;
+  for (const part of parts) if ((fields.get(part) ?? 0) > all) fields.delete(part);
 }
 
 class Items {

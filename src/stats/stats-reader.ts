@@ -5,6 +5,7 @@ import { type StatisticsClient, StatsGroup } from '../daemon/statistics-client.t
 import type { UnresponsiveDomains } from '../daemon/unresponsive-domains.ts';
 import type { CpuTimes } from '../host/cpu-times.ts';
 import type { DomainRef } from '../libvirt/types.ts';
+import { BalloonCounters } from './balloon-counters.ts';
 import { BlockJobReader, type BlockJobs } from './block-job-reader.ts';
 import { scatter } from './call-order.ts';
 import { CpuReader, type CpuResult } from './cpu-reader.ts';
@@ -109,6 +110,7 @@ export class StatsReader {
   readonly #cpu: CpuReader;
   readonly #jobs: JobReader;
   readonly #blockJobs: BlockJobReader;
+  readonly #balloons = new BalloonCounters();
   readonly #shutOff: ShutOffReader;
   readonly #pools: StoragePoolReader;
   readonly #log: Logger;
@@ -210,7 +212,11 @@ export class StatsReader {
     if (read.status !== 'complete' && read.status !== 'partial' && read.status !== 'gone') return;
     round.monitor.succeeded();
     this.#rounds.answered(round.number, domain);
-    if ('stats' in read) result.stats = read.stats;
+    if ('stats' in read)
+      result.stats = {
+        ...read.stats,
+        balloon: this.#balloons.check(domainRunId(domain), read.stats.balloon),
+      };
     result.isComplete = read.status !== 'partial';
     if (!result.isComplete) return;
     this.#client.responded(domain);
@@ -238,7 +244,9 @@ export class StatsReader {
     this.#rounds.keepOnly(running);
     this.#domains.keepOnly(running);
     this.#jobs.keepOnly(running);
-    this.#blockJobs.keepOnly(new Set(running.map(domainRunId)));
+    const runs = new Set(running.map(domainRunId));
+    this.#blockJobs.keepOnly(runs);
+    this.#balloons.keepOnly(runs);
     this.#unresponsive.keepOnly(running);
   }
 

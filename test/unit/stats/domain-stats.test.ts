@@ -75,6 +75,16 @@ describe('the fields of a domain are sorted by their subject', () => {
     expect(blocks.get('vda')?.size).toBe(0);
   });
 
+  test("a part of the guest's memory that is more than all of it costs itself alone", () => {
+    const { balloon } = parse({
+      'balloon.available': 100,
+      'balloon.usable': 101,
+      'balloon.unused': 40,
+      'balloon.swap_in': 7,
+    });
+    expect(Object.fromEntries(balloon)).toEqual({ available: 100, unused: 40, swap_in: 7 });
+  });
+
   test('whatever libvirt sends is sorted, within bounds', () => {
     const value = fc.oneof(fc.integer(), fc.bigInt(), fc.string(), fc.boolean(), fc.double());
     const field = fc.oneof(
