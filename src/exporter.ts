@@ -233,6 +233,7 @@ function guestTargets({ daemon, inventory, runs, serves }: Parts): GuestTarget[]
     const process = runs.known(uuid)?.process;
     const cpuShare = process && process.cpuSeconds / Math.max(1, now - process.startSeconds);
     const unresponsive = daemon.unresponsive.has({ uuid, id });
-    return [{ uuid, name, id, agentChannel, optedOut, cpuShare, unresponsive }];
+    const vcpus = current.cpu.maximum;
+    return [{ uuid, name, id, agentChannel, optedOut, vcpus, cpuShare, unresponsive }];
   });
 }

@@ -24,6 +24,7 @@ import { osCollector } from './os.ts';
 import { pressureCollector } from './pressure.ts';
 import { processCollector } from './process.ts';
 import { qemuCollector } from './qemu.ts';
+import { snapshotsCollector } from './snapshots.ts';
 import { storagePoolCollector } from './storage-pool.ts';
 import { throttleCollector } from './throttle.ts';
 import { vcpuCollector } from './vcpu.ts';
@@ -51,6 +52,7 @@ export const COLLECTORS: readonly Collector[] = [
   diskErrorsCollector,
   interfaceCollector,
   jobCollector,
+  snapshotsCollector,
   storagePoolCollector,
   guestAgentCollector,
   guestCpuCollector,

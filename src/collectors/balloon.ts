@@ -14,7 +14,12 @@ const METRICS = [
     'Memory that the balloon leaves the guest now, in bytes.',
     LABELS,
   ),
-  kibibyteGauge('maximum', `${PREFIX}_maximum_bytes`, 'Maximum memory of the guest, in bytes.', LABELS),
+  kibibyteGauge(
+    'maximum',
+    `${PREFIX}_maximum_bytes`,
+    'Maximum memory of the guest, in bytes; for a shut-off domain, at its next start.',
+    LABELS,
+  ),
   kibibyteGauge(
     'unused',
     `${PREFIX}_unused_bytes`,

@@ -8,6 +8,7 @@ import {
   newFamily,
   sanitizeLabel,
 } from '../metrics/metric-family.ts';
+import { BLOCK_JOB_TYPES } from '../stats/block-job-reader.ts';
 import { fieldCounter, fieldGauge, itemFamilies, nanosecondCounter } from './stats-fields.ts';
 
 const PREFIX = 'libvirt_domain_block';
@@ -30,6 +31,19 @@ const INFO = info(
     'protocol',
     'serial',
   ],
+);
+
+const BACKING_CHAIN = gauge(
+  `${PREFIX}_backing_chain_length`,
+  "Number of images under the disk's own image; each snapshot of the disk adds one; absent while the domain is shut off.",
+  LABELS,
+);
+const JOB_ACTIVE = gauge(
+  `${PREFIX}_job_active`,
+  '1 while a block job of this type runs on the disk; absent otherwise. A pull or commit shows within a few scrapes where ' +
+    'many disks have backing images.',
+  [...LABELS, 'type'],
+  { values: { type: BLOCK_JOB_TYPES } },
 );
 
 const METRICS = [
@@ -152,20 +166,32 @@ const LIMITS: readonly LimitMetric[] = [
 
 export const blockCollector: Collector = {
   name: 'block',
-  help: 'reads, writes, flushes, sizes and limits of each disk',
+  help: 'reads, writes, flushes, sizes, limits, images and jobs of each disk',
   enabledByDefault: true,
   measures: ['block'],
-  families: [INFO, ...METRICS.map(({ spec }) => spec), ...LIMITS.map(({ spec }) => spec)],
+  families: [
+    INFO,
+    BACKING_CHAIN,
+    JOB_ACTIVE,
+    ...METRICS.map(({ spec }) => spec),
+    ...LIMITS.map(({ spec }) => spec),
+  ],
   *collect({ domains }) {
     const disks = newFamily(INFO);
+    const chains = newFamily(BACKING_CHAIN);
+    const jobs = newFamily(JOB_ACTIVE);
     const limits = LIMITS.map(({ element, spec }) => ({ element, family: newFamily(spec) }));
-    for (const { name: domain, current } of domains) {
+    for (const { name: domain, current, measured } of domains) {
+      for (const [device, type] of measured?.blockJobs ?? []) {
+        addSample(jobs, { domain, device: sanitizeLabel(device), type }, 1);
+      }
       const named = new Set<string>();
       for (const disk of current?.disks ?? []) {
         // A second disk of the same name would repeat a series, and Prometheus then rejects the whole scrape.
         if (named.has(disk.target)) continue;
         named.add(disk.target);
         addSample(disks, { domain, ...infoLabels(disk) }, 1);
+        addSample(chains, { domain, device: sanitizeLabel(disk.target) }, disk.backingImages);
         if (disk.ioTune.size === 0) continue;
         for (const { element, family } of limits) {
           addSample(family, { domain, device: sanitizeLabel(disk.target) }, disk.ioTune.get(element));
@@ -173,6 +199,8 @@ export const blockCollector: Collector = {
       }
     }
     yield disks;
+    yield chains;
+    yield jobs;
     yield* itemFamilies(METRICS, 'device', domains, (domain) => domain.measured?.stats?.blocks);
     for (const { family } of limits) yield family;
   },

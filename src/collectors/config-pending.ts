@@ -17,14 +17,14 @@ export const configPendingCollector: Collector = {
   help: 'configuration changes that wait for the next full stop and start',
   enabledByDefault: true,
   families: [PENDING],
-  collect: ({ domains, hypervisor }) => {
+  collect: ({ domains, hypervisor, isSameFile }) => {
     const pending = newFamily(PENDING);
     const supportedMachines = createSupportedMachines(hypervisor);
-    for (const { name, current, persistent } of domains) {
+    for (const { name, current, persistent, persistentAtStart: atStart } of domains) {
       if (current === undefined || persistent === undefined) continue;
       const rows = supportedMachines(current)?.rows;
-      const resolve = (_arch: string, machine: string): string => canonicalMachine(rows, machine);
-      const changes = pendingChanges(current, persistent, resolve);
+      const resolveMachine = (_arch: string, machine: string): string => canonicalMachine(rows, machine);
+      const changes = pendingChanges(current, persistent, { resolveMachine, isSameFile, atStart });
       for (const change of CONFIG_CHANGES) {
         addBoolean(pending, { domain: name, change }, changes[change]);
       }

@@ -8,7 +8,6 @@ import {
   sanitizeLabel,
   stateSet,
 } from '../metrics/metric-family.ts';
-import type { DomainSnapshot } from '../snapshot/snapshot.ts';
 import { DOMAIN_STATES } from './domain-states.ts';
 import { describeState, STATE_REASONS } from './state-reasons.ts';
 
@@ -82,12 +81,8 @@ export const domainCollector: Collector = {
       const labels = { domain: name };
       addBoolean(success, labels, readable);
       addSample(statsTime, labels, domain.measured?.readAtSeconds);
-      addSample(start, labels, startTime(domain));
+      addSample(start, labels, domain.startSeconds);
     }
     return [identity, states, reasons, success, statsTime, start];
   },
 };
-
-function startTime({ id, process, startObservedSeconds }: DomainSnapshot): number | undefined {
-  return id < 0 ? undefined : (process?.startSeconds ?? startObservedSeconds);
-}

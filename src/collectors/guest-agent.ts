@@ -1,3 +1,4 @@
+import { allUnavailable } from '../guest/guest-state.ts';
 import { GUEST_FAMILIES, PROBE_ERRORS, type UnavailableReason } from '../guest/unavailable-reason.ts';
 import type { Collector } from '../metrics/collector.ts';
 import {
@@ -39,7 +40,7 @@ const ERRORS = counter(
 );
 const MISSING = gauge(
   'libvirt_domain_guest_missing',
-  'Reason why a family of values from inside the guest has no current data; 1 for each such family.',
+  'Reason why a family of values from inside the guest has no current data, or lacks a part of it; 1 for each such family.',
   ['domain', 'family', 'reason'],
   { values: { family: [...GUEST_FAMILIES, 'balloon'] } },
 );
@@ -85,18 +86,23 @@ const SHORTEST_STALE_SECONDS = 60;
 
 function missingFamilies(domain: DomainSnapshot): [string, string][] {
   if (domain.id < 0) return [];
-  const families: [string, string][] = [...(domain.guest?.missing ?? [])];
+  // The guest of a domain is not probed before its configuration has been read.
+  const unread = domain.current === undefined ? allUnavailable('busy') : new Map<string, string>();
+  const families: [string, string][] = [...(domain.guest?.missing ?? unread)];
   const balloon = whyNoBalloon(domain);
   if (balloon !== undefined) families.push(['balloon', balloon]);
   return families;
 }
 
 function whyNoBalloon({ current, state, measured }: DomainSnapshot): UnavailableReason | undefined {
-  if (current === undefined) return undefined;
+  if (current === undefined) return 'busy';
   const { balloonPeriodSeconds: period } = current;
   if (period === undefined) return 'unsupported';
   if (period === 0) return 'balloon_period_off';
+  // The domain's QEMU did not answer, or another client held its job lock.
+  if (measured?.complete === false) return 'busy';
   const balloon = measured?.complete === true ? measured.stats?.balloon : undefined;
+  // The collector of the balloon is off.
   if (balloon === undefined || balloon.size === 0) return undefined;
   const updated = balloon.get('last-update');
   // Without the time of the last update the hypervisor's balloon keeps no statistics, whatever the period.

@@ -21,7 +21,7 @@ const LABELS = ['domain'];
 
 const ACTIVE = gauge(
   'libvirt_domain_job_active',
-  'Whether a job, such as a migration or a backup, runs on the domain: 1 yes, 0 no; a new job shows within 10 seconds.',
+  'Whether a job, such as a migration or a backup, runs on the domain: 1 yes, 0 no; a new job shows within a second. For jobs of one disk see libvirt_domain_block_job_active.',
   LABELS,
 );
 const INFO = info(

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import { closeConnection, openConnection } from '../libvirt/connect.ts';
-import { LibvirtTransportError, type TransportErrorCode } from '../libvirt/errors.ts';
+import { LibvirtServerError, LibvirtTransportError, type TransportErrorCode } from '../libvirt/errors.ts';
 import { qemuDomainAgentCommand } from '../libvirt/procedures/agent.ts';
 import { domainSetMemoryStatsPeriod } from '../libvirt/procedures/domain.ts';
 import type { Procedure } from '../libvirt/procedures/procedure.ts';
@@ -12,8 +12,14 @@ import { domainRunId } from './domain-run-id.ts';
 import { ReconnectDelay } from './reconnect-delay.ts';
 import type { WorkerBudget, WorkerLease } from './worker-budget.ts';
 
-/** Time between two attempts to open a socket that is missing or refused: such a cause usually lasts. */
+/**
+ * Time between two attempts to open a socket that is missing or refused: such a cause usually lasts. libvirt and polkit log
+ * each attempt that they refuse, so each further pause is longer. A missing socket, or one that the exporter may not open, is
+ * tried each minute: libvirt does not see that.
+ */
 const RETRY_REFUSED_MS = 60_000;
+const REFUSED_FACTOR = 8;
+const LONGEST_REFUSED_MS = 3_600_000;
 /** libvirt may need this time in addition to the agent's: 30 s for the agent lock, twice 5 s for guest-sync. */
 const LIBVIRT_OVERHEAD_MS = 45_000;
 /** virDomainModificationImpact: changes the running domain only, so the change ends with the run. */
@@ -41,6 +47,8 @@ export class AgentConnection {
   #attempt: Promise<RpcConnection> | undefined;
   readonly #delay: ReconnectDelay;
   #refusedUntil = Number.NEGATIVE_INFINITY;
+  /** Refusals by libvirt in a row. */
+  #refusals = 0;
   #isRefusalLogged = false;
   #isStopped = false;
 
@@ -49,7 +57,7 @@ export class AgentConnection {
     this.#delay = new ReconnectDelay(options.clock);
   }
 
-  /** libvirt refused the read-write socket within the last minute: no guest can be probed. */
+  /** The read-write socket could not be opened a moment ago, and is not tried yet again: no guest can be probed. */
   get isRefused(): boolean {
     return this.#options.clock.now() < this.#refusedUntil;
   }
@@ -78,6 +86,7 @@ export class AgentConnection {
   /** libvirt was reconnected, perhaps with another configuration: an earlier refusal no longer counts. */
   retry(): void {
     this.#refusedUntil = Number.NEGATIVE_INFINITY;
+    this.#refusals = 0;
   }
 
   async stop(): Promise<void> {
@@ -144,7 +153,7 @@ export class AgentConnection {
     if (!this.#options.isLibvirtUp())
       throw new LibvirtTransportError('ERR_LIBVIRT_CONNECT', 'libvirt is not connected');
     if (this.isRefused) {
-      const message = 'libvirt refused the read-write socket less than a minute ago';
+      const message = 'the read-write socket could not be opened a while ago; the next attempt waits';
       throw new LibvirtTransportError('ERR_LIBVIRT_CONNECT', message);
     }
     if (this.#delay.remainingMs > 0) {
@@ -155,6 +164,13 @@ export class AgentConnection {
       this.#attempt = undefined;
     });
     return this.#attempt;
+  }
+
+  #pauseAfter(error: unknown): number {
+    if (!isRefusedByLibvirt(error)) return RETRY_REFUSED_MS;
+    const pauseMs = Math.min(LONGEST_REFUSED_MS, RETRY_REFUSED_MS * REFUSED_FACTOR ** this.#refusals);
+    this.#refusals += 1;
+    return pauseMs;
   }
 
   async #connect(): Promise<RpcConnection> {
@@ -177,10 +193,11 @@ export class AgentConnection {
       this.#delay.connected();
       if (this.#isRefusalLogged) log.info('the read-write socket is open again: guests are probed again');
       this.#isRefusalLogged = false;
+      this.#refusals = 0;
       return connection;
     } catch (error) {
       if (this.#isStopped || !isLibvirtUp()) throw error;
-      this.#refusedUntil = clock.now() + RETRY_REFUSED_MS;
+      this.#refusedUntil = clock.now() + this.#pauseAfter(error);
       if (!this.#isRefusalLogged) {
         this.#isRefusalLogged = true;
         log.warn(
@@ -191,6 +208,12 @@ export class AgentConnection {
       throw error;
     }
   }
+}
+
+function isRefusedByLibvirt(error: unknown): boolean {
+  if (error instanceof LibvirtServerError) return true;
+  if (!(error instanceof LibvirtTransportError)) return false;
+  return error.code === 'ERR_LIBVIRT_AUTH_DENIED' || error.code === 'ERR_LIBVIRT_AUTH_UNSUPPORTED';
 }
 
 function stopping(): LibvirtTransportError {

@@ -1,5 +1,12 @@
 import { connectGetCapabilities } from '../libvirt/procedures/connection.ts';
-import { domainGetXmlDesc, domainManagedSaveGetXmlDesc } from '../libvirt/procedures/domain.ts';
+import {
+  type DomainSnapshotRef,
+  domainGetXmlDesc,
+  domainListRootSnapshots,
+  domainManagedSaveGetXmlDesc,
+  domainSnapshotGetXmlDesc,
+  domainSnapshotNum,
+} from '../libvirt/procedures/domain.ts';
 import type { Procedure } from '../libvirt/procedures/procedure.ts';
 import { connectGetAllDomainStats } from '../libvirt/procedures/stats.ts';
 import type { DomainRef } from '../libvirt/types.ts';
@@ -137,6 +144,22 @@ export class ConfigurationClient {
   savedXml(domain: DomainRef): Promise<string> {
     const key = `${domainRunId(domain)} saved xml ${domain.name}`;
     return this.#call(key, 'configuration', domainManagedSaveGetXmlDesc, domain).answer;
+  }
+
+  /** Number of the domain's snapshots, internal and external ones. */
+  snapshotCount(domain: DomainRef): Promise<number> {
+    return this.#call(`${domainRunId(domain)} snapshots`, 'configuration', domainSnapshotNum, domain).answer;
+  }
+
+  /** The domain's snapshots without a parent. */
+  rootSnapshots(domain: DomainRef): Promise<DomainSnapshotRef[]> {
+    const key = `${domainRunId(domain)} root snapshots`;
+    return this.#call(key, 'configuration', domainListRootSnapshots, domain).answer;
+  }
+
+  snapshotXml(snapshot: DomainSnapshotRef): Promise<string> {
+    const key = `${domainRunId(snapshot.domain)} snapshot xml ${snapshot.name}`;
+    return this.#call(key, 'configuration', domainSnapshotGetXmlDesc, snapshot).answer;
   }
 
   #xml(domain: DomainRef, flags: number): Promise<string> {

@@ -13,6 +13,8 @@ export const StatsGroup = { balloon: 4, vcpu: 8, interface: 16, block: 32 } as c
 
 /** virConnectGetAllDomainStatsFlags: do not wait for a domain's job lock, but return the fields that need no monitor. */
 const NOWAIT = 1 << 29;
+/** The same: list every image of a disk, with the target of a copy or backup that runs (seen on libvirt 9.0 to 12.8). */
+const BACKING = 1 << 30;
 
 export interface StatsTerms extends Pick<LeaseTerms, 'round' | 'hasAnsweredSince'> {
   /** Calls that are still waiting at this time are not sent; in the clock's milliseconds. */
@@ -49,10 +51,21 @@ export class StatisticsClient {
     groups: number,
     terms: StatsTerms,
   ): Promise<CallResult<stats.DomainStatsRecord[]>> {
-    const args = { domains: [domain], stats: groups, flags: NOWAIT };
+    const args = { domains: [domain], stats: groups, flags: NOWAIT | BACKING };
     const key = `${domainRunId(domain)} stats`;
     const waitsFor = { domain, cause: 'monitor' } as const;
     return this.#call(key, stats.connectGetAllDomainStats, args, { ...terms, waitsFor });
+  }
+
+  /** Statistics of a domain that is shut off. libvirt reads the headers of its images, which no QEMU is needed for. */
+  shutOffStats(
+    domain: DomainRef,
+    groups: number,
+    deadline: number,
+  ): Promise<CallResult<stats.DomainStatsRecord[]>> {
+    const args = { domains: [domain], stats: groups, flags: NOWAIT };
+    const key = `${domainRunId(domain)} shut off`;
+    return this.#call(key, stats.connectGetAllDomainStats, args, always(deadline));
   }
 
   /** Interface statistics of many domains; they need no QEMU. */
@@ -106,6 +119,17 @@ export class StatisticsClient {
     const key = `${domainRunId(domain)} disk errors`;
     const waitsFor = { domain, cause: 'monitor' } as const;
     return this.#call(key, stats.domainGetDiskErrors, domain, { ...terms, waitsFor });
+  }
+
+  /** The block job of a disk, named by its target. The call waits for the domain's job lock and its QEMU. */
+  blockJob(
+    domain: DomainRef,
+    device: string,
+    terms: StatsTerms,
+  ): Promise<CallResult<stats.BlockJobInfo | undefined>> {
+    const key = `${domainRunId(domain)} block job ${device}`;
+    const waitsFor = { domain, cause: 'job' } as const;
+    return this.#call(key, stats.domainGetBlockJobInfo, { domain, device }, { ...terms, waitsFor });
   }
 
   storagePools(deadline: number): Promise<CallResult<StoragePoolRef[]>> {

@@ -34,6 +34,7 @@ export function applyResult(
     domainRunId: String(state.target.id),
     bootTimeSeconds: sample.bootTimeSeconds,
     mayHaveBooted,
+    cpus: state.target.vcpus,
     cpu: sample.cpu,
     pressure: sample.pressure,
   });

@@ -11,21 +11,13 @@ export const GUEST_FILES = {
   pressureIo: '/proc/pressure/io',
   pressureMemory: '/proc/pressure/memory',
   pressureCpu: '/proc/pressure/cpu',
+  mounts: '/proc/mounts',
 } as const;
 
-/**
- * Configuration files of a kubelet: two of kubeadm, then those of k3s, RKE2 and microk8s. They are opened to see
- * whether they exist; their content is never read.
- */
-export const KUBELET_FILES = [
-  '/var/lib/kubelet/config.yaml',
-  '/etc/kubernetes/kubelet.conf',
-  '/var/lib/rancher/k3s/agent/kubelet.kubeconfig',
-  '/var/lib/rancher/rke2/agent/kubelet.kubeconfig',
-  '/var/snap/microk8s/current/args/kubelet',
-] as const;
+/** Configuration of a kubelet, as kubeadm writes it. It is opened to see whether it exists; its content is never read. */
+export const KUBELET_FILE = '/var/lib/kubelet/config.yaml';
 
-export type GuestFile = (typeof GUEST_FILES)[keyof typeof GUEST_FILES] | (typeof KUBELET_FILES)[number];
+export type GuestFile = (typeof GUEST_FILES)[keyof typeof GUEST_FILES] | typeof KUBELET_FILE;
 
 export type GuestCommand =
   | { readonly execute: 'guest-info' }
@@ -57,7 +49,7 @@ const ALLOWED: Readonly<Record<GuestCommandName, readonly string[]>> = {
   'guest-file-close': ['handle'],
 };
 
-const ALLOWED_FILES: ReadonlySet<unknown> = new Set([...Object.values(GUEST_FILES), ...KUBELET_FILES]);
+const ALLOWED_FILES: ReadonlySet<unknown> = new Set([...Object.values(GUEST_FILES), KUBELET_FILE]);
 
 /** A command that is not on the lists: a bug in this program. The command was not sent. */
 export class GuestCommandRefused extends Error {

@@ -33,11 +33,12 @@ export type CpuMode = (typeof CPU_MODES)[number];
 /** Seconds since the guest's boot, summed over its CPUs; a mode that the guest does not report is undefined. */
 export type GuestCpu = Readonly<Record<CpuMode, number | undefined>>;
 
+/** A value that the guest does not report, or that cannot be true, is undefined; the others are served. */
 export interface GuestMemory {
-  readonly totalBytes: number;
+  readonly totalBytes: number | undefined;
   readonly availableBytes: number | undefined;
-  readonly swapTotalBytes: number;
-  readonly swapUsedBytes: number;
+  readonly swapTotalBytes: number | undefined;
+  readonly swapUsedBytes: number | undefined;
 }
 
 export const PRESSURE_RESOURCES = ['io', 'memory', 'cpu'] as const;
@@ -46,7 +47,7 @@ export type PressureResource = (typeof PRESSURE_RESOURCES)[number];
 /** Seconds since the guest's boot in which tasks waited for the resource (Linux PSI). */
 export interface PressureTotals {
   /** Some task waited. */
-  readonly waitingSeconds: number;
+  readonly waitingSeconds: number | undefined;
   /** All tasks waited; undefined for cpu before Linux 5.13. */
   readonly stalledSeconds: number | undefined;
 }
@@ -54,7 +55,7 @@ export interface PressureTotals {
 export type GuestPressure = Readonly<Partial<Record<PressureResource, PressureTotals>>>;
 
 export interface GuestLoad {
-  readonly load1: number;
-  readonly load5: number;
-  readonly load15: number;
+  readonly load1: number | undefined;
+  readonly load5: number | undefined;
+  readonly load15: number | undefined;
 }

@@ -1,4 +1,5 @@
 import type { DomainRef } from '../libvirt/types.ts';
+import type { GuestFile } from './commands.ts';
 import type { GuestSample } from './guest-sample.ts';
 import type { MonotonicState } from './monotonic.ts';
 import type { StaticGuestInfo } from './probe.ts';
@@ -19,6 +20,8 @@ export interface GuestTarget extends DomainRef {
   readonly optedOut: boolean;
   /** The domain's QEMU does not respond: its agent is not probed. */
   readonly unresponsive: boolean;
+  /** The maximum number of vCPUs; undefined when unknown. */
+  readonly vcpus?: number | undefined;
   /** Share of one processor that the domain has used since its start; undefined when unknown. */
   readonly cpuShare: number | undefined;
 }
@@ -46,6 +49,8 @@ export interface GuestState {
   logged: LoggedErrors;
   /** Mount points of this run with their first types: a bound on the series that one guest can create. */
   mountpoints: ReadonlyMap<string, string>;
+  /** Files that the agent could not open in this run: they are not tried again until the guest reboots. */
+  readonly unreadable: Map<GuestFile, UnavailableReason>;
   /** File handles that the agent may still hold open for the exporter. */
   readonly unclosed: Set<number>;
 }
@@ -115,6 +120,7 @@ export function newGuestState(
     counters: { monotonic: undefined, mayHaveBooted: false },
     logged: { crash: undefined, refusal: before?.logged.refusal },
     mountpoints: new Map(),
+    unreadable: new Map(),
     unclosed: new Set(),
   };
 }

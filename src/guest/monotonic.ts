@@ -1,5 +1,5 @@
 /**
- * Keeps a guest's counters from falling between two samples, unless the guest was restarted. Prometheus takes a
+ * Keeps a guest's counters from falling or jumping between two samples, unless the guest was restarted. Prometheus takes a
  * counter that falls for one that restarted at zero, and adds its whole value to the rate: years of CPU time in one
  * interval.
  */
@@ -24,6 +24,8 @@ export interface CounterSample {
   readonly bootTimeSeconds: number | undefined;
   /** Since the last sample, libvirt reported a reboot or another agent. */
   readonly mayHaveBooted: boolean;
+  /** vCPUs of the domain, at most; undefined when unknown. */
+  readonly cpus?: number | undefined;
   readonly cpu: GuestCpu | undefined;
   readonly pressure: GuestPressure | undefined;
 }
@@ -38,6 +40,8 @@ export interface MonotonicState {
   readonly bootTimeSeconds: number | undefined;
   /** The highest total of each counter since the guest booted, in seconds. */
   readonly totals: Totals;
+  /** The `sampledAt` of the last sample in which each counter was neither lacking nor dropped. */
+  readonly updatedAt: ReadonlyMap<CounterName, number>;
   /** The `sampledAt` since which a counter has been dropped. */
   readonly droppedSince: ReadonlyMap<CounterName, number>;
 }
@@ -49,7 +53,7 @@ export interface Advance {
   readonly cpu: GuestCpu | undefined;
   /** Without the resources whose waiting time regressed. */
   readonly pressure: GuestPressure | undefined;
-  /** Counters that fell without a restart of the guest. */
+  /** Counters that fell without a restart of the guest, or rose by more than the time since the last sample. */
   readonly regressed: readonly CounterName[];
 }
 
@@ -65,6 +69,13 @@ const BOOT_TIME_TOLERANCE_SECONDS = 5;
  * over 5 minutes does not see the fall.
  */
 export const ACCEPTED_AFTER_MS = 5.5 * 60_000;
+
+/**
+ * Within a second, tasks wait for a second at most, and a CPU is in its modes for a second at most. A sample takes seconds to
+ * read, and the prober's clock and the guest's differ. A CPU that was unplugged comes back with its old times, which the sum
+ * of guest-get-cpustats then jumps by.
+ */
+const JUMP_TOLERANCE_SECONDS = 60;
 
 /** A counter below this share of its former total has restarted, rather than lost a part. */
 const NEAR_ZERO = 0.1;
@@ -101,10 +112,12 @@ export function advance(previous: MonotonicState | undefined, next: CounterSampl
   if (fallen.length > 0 && wasRestarted(previous, next, counters)) return restart(next, counters);
   if (mayHaveBooted && iowaitRestarted(previous.totals, counters)) return restart(next, counters);
   const since = (name: CounterName): number => previous.droppedSince.get(name) ?? next.sampledAt;
-  const dropped = fallen.filter((name) => next.sampledAt - since(name) < ACCEPTED_AFTER_MS);
-  const accepted = fallen.filter((name) => !dropped.includes(name));
+  const wrong = mayHaveBooted ? fallen : [...fallen, ...jumpedSince(previous, next, counters)];
+  const dropped = wrong.filter((name) => next.sampledAt - since(name) < ACCEPTED_AFTER_MS);
+  const accepted = wrong.filter((name) => !dropped.includes(name));
   const known = mayHaveBooted ? presentIn(counters, previous.totals) : previous.totals;
-  const totals = highest(without(accepted, known), counters);
+  const usable = without(dropped, counters);
+  const totals = highest(without(accepted, known), usable);
   // Counters that this sample lacks were not served either.
   const lacking = [...previous.droppedSince.keys()].filter((name) => !counters.has(name) && totals.has(name));
   return {
@@ -112,6 +125,10 @@ export function advance(previous: MonotonicState | undefined, next: CounterSampl
       domainRunId: next.domainRunId,
       bootTimeSeconds: next.bootTimeSeconds ?? previous.bootTimeSeconds,
       totals,
+      updatedAt: new Map([
+        ...previous.updatedAt,
+        ...[...usable.keys()].map((name) => [name, next.sampledAt] as const),
+      ]),
       droppedSince: new Map([...dropped, ...lacking].map((name) => [name, since(name)])),
     },
     cpu: next.cpu === undefined ? undefined : servedCpu(next.cpu, totals, dropped),
@@ -122,8 +139,9 @@ export function advance(previous: MonotonicState | undefined, next: CounterSampl
 
 function restart(next: CounterSample, totals: Totals): Advance {
   const { domainRunId, bootTimeSeconds, cpu, pressure } = next;
+  const updatedAt = new Map([...totals.keys()].map((name) => [name, next.sampledAt]));
   return {
-    state: { domainRunId, bootTimeSeconds, totals, droppedSince: new Map() },
+    state: { domainRunId, bootTimeSeconds, totals, updatedAt, droppedSince: new Map() },
     cpu,
     pressure,
     regressed: [],
@@ -172,6 +190,16 @@ function fallenSince(totals: Totals, counters: Totals): readonly CounterName[] {
     .map(([name]) => name);
   const isOtherMode = (name: CounterName): boolean => name.startsWith('cpu.') && name !== MAY_DECREASE;
   return below.some(isOtherMode) ? below : below.filter((name) => name !== MAY_DECREASE);
+}
+
+function jumpedSince(previous: MonotonicState, next: CounterSample, counters: Totals): CounterName[] {
+  return [...counters].flatMap(([name, value]) => {
+    const [total, updatedAt] = [previous.totals.get(name), previous.updatedAt.get(name)];
+    const cpus = name.startsWith('cpu.') ? next.cpus : 1;
+    if (total === undefined || updatedAt === undefined || cpus === undefined) return [];
+    const seconds = (next.sampledAt - updatedAt) / 1000 + JUMP_TOLERANCE_SECONDS;
+    return value - total > cpus * seconds ? [name] : [];
+  });
 }
 
 function without(names: readonly CounterName[], totals: Totals): Totals {

@@ -1,7 +1,7 @@
 import { type GuestAgent, ProbeTimeoutError } from './agent.ts';
-import { GUEST_FILES, type GuestCommand, type GuestFile, KUBELET_FILES } from './commands.ts';
-import type { GuestCpu, GuestOs, GuestPressure, GuestSample, PressureTotals } from './guest-sample.ts';
-import { type ProcStat, parseLoadavg, parseMeminfo, parsePressure, parseProcStat } from './procfs.ts';
+import { GUEST_FILES, type GuestCommand, type GuestFile, KUBELET_FILE } from './commands.ts';
+import type { GuestMemory, GuestOs, GuestPressure, GuestSample, PressureTotals } from './guest-sample.ts';
+import { parseLoadavg, parseMeminfo, parsePressure, parseProcStat, type ReportInvalid } from './procfs.ts';
 import {
   type GuestAgentInfo,
   type GuestFilesystem,
@@ -39,11 +39,16 @@ export interface ProbeOptions {
   /** From an earlier probe of the same run; fetched when undefined. */
   readonly staticInfo: StaticGuestInfo | undefined;
   readonly filesystems: boolean;
+  /**
+   * Files that the agent could not open in this run of the domain, and why. They are not tried again, as libvirt logs an error
+   * for each attempt. The probe adds to them.
+   */
+  readonly unreadable?: Map<GuestFile, UnavailableReason>;
 }
 
-/** A value from the guest, or why there is none. */
+/** A value from the guest, and why a part of it is missing; or why there is none. */
 type Fetched<T> =
-  | { readonly value: T; readonly reason?: undefined }
+  | { readonly value: T; readonly reason?: UnavailableReason | undefined }
   | { readonly value?: undefined; readonly reason: UnavailableReason };
 
 /** Whether later probes can use the information: a passing failure must not last. */
@@ -71,7 +76,9 @@ export class ProbeEnded extends Error {
 interface ProbeRun {
   readonly agent: GuestAgent;
   readonly info: GuestAgentInfo;
-  readonly isWindows: boolean;
+  readonly unreadable: Map<GuestFile, UnavailableReason>;
+  /** False once the guest is known to be no Linux: then no file is opened. */
+  mayBeLinux: boolean;
   /** guest-info was sent again because the agent refused a command that guest-info listed as enabled. */
   rechecked: boolean;
   /** The agent answered a command that every probe sends. */
@@ -79,8 +86,8 @@ interface ProbeRun {
   stoppedAnswering: boolean;
 }
 
-/** os-release ID that the agent reports for Windows (QEMU: qga/commands-win32.c). */
-const WINDOWS = 'mswindows';
+/** IDs that agents report for other systems than Linux: Windows' (QEMU: qga/commands-win32.c), and those of os-release. */
+const NOT_LINUX = /^(?:mswindows|freebsd|netbsd|openbsd|dragonfly|ghostbsd|solaris|illumos|omnios|macos)$/;
 
 const FROZEN_COMMANDS: ReadonlySet<string> = new Set([
   'guest-ping',
@@ -100,42 +107,50 @@ const FROZEN_COMMANDS: ReadonlySet<string> = new Set([
 export async function probeGuest(agent: GuestAgent, options: ProbeOptions): Promise<ProbeResult> {
   await attempt(() => agent.closeLeftOpen());
   const info = await currentInfo(agent, options.staticInfo);
+  const unreadable = options.unreadable ?? new Map<GuestFile, UnavailableReason>();
   const os =
     options.staticInfo?.os ??
-    (await fetch(newRun(agent, info), { execute: 'guest-get-osinfo' }, parseOsInfo));
-  const run = newRun(agent, info, os.value?.id === WINDOWS);
+    (await fetch(newRun(agent, info, unreadable), { execute: 'guest-get-osinfo' }, parseOsInfo));
+  const run = newRun(agent, info, unreadable, !NOT_LINUX.test(os.value?.id ?? ''));
   // One source for all probes of a domain's run: the two round differently, and a counter must not seem to fall.
   const agentCpu = supportsCpuStats(info)
     ? await fetch(run, { execute: 'guest-get-cpustats' }, parseCpuStats)
     : undefined;
-  const stat = await readFile(run, GUEST_FILES.stat, parseProcStat);
-  const cpu: Fetched<GuestCpu> = agentCpu ?? procCpu(stat);
-  const memory = await readFile(run, GUEST_FILES.meminfo, parseMeminfo);
+  const stat = await readFile(run, GUEST_FILES.stat, (content, report) => {
+    const { cpu, bootTimeSeconds } = parseProcStat(content, (family) => {
+      if (family === 'cpu') report(family);
+    });
+    return { cpu, bootTimeSeconds };
+  });
+  // Every Linux has this file.
+  if (stat.reason === 'unsupported') run.mayBeLinux = false;
+  const cpu = agentCpu ?? procCpu(stat);
+  const { memory, swap, value: memoryValue } = await readMemory(run);
   const pressure = await readPressure(run);
   const agentLoad = await fetch(run, { execute: 'guest-get-load' }, parseLoad);
   const load =
     agentLoad.value === undefined ? await readFile(run, GUEST_FILES.loadavg, parseLoadavg) : agentLoad;
   // Last, so that a slow guest has answered the measurements before its time is over.
   const known = options.staticInfo?.kubernetesNode;
-  const kubernetesNode = known !== undefined && isSettled(known) ? known : await findKubelet(run);
+  const kubernetesNode = known !== undefined && isSettled(known) ? known : await findKubelet(run, stat);
   const filesystems: Fetched<readonly GuestFilesystem[]> = options.filesystems
     ? await fetch(run, { execute: 'guest-get-fsinfo' }, parseFsInfo)
     : { value: [] };
 
-  const families: readonly [GuestFamily, Fetched<unknown>][] = [
-    ['os', os],
-    ['cpu', cpu],
+  const families: readonly [GuestFamily, UnavailableReason | undefined][] = [
+    ['os', os.reason],
+    ['cpu', cpu.reason],
     ['memory', memory],
-    ['swap', memory],
-    ['pressure', pressure],
-    ['load', load],
+    ['swap', swap],
+    ['pressure', pressure.reason],
+    ['load', load.reason],
   ];
   return {
     sample: {
       agentVersion: info.version,
       os: os.value,
       cpu: cpu.value,
-      memory: memory.value,
+      memory: memoryValue,
       pressure: pressure.value,
       load: load.value,
       bootTimeSeconds: stat.value?.bootTimeSeconds,
@@ -144,14 +159,37 @@ export async function probeGuest(agent: GuestAgent, options: ProbeOptions): Prom
     staticInfo: { info, os, kubernetesNode },
     filesystems: filesystems.value ?? [],
     missing: new Map(
-      families.flatMap(([family, { reason }]) => (reason === undefined ? [] : [[family, reason]])),
+      families.flatMap(([family, reason]) => (reason === undefined ? [] : [[family, reason]])),
     ),
     stoppedAnswering: run.stoppedAnswering,
   };
 }
 
-function procCpu({ value, reason }: Fetched<ProcStat>): Fetched<GuestCpu> {
-  return value === undefined ? { reason } : { value: value.cpu };
+function procCpu<T>({ value, reason }: Fetched<{ readonly cpu: T | undefined }>): Fetched<T> {
+  if (value?.cpu === undefined) return { reason: reason ?? 'invalid_reply' };
+  return { value: value.cpu, reason };
+}
+
+/** /proc/meminfo has two families, each with a reason of its own. */
+async function readMemory(run: ProbeRun): Promise<{
+  readonly value: GuestMemory | undefined;
+  readonly memory: UnavailableReason | undefined;
+  readonly swap: UnavailableReason | undefined;
+}> {
+  const invalid = new Set<string>();
+  const { value, reason } = await readFile(run, GUEST_FILES.meminfo, (content) =>
+    parseMeminfo(content, (family) => invalid.add(family)),
+  );
+  if (value === undefined) return { value, memory: reason, swap: reason };
+  const reasonOf = (family: string, ...values: (number | undefined)[]): UnavailableReason | undefined => {
+    if (invalid.has(family)) return 'invalid_reply';
+    return values.includes(undefined) ? 'unsupported' : undefined;
+  };
+  return {
+    value,
+    memory: reasonOf('memory', value.totalBytes, value.availableBytes),
+    swap: reasonOf('swap', value.swapTotalBytes, value.swapUsedBytes),
+  };
 }
 
 /**
@@ -183,26 +221,49 @@ function looksFrozen({ commands }: GuestAgentInfo): boolean {
   return enabled.includes('guest-fsfreeze-thaw') && enabled.every((name) => FROZEN_COMMANDS.has(name));
 }
 
-function newRun(agent: GuestAgent, info: GuestAgentInfo, isWindows = false): ProbeRun {
-  return { agent, info, isWindows, rechecked: false, answered: false, stoppedAnswering: false };
+function newRun(
+  agent: GuestAgent,
+  info: GuestAgentInfo,
+  unreadable: ProbeRun['unreadable'],
+  mayBeLinux = true,
+): ProbeRun {
+  return { agent, info, unreadable, mayBeLinux, rechecked: false, answered: false, stoppedAnswering: false };
 }
 
-async function findKubelet(run: ProbeRun): Promise<Fetched<boolean>> {
+/** Mounts of a kubelet's pods; each kubelet makes some, whichever distribution it comes from. */
+const POD_MOUNT = '/kubelet/pods/';
+
+/**
+ * A running kubelet shows in the list of mounts, which every Linux has. Only the file of a kubelet that does not run has to be
+ * opened. libvirt logs an error where there is none, so this file is tried once in a run, and only if no other file was missing.
+ */
+async function findKubelet(run: ProbeRun, stat: Fetched<unknown>): Promise<Fetched<boolean>> {
   const refused = reasonAgainstFiles(run);
   if (refused !== undefined) return { reason: refused };
-  for (const path of KUBELET_FILES) {
-    const found = await attempt(() => run.agent.exists(path), run);
-    if (found.value === true) return found;
-    // Only "no such file" means that the file does not exist.
-    if (found.reason !== 'unsupported') return found;
-  }
-  return { value: false };
+  // Without this file nothing says that the guest is a Linux.
+  if (stat.value === undefined) return { reason: stat.reason ?? 'unsupported' };
+  const mounts = await readFile(run, GUEST_FILES.mounts, (content) => content.includes(POD_MOUNT));
+  if (mounts.value === undefined) return { reason: mounts.reason };
+  if (mounts.value) return { value: true };
+  const known = run.unreadable.get(KUBELET_FILE);
+  const found =
+    run.unreadable.size > 0 ? undefined : await attempt(() => run.agent.exists(KUBELET_FILE), run);
+  if (found?.value === true) return found;
+  const reason = found?.reason ?? known ?? 'unsupported';
+  if (found !== undefined && isLasting(reason)) run.unreadable.set(KUBELET_FILE, reason);
+  // Only "no such file" means that the file does not exist.
+  return reason === 'unsupported' ? { value: false } : { reason };
+}
+
+/** Whether an attempt to open the file again would fail in the same way. */
+function isLasting(reason: UnavailableReason): boolean {
+  return reason === 'unsupported' || reason === 'command_disabled';
 }
 
 async function readPressure(run: ProbeRun): Promise<Fetched<GuestPressure>> {
   const io = await readFile(run, GUEST_FILES.pressureIo, parsePressure);
   // A kernel has all three files or none.
-  if (io.value === undefined) return io;
+  if (io.value === undefined && io.reason !== 'invalid_reply') return io;
   const memory = await readFile(run, GUEST_FILES.pressureMemory, parsePressure);
   const cpu = await readFile(run, GUEST_FILES.pressureCpu, parsePressure);
   const resources: [string, PressureTotals | undefined][] = [
@@ -210,27 +271,51 @@ async function readPressure(run: ProbeRun): Promise<Fetched<GuestPressure>> {
     ['memory', memory.value],
     ['cpu', cpu.value],
   ];
-  return { value: Object.fromEntries(resources.filter(([, totals]) => totals !== undefined)) };
+  const reason = io.reason ?? memory.reason ?? cpu.reason;
+  const known = resources.filter(([, totals]) => totals !== undefined);
+  if (known.length === 0 && reason !== undefined) return { reason };
+  return { value: Object.fromEntries(known), reason };
 }
 
 async function fetch<T>(
   run: ProbeRun,
   command: GuestCommand,
-  parse: (reply: string) => T,
+  parse: (reply: string, report: ReportInvalid) => T,
 ): Promise<Fetched<T>> {
   const reason = reasonAgainst(run.info, command.execute);
   if (reason !== undefined) return { reason };
-  return recheck(run, await attempt(async () => parse(await run.agent.execute(command)), run));
+  const parsed = async (report: ReportInvalid): Promise<T> => parse(await run.agent.execute(command), report);
+  return recheck(run, await attemptInParts(parsed, run));
 }
 
 async function readFile<T>(
   run: ProbeRun,
   path: GuestFile,
-  parse: (content: string) => T,
+  parse: (content: string, report: ReportInvalid) => T,
 ): Promise<Fetched<T>> {
-  const reason = reasonAgainstFiles(run);
+  const reason = reasonAgainstFiles(run) ?? run.unreadable.get(path);
   if (reason !== undefined) return { reason };
-  return recheck(run, await attempt(async () => parse(await run.agent.readFile(path)), run));
+  const parsed = async (report: ReportInvalid): Promise<T> => parse(await run.agent.readFile(path), report);
+  const fetched = await recheck(run, await attemptInParts(parsed, run));
+  if (fetched.value === undefined && fetched.reason !== undefined && isLasting(fetched.reason))
+    run.unreadable.set(path, fetched.reason);
+  return fetched;
+}
+
+/** A value of which a part cannot be true has a reason beside it. */
+async function attemptInParts<T>(
+  work: (report: ReportInvalid) => Promise<T>,
+  run: ProbeRun,
+): Promise<Fetched<T>> {
+  let isInvalid = false;
+  const fetched = await attempt(
+    () =>
+      work(() => {
+        isInvalid = true;
+      }),
+    run,
+  );
+  return fetched.value !== undefined && isInvalid ? { ...fetched, reason: 'invalid_reply' } : fetched;
 }
 
 /**
@@ -245,9 +330,9 @@ async function recheck<T>(run: ProbeRun, fetched: Fetched<T>): Promise<Fetched<T
   return fetched;
 }
 
-/** Why no file is read. Windows has none of the files, and reports that in the language of its user. */
-function reasonAgainstFiles({ info, isWindows }: ProbeRun): UnavailableReason | undefined {
-  if (isWindows) return 'unsupported';
+/** Why no file is read. Other systems than Linux have none of the files. */
+function reasonAgainstFiles({ info, mayBeLinux }: ProbeRun): UnavailableReason | undefined {
+  if (!mayBeLinux) return 'unsupported';
   const needed = ['guest-file-open', 'guest-file-read', 'guest-file-close'];
   return needed.map((command) => reasonAgainst(info, command)).find((reason) => reason !== undefined);
 }

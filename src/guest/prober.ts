@@ -107,6 +107,8 @@ export class GuestProber {
     const state = this.#states.get(event.domain.uuid);
     if (state !== undefined && (event.kind === 'agent' || event.kind === 'reboot'))
       state.counters = { ...state.counters, mayHaveBooted: true };
+    // Another kernel may have other files.
+    if (event.kind === 'reboot') state?.unreadable.clear();
     // At a reboot the agent is about to leave; its own event follows when it is back.
     if (event.kind === 'agent' || continues) this.requestProbe(event.domain.uuid);
   }
@@ -220,7 +222,8 @@ export class GuestProber {
     const { value, probes } = state.staticInfo;
     const staticInfo = probes < STATIC_INFO_PROBES ? value : undefined;
     const { filesystems } = this.#options;
-    const result = await probeGuest(agent, { staticInfo, filesystems });
+    const { unreadable } = state;
+    const result = await probeGuest(agent, { staticInfo, filesystems, unreadable });
     state.staticInfo = { ...state.staticInfo, probes: staticInfo === undefined ? 1 : probes + 1 };
     return result;
   }

@@ -1,6 +1,7 @@
 /**
- * Parsers of the /proc files of a Linux guest, as read through its agent. Each throws GuestReplyError for text that
- * no kernel writes. Text may be cut at its end: a last line without its line feed is ignored.
+ * Parsers of the /proc files of a Linux guest, as read through its agent. A value that no kernel writes is left out and
+ * reported, and the others stay. Text without any value is refused with GuestReplyError. Text may be cut at its end: a last
+ * line without its line feed is ignored.
  */
 
 import {
@@ -22,8 +23,14 @@ const TICKS_PER_SECOND = 100;
 /** The first four modes are as old as /proc/stat; iowait came with Linux 2.5.41, the others until 2.6.11. */
 const FEWEST_CPU_MODES = 4;
 
+/** Called for a value that the guest sent and that cannot be true; `family` is the one that lacks it. */
+export type ReportInvalid<Family extends string = string> = (family: Family) => void;
+
+const ignore = (): void => undefined;
+
 export interface ProcStat {
-  readonly cpu: GuestCpu;
+  /** Undefined when no mode is known. */
+  readonly cpu: GuestCpu | undefined;
   /** Unix time in seconds; undefined when the text is cut before it. */
   readonly bootTimeSeconds: number | undefined;
 }
@@ -32,107 +39,144 @@ export interface ProcStat {
  * /proc/stat. The line of all CPUs is used: this line includes offline CPUs, so it does not fall when a CPU is
  * unplugged. Without this line, those of the single CPUs are added up.
  */
-export function parseProcStat(content: string): ProcStat {
+export function parseProcStat(content: string, report: ReportInvalid<'cpu' | 'boot'> = ignore): ProcStat {
   const file = '/proc/stat';
-  let all: readonly number[] | undefined;
-  const single = new Map<string, readonly number[]>();
-  let bootTimeSeconds: number | undefined;
+  const all: string[] = [];
+  const single = new Map<string, string>();
+  const bootTimes: string[] = [];
+  let isSingleUsable = true;
   for (const line of linesOf(file, content)) {
     const cpu = /^cpu(\d{0,5}) /.exec(line);
-    if (cpu?.[1] === '') {
-      if (all !== undefined) throw new GuestReplyError(file, 'two lines of all CPUs');
-      all = ticksOf(file, line);
-    } else if (cpu?.[1] !== undefined) {
-      if (single.has(cpu[1])) throw new GuestReplyError(file, 'a CPU is listed twice');
-      if (single.size >= MAX_CPUS) throw new GuestReplyError(file, `more than ${MAX_CPUS} CPUs`);
-      single.set(cpu[1], ticksOf(file, line));
-    } else if (line.startsWith('btime ')) {
-      if (bootTimeSeconds !== undefined) throw new GuestReplyError(file, 'two boot times');
-      bootTimeSeconds = wholeNumber(file, line.slice('btime '.length));
-    }
+    if (cpu?.[1] === '') all.push(line);
+    else if (cpu?.[1] !== undefined) {
+      if (single.has(cpu[1]) || single.size >= MAX_CPUS) isSingleUsable = false;
+      else single.set(cpu[1], line);
+    } else if (line.startsWith('btime ')) bootTimes.push(line.slice('btime '.length));
   }
-  if (all === undefined && single.size === 0) throw new GuestReplyError(file, 'no CPU');
-  return { cpu: cpuSeconds(file, all === undefined ? [...single.values()] : [all]), bootTimeSeconds };
+  if (all.length === 0 && single.size === 0 && bootTimes.length === 0)
+    throw new GuestReplyError(file, 'no CPU and no boot time');
+  const lines = all.length > 0 ? all : [...single.values()];
+  const isUsable = all.length > 0 ? all.length === 1 : isSingleUsable;
+  const cpu = isUsable ? cpuSeconds(lines, () => report('cpu')) : undefined;
+  if (!isUsable) report('cpu');
+  const bootTimeSeconds = bootTimes.length === 1 ? wholeNumber(bootTimes[0]) : undefined;
+  if (bootTimes.length > 0 && bootTimeSeconds === undefined) report('boot');
+  return { cpu, bootTimeSeconds };
 }
 
-/** Ticks by mode of a line such as `cpu0 78775 6246 45352 471327 520 0 225 138 0 0`. */
-function ticksOf(file: string, line: string): readonly number[] {
-  const [, ...fields] = line.split(' ').filter((field) => field !== '');
-  if (fields.length < FEWEST_CPU_MODES) throw new GuestReplyError(file, 'a CPU with too few fields');
+/** The sum over lines such as `cpu0 78775 6246 45352 471327 520 0 225 138 0 0`; undefined when no mode is known. */
+function cpuSeconds(lines: readonly string[], report: () => void): GuestCpu | undefined {
   // The next fields, guest and guest_nice, are included in user and nice.
-  return fields.slice(0, CPU_MODES.length).map((field) => wholeNumber(file, field));
-}
-
-function cpuSeconds(file: string, cpus: readonly (readonly number[])[]): GuestCpu {
+  const cpus = lines.map((line) =>
+    line
+      .split(' ')
+      .filter((field) => field !== '')
+      .slice(1),
+  );
+  const fields = Math.max(0, ...cpus.map(({ length }) => length));
   const seconds = (index: number): number | undefined => {
-    const values = cpus.map((ticks) => ticks[index]).filter((ticks) => ticks !== undefined);
-    if (values.length === 0) return undefined;
-    const sum = values.reduce((total, ticks) => total + ticks, 0);
-    if (!Number.isSafeInteger(sum)) throw new GuestReplyError(file, 'CPU time adds up to 2^53 or more');
-    return sum / TICKS_PER_SECOND;
+    if (index >= Math.max(fields, FEWEST_CPU_MODES)) return undefined;
+    const sum = sumOf(cpus.map((cpu) => wholeNumber(cpu[index])));
+    if (sum === undefined) report();
+    return sum === undefined ? undefined : sum / TICKS_PER_SECOND;
   };
-  return Object.fromEntries(CPU_MODES.map((mode, index) => [mode, seconds(index)])) as Record<
-    CpuMode,
-    number | undefined
-  >;
+  const modes = CPU_MODES.map((mode, index) => [mode, seconds(index)] as const);
+  if (modes.every(([, value]) => value === undefined)) return undefined;
+  return Object.fromEntries(modes) as Record<CpuMode, number | undefined>;
 }
 
-const MEMINFO_KEYS = new Set(['MemTotal', 'MemAvailable', 'SwapTotal', 'SwapFree']);
+/** Undefined when one value is unknown or the sum is 2^53 or more: a sum of some CPUs would jump when the others are known. */
+export function sumOf(values: readonly (number | undefined)[]): number | undefined {
+  let sum = 0;
+  for (const value of values) {
+    if (value === undefined) return undefined;
+    sum += value;
+  }
+  return Number.isSafeInteger(sum) ? sum : undefined;
+}
+
+type MeminfoFamily = 'memory' | 'swap';
+const MEMINFO_KEYS: ReadonlyMap<string, MeminfoFamily> = new Map([
+  ['MemTotal', 'memory'],
+  ['MemAvailable', 'memory'],
+  ['SwapTotal', 'swap'],
+  ['SwapFree', 'swap'],
+]);
 
 /** /proc/meminfo. `MemAvailable` is missing before Linux 3.14; a guest without swap has a total of 0. */
-export function parseMeminfo(content: string): GuestMemory {
+export function parseMeminfo(content: string, report: ReportInvalid<MeminfoFamily> = ignore): GuestMemory {
   const file = '/proc/meminfo';
-  const bytes = new Map<string, number>();
+  const bytes = new Map<string, number | undefined>();
   for (const line of linesOf(file, content)) {
     const key = line.slice(0, line.indexOf(':') + 1).slice(0, -1);
-    if (!MEMINFO_KEYS.has(key)) continue;
-    if (bytes.has(key)) throw new GuestReplyError(file, `${key} is listed twice`);
+    const family = MEMINFO_KEYS.get(key);
+    if (family === undefined) continue;
     const kibibytes = /^ +(\d+) kB$/.exec(line.slice(key.length + 1))?.[1];
-    bytes.set(key, 1024 * wholeNumber(file, kibibytes ?? '', Number.MAX_SAFE_INTEGER / 1024));
+    const value = bytes.has(key) ? undefined : wholeNumber(kibibytes, Number.MAX_SAFE_INTEGER / 1024);
+    if (value === undefined) report(family);
+    bytes.set(key, value === undefined ? undefined : 1024 * value);
   }
-  const totalBytes = bytes.get('MemTotal');
-  const availableBytes = bytes.get('MemAvailable');
-  const swapTotalBytes = bytes.get('SwapTotal');
-  const swapFreeBytes = bytes.get('SwapFree');
-  if (totalBytes === undefined || swapTotalBytes === undefined || swapFreeBytes === undefined) {
-    throw new GuestReplyError(file, 'no MemTotal, SwapTotal or SwapFree');
-  }
-  if (totalBytes === 0) throw new GuestReplyError(file, 'MemTotal is 0');
-  if (availableBytes !== undefined && availableBytes > totalBytes) {
-    throw new GuestReplyError(file, 'MemAvailable is more than MemTotal');
-  }
-  if (swapFreeBytes > swapTotalBytes) throw new GuestReplyError(file, 'SwapFree is more than SwapTotal');
-  return { totalBytes, availableBytes, swapTotalBytes, swapUsedBytes: swapTotalBytes - swapFreeBytes };
+  if (bytes.size === 0) throw new GuestReplyError(file, 'no MemTotal, SwapTotal or SwapFree');
+  const total = bytes.get('MemTotal');
+  const available = bytes.get('MemAvailable');
+  const swapTotal = bytes.get('SwapTotal');
+  const swapFree = bytes.get('SwapFree');
+  if (total === 0) report('memory');
+  const isTooMuch = available !== undefined && total !== undefined && total > 0 && available > total;
+  if (isTooMuch) report('memory');
+  const swapUsed = swapTotal === undefined || swapFree === undefined ? undefined : swapTotal - swapFree;
+  if (swapUsed !== undefined && swapUsed < 0) report('swap');
+  return {
+    totalBytes: total === 0 ? undefined : total,
+    availableBytes: isTooMuch ? undefined : available,
+    swapTotalBytes: swapTotal,
+    swapUsedBytes: swapUsed !== undefined && swapUsed < 0 ? undefined : swapUsed,
+  };
 }
 
 /**
  * /proc/pressure/{io,memory,cpu}: `some|full avg10=… avg60=… avg300=… total=MICROSECONDS`
  * (Linux: Documentation/accounting/psi.rst). cpu has no `full` before Linux 5.13.
  */
-export function parsePressure(content: string): PressureTotals {
+export function parsePressure(content: string, report: ReportInvalid<'pressure'> = ignore): PressureTotals {
   const file = '/proc/pressure';
-  const seconds = new Map<string, number>();
+  const totals = new Map<string, number | undefined>();
   for (const line of linesOf(file, content)) {
-    const [, kind, total] = /^(some|full) (?:avg\d{1,5}=[\d.]{1,10} )*total=(\d+)$/.exec(line) ?? [];
-    if (kind === undefined || total === undefined) throw new GuestReplyError(file, 'an unknown line');
-    if (seconds.has(kind)) throw new GuestReplyError(file, `${kind} is listed twice`);
-    seconds.set(kind, wholeNumber(file, total) / 1_000_000);
+    const kind = /^(some|full) /.exec(line)?.[1];
+    const total = /^(?:some|full) (?:avg\d{1,5}=[\d.]{1,10} )*total=(\d+)$/.exec(line)?.[1];
+    const microseconds = wholeNumber(total);
+    if (microseconds === undefined || kind === undefined) report('pressure');
+    if (kind === undefined) continue;
+    const isFirst = !totals.has(kind);
+    if (!isFirst) report('pressure');
+    totals.set(kind, isFirst && microseconds !== undefined ? microseconds / 1_000_000 : undefined);
   }
-  const waitingSeconds = seconds.get('some');
-  if (waitingSeconds === undefined) throw new GuestReplyError(file, 'no "some" line');
-  return { waitingSeconds, stalledSeconds: seconds.get('full') };
+  const waitingSeconds = totals.get('some');
+  const full = totals.get('full');
+  // All tasks wait only while some task does.
+  const isTooMuch = full !== undefined && waitingSeconds !== undefined && full > waitingSeconds;
+  if (isTooMuch) report('pressure');
+  const stalledSeconds = isTooMuch ? undefined : full;
+  if (waitingSeconds === undefined && stalledSeconds === undefined)
+    throw new GuestReplyError(file, 'no total of "some" or "full"');
+  return { waitingSeconds, stalledSeconds };
 }
 
 /** /proc/loadavg: `0.20 0.18 0.12 1/80 11206`. */
-export function parseLoadavg(content: string): GuestLoad {
+export function parseLoadavg(content: string, report: ReportInvalid<'load'> = ignore): GuestLoad {
   const file = '/proc/loadavg';
-  const [line = '', ...others] = linesOf(file, content);
-  const [, load1, load5, load15] =
-    /^(\d{1,12}\.\d\d) (\d{1,12}\.\d\d) (\d{1,12}\.\d\d) \d+\/\d+ \d+$/.exec(line) ?? [];
-  if (load1 === undefined || load5 === undefined || load15 === undefined || others.length > 0) {
+  const lines = linesOf(file, content);
+  const fields = lines.length === 1 ? (lines[0] ?? '').split(' ') : [];
+  if (fields.length < 4) throw new GuestReplyError(file, 'not three load averages');
+  const load = (text: string | undefined): number | undefined => {
+    if (text !== undefined && /^\d{1,12}\.\d\d$/.test(text)) return Number(text);
+    report('load');
+    return undefined;
+  };
+  const [load1, load5, load15] = fields.slice(0, 3).map(load);
+  if (load1 === undefined && load5 === undefined && load15 === undefined)
     throw new GuestReplyError(file, 'not three load averages');
-  }
-  return { load1: Number(load1), load5: Number(load5), load15: Number(load15) };
+  return { load1, load5, load15 };
 }
 
 function linesOf(file: string, content: string): readonly string[] {
@@ -142,9 +186,9 @@ function linesOf(file: string, content: string): readonly string[] {
   return content.split('\n').slice(0, -1);
 }
 
-/** A decimal number of at most `largest`, below 2^53. */
-function wholeNumber(file: string, digits: string, largest = Number.MAX_SAFE_INTEGER): number {
-  const value = /^\d{1,16}$/.test(digits) ? Number(digits) : Number.NaN;
-  if (!(value <= largest)) throw new GuestReplyError(file, 'not a number, or too large');
-  return value;
+/** A decimal number of at most `largest`, below 2^53; undefined for anything else. */
+function wholeNumber(digits: string | undefined, largest = Number.MAX_SAFE_INTEGER): number | undefined {
+  if (digits === undefined || !/^\d{1,16}$/.test(digits)) return undefined;
+  const value = Number(digits);
+  return value <= largest ? value : undefined;
 }

@@ -2,6 +2,7 @@ import { settledWithin } from '../concurrency.ts';
 import type { ConfigurationClient } from '../daemon/configuration-client.ts';
 import { domainRunId } from '../daemon/domain-run-id.ts';
 import type { DomainRef } from '../libvirt/types.ts';
+import { ParsedDocuments } from './parsed-documents.ts';
 import { type DomainReadResult, readDomain } from './read-domain.ts';
 
 /** Configuration may hold four workers: two for these readers, one for a slow domain, one for an unresponsive domain. */
@@ -41,6 +42,7 @@ export class ConfigReader {
   /** Runs that are being read. A second read at the same time could overwrite a newer result with an older one. */
   readonly #underWay = new Set<string>();
   readonly #steps = new Set<Step>();
+  readonly #documents = new ParsedDocuments();
   /** Runs whose monitor libvirt reported as occupied since {@link ConfigReader.retry}. */
   readonly #occupied = new Set<string>();
   #readers = 0;
@@ -69,6 +71,7 @@ export class ConfigReader {
 
   forget(uuid: string): void {
     this.#changed.delete(uuid);
+    this.#documents.forget(uuid);
   }
 
   /** Whether this run of the domain waits to be read or is being read. */
@@ -205,7 +208,7 @@ export class ConfigReader {
   ): Promise<void> {
     const run = runAndName(domain);
     this.#underWay.add(run);
-    const pending = readDomain(client, domain, transients.has(domain.uuid));
+    const pending = readDomain(client, domain, transients.has(domain.uuid), this.#documents);
     if (!(await settledWithin(pending, client.timeoutMs))) this.#options.onTimeout(domain, client.timeoutMs);
     const result = await pending
       .catch((error: unknown) => {

@@ -29,8 +29,19 @@ export function parseDisk(
     discard: chosen(bounded(attribute(driver, 'discard'))),
     protocol: bounded(attribute(source, 'protocol')),
     serial: bounded(child(disk, 'serial')?.text),
+    backingImages: backingImages(disk),
     ioTune: ioTune(child(disk, 'iotune')),
   };
+}
+
+/** A running disk has a `<backingStore>` for each image under its own, one in the other; an empty one ends the chain. */
+function backingImages(disk: XmlElement): number | undefined {
+  let store = child(disk, 'backingStore');
+  if (store === undefined) return undefined;
+  let images = 0;
+  for (; store !== undefined && attribute(store, 'type') !== undefined; store = child(store, 'backingStore'))
+    images += 1;
+  return images;
 }
 
 /** Most elements of `<iotune>` that are read; libvirt has fewer. */

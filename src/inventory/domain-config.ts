@@ -34,6 +34,41 @@ export interface DomainConfig {
   readonly balloonPeriodSeconds: number | undefined;
   /** OpenStack Nova's metadata; undefined for a domain that Nova does not manage. */
   readonly nova: NovaInstance | undefined;
+  readonly hardware: HardwareConfig;
+}
+
+/**
+ * Values that are only compared, live with persistent configuration. What libvirt chooses anew at each start (aliases,
+ * addresses, ports, PCI controllers) is left out.
+ */
+export interface HardwareConfig {
+  readonly cpuFeatures: CpuFeatures;
+  /** `<features>`, by paths that begin with the feature's name. */
+  readonly features: Settings;
+  /** Of `<os>`: the attribute `firmware`, `<loader>`, `<nvram>`, and `<firmware>` as `feature/NAME`. */
+  readonly firmware: Settings;
+  /** Keyed by MAC address. */
+  readonly interfaces: readonly DeviceConfig[];
+  /** Keyed by type. */
+  readonly graphics: readonly DeviceConfig[];
+  readonly tpms: readonly DeviceConfig[];
+  /** Keyed by type and index. */
+  readonly controllers: readonly DeviceConfig[];
+}
+
+/**
+ * The attributes and texts of an element by their paths, for example `model/@type` → `virtio`. A second element of the same
+ * name has a number, `listen#2/@type`. An element without attributes, text and children has an empty text.
+ */
+export type Settings = ReadonlyMap<string, string>;
+
+/** Policy by feature name: force, require, optional, disable, forbid. */
+export type CpuFeatures = ReadonlyMap<string, string>;
+
+export interface DeviceConfig {
+  /** Identifies the device within its kind in both configurations. */
+  readonly key: string;
+  readonly settings: Settings;
 }
 
 export interface CpuConfig {
@@ -44,6 +79,8 @@ export interface CpuConfig {
   readonly vendor: string | undefined;
   /** `<cpu match=…>` of mode custom: exact, strict, minimum. */
   readonly match: string | undefined;
+  /** `<cpu check=…>`: none, partial, full. What libvirt does when QEMU lacks a required feature. */
+  readonly check: string | undefined;
   /** `<topology>`, when written. */
   readonly topology: CpuTopology | undefined;
   /** `<vcpu>` text: the maximum number of vCPUs. */
@@ -91,6 +128,8 @@ export interface DiskConfig {
   /** Protocol of a network disk: rbd, nbd, iscsi, … */
   readonly protocol: string | undefined;
   readonly serial: string | undefined;
+  /** Images under the disk's own, 0 for none; known only of a domain that runs. */
+  readonly backingImages: number | undefined;
   /** The limits that `<iotune>` sets: the element's name (`read_bytes_sec`, …) and its value. */
   readonly ioTune: ReadonlyMap<string, number>;
 }

@@ -12,6 +12,13 @@ export interface DomainRecord {
   readonly current: DomainConfig | undefined;
   /** Configuration of the next start; undefined unless the domain runs and is persistent. */
   readonly persistent: DomainConfig | undefined;
+  /**
+   * The persistent configuration when the exporter first read it in this run. If the exporter observed the start, the run began
+   * with it.
+   */
+  readonly persistentAtStart: DomainConfig | undefined;
+  /** The domain's snapshots; undefined when libvirt has not returned them. */
+  readonly snapshots: SnapshotSummary | undefined;
   /** Lifecycle events since the exporter started. */
   readonly events: LifecycleEventCounts;
   readonly diskEvents: DiskEvents;
@@ -32,4 +39,10 @@ export interface RecordProblem {
   /** Stable error code. */
   readonly code: string;
   readonly message: string;
+}
+
+export interface SnapshotSummary {
+  readonly count: number;
+  /** When the oldest was made, Unix time; undefined without snapshots. */
+  readonly oldestSeconds: number | undefined;
 }

@@ -1,6 +1,7 @@
 import { parseBootFiles } from './boot-files.ts';
 import { parseDisk } from './disk-xml.ts';
 import type { CpuConfig, CpuTopology, DomainConfig } from './domain-config.ts';
+import { parseHardware } from './hardware-xml.ts';
 import { parseInterface } from './interface-xml.ts';
 import { parseNova } from './nova-xml.ts';
 import { attribute, child, children, parseXml, type XmlElement, XmlError } from './xml.ts';
@@ -49,6 +50,7 @@ export function parseDomainXml(text: string): DomainConfig {
     guestProbeOff: guestProbeOff(child(domain, 'metadata')),
     balloonPeriodSeconds: balloonPeriod(devices),
     nova: parseNova(child(domain, 'metadata'), bounded),
+    hardware: parseHardware(domain, bounded),
   };
 }
 
@@ -99,6 +101,7 @@ function cpuConfig(domain: XmlElement): CpuConfig {
     model: bounded(child(cpu, 'model')?.text),
     vendor: bounded(child(cpu, 'vendor')?.text),
     match: bounded(attribute(cpu, 'match')),
+    check: bounded(attribute(cpu, 'check')),
     topology: topology(child(cpu, 'topology')),
     maximum,
     current: count(attribute(vcpu, 'current')) ?? maximum,

@@ -115,7 +115,9 @@ export class Inventory {
         event.event === Lifecycle.defined ||
         event.event === Lifecycle.undefined ||
         event.event === Lifecycle.started ||
-        event.event === Lifecycle.stopped;
+        event.event === Lifecycle.stopped ||
+        // libvirt pauses a domain while it makes a snapshot of its memory.
+        event.event === Lifecycle.resumed;
       if (!changesConfiguration) return;
     }
     this.#markChanged(domain);
@@ -124,6 +126,19 @@ export class Inventory {
   /** Reads a domain again after a change that libvirt does not announce. */
   reread(domain: DomainRef): void {
     if (this.#records.has(domain.uuid)) this.#markChanged(domain);
+  }
+
+  /** Waits until domains that changed are read, as {@link Inventory.snapshot} does. */
+  settled(deadline: number): Promise<void> {
+    return this.#reader.settled(deadline);
+  }
+
+  /** The domains of a snapshot with what has been read since. A domain of which another run has begun stays as it was. */
+  latest(views: readonly DomainView[]): DomainView[] {
+    return views.map((view) => {
+      const record = this.#records.get(view.uuid);
+      return record?.id === view.id && record.name === view.name ? { ...view, ...record } : view;
+    });
   }
 
   /** The running domains whose configuration has been read. */
@@ -238,11 +253,12 @@ export class Inventory {
     } else if (result.status === 'failed') {
       this.#failed(domain, result.problem);
     } else {
-      const { current, persistent } = result;
+      const { current, persistent, snapshots } = result;
       const recovered = this.#records.get(domain.uuid)?.problem !== undefined;
       if (recovered)
         this.#log.info({ domain: domain.name }, 'the configuration of this domain can be read again');
-      this.#update(domain, { current, persistent, problem: undefined });
+      const persistentAtStart = record.persistentAtStart ?? persistent;
+      this.#update(domain, { current, persistent, persistentAtStart, snapshots, problem: undefined });
     }
   }
 
@@ -272,10 +288,12 @@ export class Inventory {
     this.#records.set(uuid, {
       current: undefined,
       persistent: undefined,
+      snapshots: undefined,
       events: NO_EVENTS,
       diskEvents: NO_DISK_EVENTS,
       problem: undefined,
       ...before,
+      persistentAtStart: before?.id === id ? before.persistentAtStart : undefined,
       startedWithVersion: keepsStart ? before.startedWithVersion : undefined,
       startObservedSeconds: keepsStart ? before.startObservedSeconds : undefined,
       startObserved: keepsStart ? before.startObserved : true,

@@ -12,6 +12,8 @@ export type DomainEvent =
   | { readonly kind: 'reboot'; readonly domain: DomainRef }
   | { readonly kind: 'device'; readonly domain: DomainRef }
   | { readonly kind: 'tunable'; readonly domain: DomainRef }
+  /** A medium or an image of a disk changed, or a block job ended or became ready to end. */
+  | { readonly kind: 'disk'; readonly domain: DomainRef }
   | { readonly kind: 'metadata'; readonly domain: DomainRef }
   | { readonly kind: 'agent'; readonly domain: DomainRef }
   /** A request to a disk failed. `reason` is `enospc` or empty; newer releases may have other texts. */
@@ -107,6 +109,50 @@ export const EVENT_KINDS: readonly EventKind[] = [
   { eventId: 1, procedure: 319, decode: (message) => ({ kind: 'reboot', domain: readDomain(message) }) },
   { eventId: 15, procedure: 333, decode: deviceEvent },
   { eventId: 19, procedure: 354, decode: deviceEvent },
+  {
+    // A disk was changed or left out at start, by its startupPolicy.
+    eventId: 9,
+    procedure: 327,
+    decode: (message) => {
+      const domain = readDomain(message);
+      message.optional(() => readString(message)); // path before
+      message.optional(() => readString(message)); // path now
+      readString(message); // device alias
+      message.int(); // reason
+      return { kind: 'disk', domain };
+    },
+  },
+  {
+    eventId: 10,
+    procedure: 328,
+    decode: (message) => {
+      const domain = readDomain(message);
+      readString(message); // device alias
+      message.int(); // the tray was opened or closed
+      return { kind: 'disk', domain };
+    },
+  },
+  {
+    eventId: 16,
+    procedure: 339,
+    decode: (message) => {
+      const domain = readDomain(message);
+      readString(message); // target of the disk
+      message.int(); // virDomainBlockJobType
+      message.int(); // virConnectDomainEventBlockJobStatus; a started job has no event
+      return { kind: 'disk', domain };
+    },
+  },
+  {
+    eventId: 26,
+    procedure: 438,
+    decode: (message) => {
+      const domain = readDomain(message);
+      readString(message); // alias of the memory device
+      message.uhyper(); // its size
+      return { kind: 'device', domain };
+    },
+  },
   {
     // Limits of disks and processors, changed while the domain runs.
     eventId: 17,

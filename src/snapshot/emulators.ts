@@ -23,6 +23,8 @@ export interface EmulatorView {
   /** Whether the last known version is that of the file that is installed now. */
   readonly isVersionCurrent: (domain: DomainView) => boolean;
   readonly nextStart: (domain: DomainView) => NextStart;
+  /** Whether capabilities describe the same emulator under both paths. */
+  readonly isSameEmulator: (a: string, b: string) => boolean;
 }
 
 /** Reads the emulators' files for each scrape, and makes libvirt examine an emulator whose file has changed. */
@@ -61,6 +63,8 @@ export class Emulators {
     }
     const hypervisor = withPaths(this.#inventory.hypervisor, this.#paths);
     const versionOf = createVersionLookup(hypervisor);
+    const paths = this.#paths;
+    const emulatorAt = (path: string): string => paths.get(path) ?? path;
     return {
       hypervisor,
       fileOf: (domain) => {
@@ -70,6 +74,7 @@ export class Emulators {
       versionOf: ({ current }) => current && versionOf(current),
       isVersionCurrent: (domain) => this.#changes.isCurrent(pathOf(domain) ?? '', hypervisor?.versionReadAt),
       nextStart: createNextStart(hypervisor?.capabilities, forStarts),
+      isSameEmulator: (a, b) => emulatorAt(a) === emulatorAt(b),
     };
   }
 

@@ -21,6 +21,8 @@ export type SnapshotKind = StatsKind | ProcessKind | 'host';
 export interface DomainSnapshot extends DomainView {
   /** The QEMU process; undefined when there is none or the exporter cannot see it. */
   readonly process: QemuProcess | undefined;
+  /** When this run began, Unix time in seconds; does not change during the run. Undefined when unknown. */
+  readonly startSeconds: number | undefined;
   /** QEMU version of this run in the domain's log; undefined when the log cannot be read. */
   readonly loggedVersion: string | undefined;
   /** QEMU version of this run that an earlier snapshot showed. */
@@ -41,7 +43,7 @@ export interface DomainSnapshot extends DomainView {
   readonly processSample: ProcessSample | undefined;
   /** How long a thread of QEMU has been blocked, in seconds, see ThreadSample; undefined when not wanted or not visible. */
   readonly blockedSeconds: number | undefined;
-  /** Statistics of this run; undefined when the domain does not run. */
+  /** Statistics of this run. Of a domain that is shut off, sizes of disks and memory, once libvirt has returned them. */
   readonly measured: MeasuredDomain | undefined;
 }
 
@@ -58,6 +60,8 @@ export interface Snapshot {
   readonly pools: readonly StoragePool[] | undefined;
   /** Wanted kinds that could not be read for any domain. */
   readonly unmeasured: ReadonlySet<SnapshotKind>;
+  /** Whether two paths of configurations are one file on the host, as far as the exporter can see. */
+  readonly isSameFile: (a: string, b: string) => boolean;
   /** End of life of an osinfo id, Unix time in seconds. */
   readonly endOfLife: (osId: string) => number | undefined;
   /** Whether osinfo-db has this id. */

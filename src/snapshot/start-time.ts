@@ -1,4 +1,6 @@
+import { domainRunId } from '../daemon/domain-run-id.ts';
 import type { DomainRecord } from '../inventory/domain-record.ts';
+import type { DomainRef } from '../libvirt/types.ts';
 
 /** A process's start is relative to the boot time, which the kernel reports in whole seconds. */
 const BOOT_TIME_RESOLUTION_SECONDS = 1;
@@ -25,4 +27,38 @@ export function observedStart(
   return isOfThisRun
     ? { startedWithVersion, startObservedSeconds }
     : { startedWithVersion: undefined, startObservedSeconds: undefined };
+}
+
+/**
+ * An observed start and the start of the process differ by less than this. While a domain migrates to a process on the same
+ * host, two processes run for the domain, and the exporter sees neither as the domain's own.
+ */
+const SAME_START_SECONDS = 60;
+
+/** The start time of each run. Of two sources that differ by seconds, a run keeps the one that was known first. */
+export class StartTimes {
+  readonly #starts = new Map<string, number>();
+
+  /** `ofProcess` and `observed`: Unix time in seconds. */
+  of(
+    domain: Pick<DomainRef, 'uuid' | 'id'>,
+    ofProcess: number | undefined,
+    observed: number | undefined,
+  ): number | undefined {
+    if (domain.id < 0) return undefined;
+    const run = domainRunId(domain);
+    const before = this.#starts.get(run);
+    const now = ofProcess ?? observed;
+    if (now === undefined || (before !== undefined && Math.abs(now - before) < SAME_START_SECONDS))
+      return before;
+    this.#starts.set(run, now);
+    return now;
+  }
+
+  /** Forgets the runs that are over. */
+  keepOnly(running: Iterable<Pick<DomainRef, 'uuid' | 'id'>>): void {
+    const runs = new Set<string>();
+    for (const domain of running) runs.add(domainRunId(domain));
+    for (const run of this.#starts.keys()) if (!runs.has(run)) this.#starts.delete(run);
+  }
 }

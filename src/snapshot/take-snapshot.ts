@@ -3,13 +3,16 @@ import type { GuestView } from '../guest/guest-state.ts';
 import type { DomainRuns } from '../host/domain-runs.ts';
 import type { HostResources } from '../host/host-resources.ts';
 import { PROCESS_KINDS } from '../host/process-sampler.ts';
+import { SameFiles } from '../host/same-files.ts';
 import type { DomainView, Inventory } from '../inventory/inventory.ts';
-import { STATS, type StatsReader } from '../stats/stats-reader.ts';
+import { type Measured, STATS, type StatsReader } from '../stats/stats-reader.ts';
+import { differingPaths } from './differing-paths.ts';
 import { Emulators } from './emulators.ts';
 import { qemuEvidence } from './qemu-evidence.ts';
 import { RunVersions } from './run-versions.ts';
+import { ShownConfiguration } from './shown-configuration.ts';
 import type { DomainSnapshot, Snapshot, SnapshotKind } from './snapshot.ts';
-import { observedStart } from './start-time.ts';
+import { observedStart, StartTimes } from './start-time.ts';
 
 export interface SnapshotSources {
   /** The connected client; rejects when libvirt cannot be reached. */
@@ -29,6 +32,11 @@ export interface SnapshotSources {
 /** Deadlines of the steps after the listing, as shares of the scrape's remaining time; the rest is for the response. */
 const HOST_SHARE = 0.3;
 const STATS_SHARE = 0.8;
+/** Configurations that are read again after the statistics have shown a change get this part of the time that is left. */
+const REREAD_SHARE = 0.5;
+const LONGEST_REREAD_MS = 500;
+/** Domains that are read again in one scrape. */
+const MAX_REREAD = 64;
 
 /** virDomainState, and virDomainPausedReason. */
 const PAUSED = 3;
@@ -46,6 +54,31 @@ export function createSnapshotTaker(sources: SnapshotSources): TakeSnapshot {
   const { connected, inventory, runs, hostResources, endOfLife, isKnownOs, serves, guest, stats } = sources;
   const emulators = new Emulators(inventory);
   const runVersions = new RunVersions();
+  const sameFiles = new SameFiles();
+  const startTimes = new StartTimes();
+  const shown = new ShownConfiguration();
+
+  /** Reads the configurations again that the statistics show to be outdated. */
+  const rereadOutdated = async (
+    running: readonly DomainView[],
+    measured: Measured,
+    vcpusOf: (uuid: string) => DomainSnapshot['vcpus'],
+    deadline: number,
+  ): Promise<void> => {
+    const outdated = running.filter((domain) => {
+      const result = measured.of(domain);
+      if (domain.current === undefined || result?.complete !== true || result.stats === undefined)
+        return false;
+      const { images, vcpuCounts } = result.stats;
+      const count = vcpusOf(domain.uuid)?.size ?? vcpuCounts.get('current');
+      return shown.isOutdated(domain, domain.current, { vcpus: count, images });
+    });
+    shown.keepOnly(running);
+    for (const domain of outdated.slice(0, MAX_REREAD)) inventory.reread(domain);
+    if (outdated.length === 0) return;
+    const now = performance.now();
+    await inventory.settled(now + Math.min(LONGEST_REREAD_MS, REREAD_SHARE * (deadline - now)));
+  };
 
   return async (deadline, kinds) => {
     const client = await connected();
@@ -73,6 +106,9 @@ export function createSnapshotTaker(sources: SnapshotSources): TakeSnapshot {
     const measuring = stats.measure(running, statsKinds, {
       deadline: shareOfRest(STATS_SHARE),
       isStoppedByDisk: ({ uuid }) => stopped.has(uuid),
+      shutOff: served.flatMap(({ uuid, name, id, current }) =>
+        id < 0 && current !== undefined ? [{ domain: { uuid, name, id }, config: current }] : [],
+      ),
       host: ({ uuid }) => {
         const process = processes.get(uuid);
         return {
@@ -84,9 +120,16 @@ export function createSnapshotTaker(sources: SnapshotSources): TakeSnapshot {
       },
     });
     const installed = await emulators.view(served, hostRuns, shareOfRest(HOST_SHARE));
+    const isSameFile = await sameFiles.lookUp(
+      running.flatMap(({ current, persistent }) =>
+        current === undefined || persistent === undefined ? [] : differingPaths(current, persistent),
+      ),
+    );
+    startTimes.keepOnly(running);
     const measured = await measuring;
     runVersions.keepOnly(new Set(running.map(({ uuid }) => uuid)));
-    const snapshot = served.map((domain): DomainSnapshot => {
+    await rereadOutdated(running, measured, vcpusOf, deadline);
+    const snapshot = inventory.latest(served).map((domain): DomainSnapshot => {
       const { uuid } = domain;
       const run = hostRuns.get(uuid);
       const version = installed.versionOf(domain);
@@ -96,6 +139,7 @@ export function createSnapshotTaker(sources: SnapshotSources): TakeSnapshot {
         // At an event only the version of the default emulator is known.
         startedWithVersion: version && start.startedWithVersion,
         process: run?.process,
+        startSeconds: startTimes.of(domain, run?.process?.startSeconds, start.startObservedSeconds),
         loggedVersion: run?.loggedVersion,
         emulatorFile: installed.fileOf(domain),
         installedVersion: installed.isVersionCurrent(domain) ? version : undefined,
@@ -123,6 +167,7 @@ export function createSnapshotTaker(sources: SnapshotSources): TakeSnapshot {
       domains: snapshot,
       pools,
       unmeasured,
+      isSameFile: (a, b) => isSameFile(a, b) || installed.isSameEmulator(a, b),
       endOfLife,
       isKnownOs,
     };

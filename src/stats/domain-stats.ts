@@ -13,8 +13,18 @@ export interface DomainStats {
   readonly vcpus: ReadonlyMap<number, StatsFields>;
   /** By target name, `vda`. */
   readonly blocks: ReadonlyMap<string, StatsFields>;
+  /** The images of each disk, by target name. */
+  readonly images: ReadonlyMap<string, readonly DiskImage[]>;
   /** By the interface's name on the host; those without one have no statistics. */
   readonly interfaces: ReadonlyMap<string, StatsFields>;
+}
+
+/** An image that a disk uses: its own first, then the backing images, then the target of a copy or backup that runs. */
+export interface DiskImage {
+  /** Path of a file or device, or the name on a network; undefined when libvirt has none. */
+  readonly path: string | undefined;
+  /** libvirt's number of the image, as in `<source index=…>`. */
+  readonly index: number | undefined;
 }
 
 /** More disks, interfaces or vCPUs of one domain than this are left out. */
@@ -23,6 +33,7 @@ const MAX_ITEMS = 4096;
 const NOT_REAL = 2 ** 63;
 
 const NO_FIELDS: StatsFields = new Map();
+const NO_IMAGES: ReadonlyMap<string, DiskImage[]> = new Map<string, DiskImage[]>();
 const NO_ITEMS: ReadonlyMap<never, StatsFields> = new Map<never, StatsFields>();
 
 /**
@@ -39,11 +50,13 @@ export function parseDomainStats(params: Iterable<TypedParam>): DomainStats {
     else if (name.startsWith('vcpu.') && !vcpus.add(name, 'vcpu.'.length, value))
       vcpuCounts.set(name.slice('vcpu.'.length), value);
   }
+  leaveOutMoreThan(balloon.byName, 'available', ['unused', 'usable', 'disk_caches']);
   return {
     balloon: balloon.byName ?? NO_FIELDS,
     vcpuCounts: vcpuCounts.byName ?? NO_FIELDS,
     vcpus: vcpus.byNumber(),
     blocks: blocks.byName(),
+    images: blocks.images(),
     interfaces: interfaces.byName(),
   };
 }
@@ -57,6 +70,17 @@ export function isComplete({ balloon, vcpuCounts, vcpus, blocks }: DomainStats):
   if (balloon.size > 0) return balloon.has('rss');
   if (vcpuCounts.size > 0 && vcpus.size === 0) return false;
   return blocks.size === 0 || [...blocks.values()].some((fields) => fields.has('rd.reqs'));
+}
+
+/** The guest's driver reports parts of its memory, and these cannot be more than all of it. */
+function leaveOutMoreThan(
+  fields: Map<string, number> | undefined,
+  whole: string,
+  parts: readonly string[],
+): void {
+  const all = fields?.get(whole);
+  if (fields === undefined || all === undefined) return;
+  for (const part of parts) if ((fields.get(part) ?? 0) > all) fields.delete(part);
 }
 
 /** Fields of one thing. The map is made with the first field: most calls return fields of few subjects. */
@@ -75,6 +99,8 @@ class Fields {
 
 interface Item {
   name: string;
+  /** Of a disk's image. */
+  path: string | undefined;
   readonly fields: Fields;
 }
 
@@ -92,8 +118,10 @@ class Items {
     if (at === start || name[at] !== '.') return false;
     const item = this.#item(index);
     const field = name.slice(at + 1);
-    if (field === 'name' && item !== undefined) item.name = String(value);
-    else item?.fields.set(field, value);
+    if (item === undefined) return true;
+    if (field === 'name') item.name = String(value);
+    else if (field === 'path') item.path = String(value);
+    else item.fields.set(field, value);
     return true;
   }
 
@@ -113,12 +141,25 @@ class Items {
     return named;
   }
 
+  /** libvirt repeats the disk's name for each of its images. */
+  images(): ReadonlyMap<string, DiskImage[]> {
+    if (this.#items === undefined) return NO_IMAGES;
+    const named = new Map<string, DiskImage[]>();
+    for (const { name, path, fields } of this.#items.values()) {
+      if (name === '') continue;
+      const images = named.get(name) ?? [];
+      images.push({ path, index: fields.byName?.get('backingIndex') });
+      named.set(name, images);
+    }
+    return named;
+  }
+
   #item(index: number): Item | undefined {
     const known = this.#items?.get(index);
     if (known !== undefined) return known;
     this.#items ??= new Map();
     if (this.#items.size >= MAX_ITEMS) return undefined;
-    const item = { name: '', fields: new Fields() };
+    const item = { name: '', path: undefined, fields: new Fields() };
     this.#items.set(index, item);
     return item;
   }

@@ -5,15 +5,28 @@ import { isGoneError } from './rounds.ts';
 
 /**
  * A domain without a job is read again after this time. libvirt has an event for the end of a job, but none for its start.
- * Jobs are rare and take seconds to hours: reading every domain's job in each scrape would be half of all calls.
+ * Prometheus rarely scrapes more often; for clients that do, the jobs would be half of all calls.
  */
-const RECHECK_MS = 10_000;
+const RECHECK_MS = 4_000;
+/**
+ * While an operation such as a start that does not end holds a domain's job lock, libvirt refuses the call after 30 s and logs
+ * an error each time. So after a call without an answer in time the next one waits, each time longer.
+ */
+const FIRST_PAUSE_MS = 10_000;
+const PAUSE_FACTOR = 4;
+const LONGEST_PAUSE_MS = 3_600_000;
 /** virDomainJobType. */
 const NO_JOB = 0;
 
 export interface DomainJob {
   /** Progress by VIR_DOMAIN_JOB_* names. */
   readonly params: ReadonlyMap<string, TypedValue>;
+}
+
+/** libvirt did not get the domain's job lock in time. Times are milliseconds of the clock. */
+interface Refusal {
+  readonly until: number;
+  readonly pauseMs: number;
 }
 
 interface Known {
@@ -30,10 +43,11 @@ export type JobResult =
   | { readonly status: 'unknown' | 'gone' }
   | { readonly status: 'failed'; readonly error: unknown };
 
-/** Reads the jobs of running domains: a domain with a job in each scrape, the others every ten seconds. */
+/** Reads the jobs of running domains: a domain with a job in each scrape, the others when the last result is four seconds old. */
 export class JobReader {
   readonly #client: StatisticsClient;
   readonly #known = new Map<string, Known>();
+  readonly #refused = new Map<string, Refusal>();
 
   constructor(client: StatisticsClient) {
     this.#client = client;
@@ -46,6 +60,7 @@ export class JobReader {
     const before = this.#known.get(run);
     if (before?.job === 'none' && clock.now() - before.readAt < RECHECK_MS)
       return { status: 'read', job: 'none' };
+    if (clock.now() < (this.#refused.get(run)?.until ?? 0)) return { status: 'unknown' };
     try {
       const job = isUnresponsive ? undefined : await this.#job(domain, terms);
       if (job === 'unsent') return { status: 'unknown' };
@@ -55,6 +70,7 @@ export class JobReader {
         return { status: 'unknown' };
       }
       this.#known.set(run, known);
+      if (job !== undefined) this.#refused.delete(run);
       return { status: 'read', job: known.job };
     } catch (error) {
       this.#known.delete(run);
@@ -65,6 +81,13 @@ export class JobReader {
   /** Forgets all runs but these. */
   keepOnly(runs: ReadonlySet<string>): void {
     keepOnlyRuns(this.#known, runs);
+    keepOnlyRuns(this.#refused, runs);
+  }
+
+  #noteRefusal(run: string): void {
+    const before = this.#refused.get(run)?.pauseMs;
+    const pauseMs = before === undefined ? FIRST_PAUSE_MS : Math.min(LONGEST_PAUSE_MS, PAUSE_FACTOR * before);
+    this.#refused.set(run, { until: this.#client.clock.now() + pauseMs, pauseMs });
   }
 
   /**
@@ -78,7 +101,10 @@ export class JobReader {
     if (control.status !== 'answered' || control.value.isOccupied) return undefined;
     const result = await this.#client.jobStats(domain, terms);
     if (result.status === 'unsent') return 'unsent';
-    if (result.status !== 'answered') return undefined;
+    if (result.status !== 'answered') {
+      this.#noteRefusal(domainRunId(domain));
+      return undefined;
+    }
     return result.value.type === NO_JOB ? 'none' : { params: result.value.params };
   }
 

@@ -5,6 +5,8 @@ import { type StatisticsClient, StatsGroup, type StatsTerms } from '../daemon/st
 import type { UnresponsiveDomains } from '../daemon/unresponsive-domains.ts';
 import type { CpuTimes } from '../host/cpu-times.ts';
 import type { DomainRef } from '../libvirt/types.ts';
+import { BalloonCounters } from './balloon-counters.ts';
+import { BlockJobReader, type BlockJobs } from './block-job-reader.ts';
 import { scatter } from './call-order.ts';
 import { CpuReader, type CpuResult } from './cpu-reader.ts';
 import { readDiskErrors } from './disk-error-reader.ts';
@@ -13,6 +15,7 @@ import { DomainStatsReader } from './domain-stats-reader.ts';
 import { InterfaceReader, type InterfacesResult } from './interface-reader.ts';
 import { type DomainJob, JobReader } from './job-reader.ts';
 import { StatsRounds, Tally } from './rounds.ts';
+import { type ShutOffDomain, ShutOffReader } from './shut-off-reader.ts';
 import { type StoragePool, StoragePoolReader } from './storage-pools.ts';
 
 /** The kinds of statistics. Each costs CPU time of libvirt or QEMU, so only those that collectors serve are read. */
@@ -22,7 +25,7 @@ const MONITOR_KINDS = ['balloon', 'vcpu', 'block'] as const;
 
 export type { DomainJob };
 
-/** Statistics of one running domain. */
+/** Statistics of one domain; of a domain that is shut off, only what libvirt has then. */
 export interface MeasuredDomain {
   readonly stats: DomainStats | undefined;
   /** When QEMU's values of `stats` were read, Unix time in seconds; undefined when `stats` lacks them. */
@@ -34,6 +37,8 @@ export interface MeasuredDomain {
   readonly diskErrors: ReadonlyMap<string, number> | undefined;
   /** The domain's job; `none` when it has no job, undefined when that is unknown. */
   readonly job: DomainJob | 'none' | undefined;
+  /** Block jobs that run, by disk; undefined when these are unknown. */
+  readonly blockJobs: BlockJobs | undefined;
 }
 
 export interface Measured {
@@ -60,6 +65,8 @@ export interface MeasureOptions {
   readonly host?: (domain: Pick<DomainRef, 'uuid'>) => HostView;
   /** Whether an error of a disk has stopped the domain. The disks of other domains are not queried for errors. */
   readonly isStoppedByDisk?: (domain: Pick<DomainRef, 'uuid'>) => boolean;
+  /** Domains of which the sizes of disks and memory are read. */
+  readonly shutOff?: readonly ShutOffDomain[];
 }
 
 export interface StatsReaderOptions {
@@ -88,6 +95,7 @@ interface DomainResult {
   isComplete: boolean;
   diskErrors: ReadonlyMap<string, number> | undefined;
   job: DomainJob | 'none' | undefined;
+  blockJobs: BlockJobs | undefined;
 }
 
 interface Round {
@@ -111,6 +119,9 @@ export class StatsReader {
   readonly #interfaces: InterfaceReader;
   readonly #cpu: CpuReader;
   readonly #jobs: JobReader;
+  readonly #blockJobs: BlockJobReader;
+  readonly #balloons = new BalloonCounters();
+  readonly #shutOff: ShutOffReader;
   readonly #pools: StoragePoolReader;
   readonly #log: Logger;
   readonly #failing = new Set<StatsKind>();
@@ -123,6 +134,8 @@ export class StatsReader {
     this.#interfaces = new InterfaceReader(client, log);
     this.#cpu = new CpuReader(client);
     this.#jobs = new JobReader(client);
+    this.#blockJobs = new BlockJobReader(client);
+    this.#shutOff = new ShutOffReader(client);
     this.#pools = new StoragePoolReader(client, log);
     this.#log = log;
   }
@@ -131,10 +144,10 @@ export class StatsReader {
   async measure(
     running: readonly DomainRef[],
     kinds: ReadonlySet<StatsKind>,
-    { deadline, host = () => NOTHING_SEEN, isStoppedByDisk = () => false }: MeasureOptions,
+    { deadline, host = () => NOTHING_SEEN, isStoppedByDisk = () => false, shutOff = [] }: MeasureOptions,
   ): Promise<Measured> {
     this.#keepOnly(domainRunIds(running));
-    const round = this.#beginRound(running, kinds, { deadline, host, isStoppedByDisk });
+    const round = this.#beginRound(running, kinds, { deadline, host, isStoppedByDisk, shutOff });
     const pools = kinds.has('pools') ? this.#pools.read(deadline) : undefined;
     const interfaces = kinds.has('interface') ? this.#interfaces.read(running, deadline) : undefined;
     const domains = this.#readDomains(running, round);
@@ -142,7 +155,8 @@ export class StatsReader {
     const withoutTimes = running.filter((domain) => !host(domain).hasCpuTimes);
     const cpu = kinds.has('cpu') ? this.#cpu.read(withoutTimes, deadline) : undefined;
     const jobs = kinds.has('job') ? this.#readJobs(running, round) : undefined;
-    const all = Promise.all([domains, interfaces, cpu, jobs, pools]);
+    const sizes = this.#shutOff.read(shutOff, groupsOf(kinds), deadline);
+    const all = Promise.all([domains, interfaces, cpu, jobs, pools, sizes]);
     const { clock } = this.#client;
     await settledBy(clock, deadline, all);
     const [readInterfaces, readCpu, readPools] = await Promise.all([
@@ -155,7 +169,10 @@ export class StatsReader {
     const failed = failuresOf(round, readInterfaces, readCpu);
     this.#noteFailures(kindsRead(round, readInterfaces, readCpu), failed);
     return {
-      of: (domain) => measuredDomain(domain, round, readInterfaces, readCpu),
+      of: (domain) =>
+        domain.id < 0
+          ? measuredShutOff(this.#shutOff.of(domain.uuid))
+          : measuredDomain(domain, round, readInterfaces, readCpu),
       pools: readPools?.pools,
       // The reader of pools has logged why.
       failed: new Set([...failed.keys(), ...(readPools?.failed ? ['pools' as const] : [])]),
@@ -167,7 +184,7 @@ export class StatsReader {
     kinds: ReadonlySet<StatsKind>,
     { deadline, host: hostOf, isStoppedByDisk }: Required<MeasureOptions>,
   ): Round {
-    const groups = MONITOR_KINDS.reduce((sum, kind) => (kinds.has(kind) ? sum | StatsGroup[kind] : sum), 0);
+    const groups = groupsOf(kinds);
     const results = new Map<string, DomainResult>();
     for (const domain of running) {
       const host = hostOf(domain);
@@ -180,10 +197,12 @@ export class StatsReader {
         isComplete: false,
         diskErrors: undefined,
         job: undefined,
+        blockJobs: undefined,
       });
       if (host.processState !== undefined) this.#unresponsive.noteProcessState(domain, host.processState);
     }
     const [monitor, jobs] = [new Tally(), new Tally()];
+    this.#blockJobs.begin();
     return { number: this.#rounds.begin(), kinds, deadline, results, monitor, jobs, unsent: 0 };
   }
 
@@ -216,10 +235,17 @@ export class StatsReader {
     if (read.status !== 'complete' && read.status !== 'partial' && read.status !== 'gone') return;
     round.monitor.succeeded();
     this.#rounds.answered(round.number, domain);
-    if ('stats' in read) result.stats = read.stats;
+    if ('stats' in read)
+      result.stats = {
+        ...read.stats,
+        balloon: this.#balloons.check(domainRunId(domain), read.stats.balloon),
+      };
     if (read.status === 'complete') result.readAtSeconds = read.readAtSeconds;
     result.isComplete = read.status !== 'partial';
-    if (result.isComplete) this.#client.responded(domain);
+    if (!result.isComplete) return;
+    this.#client.responded(domain);
+    if (result.stats !== undefined && (result.groups & StatsGroup.block) !== 0)
+      result.blockJobs = await this.#blockJobs.read(domain, result.stats.images, terms);
   }
 
   async #readJobs(running: readonly DomainRef[], round: Round): Promise<void> {
@@ -244,6 +270,8 @@ export class StatsReader {
     this.#interfaces.keepOnly(runs);
     this.#cpu.keepOnly(runs);
     this.#jobs.keepOnly(runs);
+    this.#blockJobs.keepOnly(runs);
+    this.#balloons.keepOnly(runs);
     this.#unresponsive.keepOnly(runs);
   }
 
@@ -275,6 +303,23 @@ export class StatsReader {
     }
     if (better.length > 0) this.#log.info({ kinds: better }, 'statistics of these kinds can be read again');
   }
+}
+
+function groupsOf(kinds: ReadonlySet<StatsKind>): number {
+  return MONITOR_KINDS.reduce((sum, kind) => (kinds.has(kind) ? sum | StatsGroup[kind] : sum), 0);
+}
+
+function measuredShutOff(stats: DomainStats | undefined): MeasuredDomain | undefined {
+  if (stats === undefined) return undefined;
+  return {
+    stats,
+    readAtSeconds: undefined,
+    complete: undefined,
+    cpu: undefined,
+    diskErrors: undefined,
+    job: undefined,
+    blockJobs: undefined,
+  };
 }
 
 function failuresOf(
@@ -326,7 +371,7 @@ function measuredDomain(
   const run = domainRunId(domain);
   const result = results.get(run);
   if (result === undefined) return undefined;
-  const { host, groups, stats, readAtSeconds, isComplete, diskErrors, job } = result;
+  const { host, groups, stats, readAtSeconds, isComplete, diskErrors, job, blockJobs } = result;
   const own = interfaces?.interfaces.get(run);
   const wantsInterfaces = kinds.has('interface');
   const isWanted = groups !== 0 || wantsInterfaces;
@@ -339,6 +384,7 @@ function measuredDomain(
     cpu: kinds.has('cpu') ? times : undefined,
     diskErrors,
     job,
+    blockJobs,
   };
 }
 
@@ -347,6 +393,7 @@ const NO_STATS: DomainStats = {
   vcpuCounts: new Map(),
   vcpus: new Map(),
   blocks: new Map(),
+  images: new Map(),
   interfaces: new Map(),
 };
 

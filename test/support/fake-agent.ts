@@ -36,6 +36,7 @@ export const FILES: Readonly<Record<string, string>> = {
   '/proc/pressure/io': 'some avg10=0.00 avg60=0.00 avg300=0.00 total=1000000\n',
   '/proc/pressure/memory': 'some avg10=0.00 avg60=0.00 avg300=0.00 total=2000000\n',
   '/proc/pressure/cpu': 'some avg10=0.00 avg60=0.00 avg300=0.00 total=3000000\n',
+  '/proc/mounts': '/dev/vda1 / ext4 rw 0 0\n',
 };
 
 /** As libvirt before 11.2 passes on that the agent refused a command. */

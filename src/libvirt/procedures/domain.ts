@@ -86,3 +86,55 @@ export const domainSetMemoryStatsPeriod = remote<{ domain: DomainRef; seconds: n
   },
   nothing,
 );
+
+/** REMOTE_DOMAIN_SNAPSHOT_LIST_MAX. */
+const MAX_SNAPSHOTS = 16_384;
+
+export interface DomainSnapshotRef {
+  readonly name: string;
+  readonly domain: DomainRef;
+}
+
+/** Number of a domain's snapshots. */
+export const domainSnapshotNum = remote<DomainRef, number>(
+  'DOMAIN_SNAPSHOT_NUM',
+  187,
+  'high',
+  writeDomainAndFlags,
+  (reply) => reply.int(),
+);
+
+/** virDomainSnapshotListFlags: only snapshots without a parent. */
+const SNAPSHOT_ROOTS = 1;
+
+/** The snapshots of a domain that have no parent. */
+export const domainListRootSnapshots = remote<DomainRef, DomainSnapshotRef[]>(
+  'DOMAIN_LIST_ALL_SNAPSHOTS',
+  274,
+  'high',
+  (out, domain) => {
+    writeDomain(out, domain);
+    const needResults = 1;
+    out.int(needResults).uint(SNAPSHOT_ROOTS);
+  },
+  (reply) => {
+    const snapshots = reply.array(MAX_SNAPSHOTS, () => ({
+      name: readString(reply),
+      domain: readDomain(reply),
+    }));
+    reply.int(); // number of snapshots
+    return snapshots;
+  },
+);
+
+export const domainSnapshotGetXmlDesc = remote<DomainSnapshotRef, string>(
+  'DOMAIN_SNAPSHOT_GET_XML_DESC',
+  186,
+  'high',
+  (out, { name, domain }) => {
+    out.string(name);
+    writeDomain(out, domain);
+    out.uint(0);
+  },
+  readString,
+);

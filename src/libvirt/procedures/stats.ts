@@ -116,3 +116,29 @@ export const domainGetDiskErrors = remote<DomainRef, ReadonlyMap<string, number>
     return new Map(errors);
   },
 );
+
+/** virDomainBlockJobInfo without its speed. `type` is a virDomainBlockJobType; sizes are bytes, of a unit that QEMU chooses. */
+export interface BlockJobInfo {
+  readonly type: number;
+  readonly processed: Integer64;
+  readonly total: Integer64;
+}
+
+/** The block job of a disk, named by its target; undefined when no job runs. */
+export const domainGetBlockJobInfo = remote<{ domain: DomainRef; device: string }, BlockJobInfo | undefined>(
+  'DOMAIN_GET_BLOCK_JOB_INFO',
+  238,
+  'low',
+  (out, { domain, device }) => {
+    writeDomain(out, domain);
+    out.string(device).uint(0);
+  },
+  (reply) => {
+    const isFound = reply.int() !== 0;
+    const type = reply.int();
+    reply.uhyper(); // the speed limit
+    const processed = reply.uhyper();
+    const total = reply.uhyper();
+    return isFound ? { type, processed, total } : undefined;
+  },
+);

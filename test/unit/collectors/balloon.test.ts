@@ -65,8 +65,8 @@ test.each<[string, number | undefined, number | undefined, number, string | unde
   expect(served(period, lastUpdate, state).missing).toBe(reason);
 });
 
-test('a domain that could not be read is not called silent', () => {
-  expect(served(10, 0, RUNNING, false).missing).toBeUndefined();
+test('a domain that could not be read is busy, not silent', () => {
+  expect(served(10, 0, RUNNING, false).missing).toBe('busy');
 });
 
 test('until the driver has reported, only values of the host are served', () => {

@@ -2,7 +2,13 @@ import { allUnavailable, type GuestView, NO_GUEST_VIEW } from '../../../src/gues
 import type { BootFiles } from '../../../src/inventory/boot-files.ts';
 import type { Capabilities, MachineRow } from '../../../src/inventory/capabilities.ts';
 import { NO_DISK_EVENTS, NO_IO_ERRORS } from '../../../src/inventory/disk-events.ts';
-import type { CpuConfig, DiskConfig, DomainConfig } from '../../../src/inventory/domain-config.ts';
+import type {
+  CpuConfig,
+  DeviceConfig,
+  DiskConfig,
+  DomainConfig,
+  HardwareConfig,
+} from '../../../src/inventory/domain-config.ts';
 import type { DomainView } from '../../../src/inventory/inventory.ts';
 import { NO_EVENTS } from '../../../src/inventory/lifecycle-events.ts';
 import type { ManagedSave } from '../../../src/inventory/managed-saves.ts';
@@ -17,6 +23,7 @@ import {
   ODD_DEVICES,
   ODD_MEASURED,
   POOLS,
+  SHUT_OFF_MEASURED,
   THRASHING_MEASURED,
 } from './fixed-measurements.ts';
 
@@ -99,6 +106,7 @@ const CPU: CpuConfig = {
   model: undefined,
   vendor: undefined,
   match: undefined,
+  check: undefined,
   topology: undefined,
   maximum: 2,
   current: 2,
@@ -121,8 +129,21 @@ const DISK: DiskConfig = {
   discard: undefined,
   protocol: undefined,
   serial: undefined,
+  backingImages: 0,
   ioTune: new Map(),
 };
+
+const NO_HARDWARE: HardwareConfig = {
+  cpuFeatures: new Map(),
+  features: new Map(),
+  firmware: new Map(),
+  interfaces: [],
+  graphics: [],
+  tpms: [],
+  controllers: [],
+};
+
+const device = (key: string, type: string): DeviceConfig => ({ key, settings: new Map([['@type', type]]) });
 
 function config(changes: Partial<DomainConfig> = {}): DomainConfig {
   return {
@@ -138,6 +159,7 @@ function config(changes: Partial<DomainConfig> = {}): DomainConfig {
     memoryRoundingBytes: 2 ** 20,
     disks: [DISK],
     interfaces: [],
+    hardware: NO_HARDWARE,
     nova: undefined,
     scsiControllers: [],
     hasHyperv: false,
@@ -164,6 +186,8 @@ function domain(name: string, changes: Partial<DomainSnapshot> = {}): DomainSnap
     reason: BOOTED_REASON,
     current,
     persistent: current,
+    persistentAtStart: current,
+    snapshots: { count: 0, oldestSeconds: undefined },
     events: NO_EVENTS,
     diskEvents: NO_DISK_EVENTS,
     problem: undefined,
@@ -174,7 +198,7 @@ function domain(name: string, changes: Partial<DomainSnapshot> = {}): DomainSnap
     ...changes,
     ...(isDefault ? {} : { startedWithVersion: undefined }),
   };
-  return {
+  const made = {
     process: {
       pid: 1_000 + number,
       startSeconds: BOOTED + 7_200 + number / 4,
@@ -196,6 +220,8 @@ function domain(name: string, changes: Partial<DomainSnapshot> = {}): DomainSnap
     ...changes,
     ...view,
   };
+  const startSeconds = made.id < 0 ? undefined : (made.process?.startSeconds ?? made.startObservedSeconds);
+  return { startSeconds, ...made };
 }
 
 const efi = (loader: string): BootFiles => ({
@@ -215,7 +241,9 @@ function shutOff(name: string, current: DomainConfig, image?: ManagedSave): Doma
     loggedVersion: undefined,
     managedSave: image ?? 'none',
   } as const;
-  return domain(name, { ...off, current });
+  const disks = current.disks.map((disk) => ({ ...disk, backingImages: undefined }));
+  const config = { ...current, disks };
+  return domain(name, { ...off, current: config, measured: SHUT_OFF_MEASURED });
 }
 
 /** A guest that swaps itself slow, as its agent and its balloon tell it. */
@@ -382,7 +410,17 @@ const DOMAINS: readonly DomainSnapshot[] = [
       cpu: { ...CPU, maximum: 4, current: 4 },
       memoryBytes: 2 ** 31,
       disks: [{ ...DISK, cache: 'none' }],
+      hardware: {
+        cpuFeatures: new Map(),
+        features: new Map([['acpi', '']]),
+        firmware: new Map([['@firmware', 'efi']]),
+        interfaces: [device('52:54:00:00:00:01', 'interface')],
+        graphics: [device('vnc', 'graphics')],
+        tpms: [device('tpm', 'tpm')],
+        controllers: [device('scsi:0', 'controller')],
+      },
     }),
+    snapshots: { count: 3, oldestSeconds: BOOTED },
   }),
   domain('paused', {
     state: PAUSED,
@@ -481,5 +519,6 @@ export const FIXED_INVENTORY: Snapshot = {
   pools: POOLS,
   unmeasured: new Set(),
   endOfLife: (osId) => END_OF_LIFE[osId],
+  isSameFile: () => false,
   isKnownOs: (osId) => SHIPPED_OSINFO.eolById.has(osId),
 };

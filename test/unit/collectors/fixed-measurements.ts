@@ -19,6 +19,7 @@ export function measured(
     cpu: undefined,
     diskErrors: undefined,
     job: 'none',
+    blockJobs: new Map(),
     ...changes,
   };
 }
@@ -35,7 +36,7 @@ export const THRASHING_MEASURED = measured(
     ['balloon.hugetlb_pgfail', 1],
     ['balloon.unused', 100],
     ['balloon.available', 175_000],
-    ['balloon.usable', 2n ** 60n],
+    ['balloon.usable', 150_000],
     ['balloon.last-update', UPDATED],
     ['balloon.rss', 250_000],
     ['vcpu.current', 2],
@@ -73,7 +74,7 @@ export const THRASHING_MEASURED = measured(
     ['block.0.capacity', 10_737_418_240],
     ['block.0.physical', 2_097_152],
   ],
-  { cpu: { total: 13.25, user: 12, system: 1.25 } },
+  { cpu: { total: 13.25, user: 12, system: 1.25 }, blockJobs: new Map([['vda', 'copy']]) },
 );
 
 /** More than libvirt allows at once, so that each is seen. */
@@ -157,6 +158,18 @@ export const MIGRATING_MEASURED = measured([], {
     ]),
   },
 });
+
+export const SHUT_OFF_MEASURED = measured(
+  [
+    ['balloon.maximum', 1_048_576],
+    ['block.0.name', 'vda'],
+    ['block.0.path', '/var/lib/libvirt/images/vm.img'],
+    ['block.0.allocation', 200_704],
+    ['block.0.capacity', 67_108_864],
+    ['block.0.physical', 196_616],
+  ],
+  { complete: undefined, job: undefined, blockJobs: undefined },
+);
 
 export const POOLS: readonly StoragePool[] = [
   { name: 'default', state: 2, capacity: 1_000_000, allocation: 400_000, available: 600_000 },

@@ -22,6 +22,7 @@ const TIMEOUT_MS = 2_000;
 /** The agent's own five seconds, and what libvirt may need beside. */
 const COMMAND_TIMEOUT_MS = 5_000 + 45_000;
 const AUTH_LIST = 66;
+const AUTH_FAILED = 45;
 const OPEN = 1;
 const SET_PERIOD = 308;
 const AGENT_COMMAND = 3;
@@ -277,7 +278,7 @@ describe('a read-write socket that cannot be opened', () => {
     const { agents, command, warnings, log } = agentsAt(sockets);
     await expect(command()).rejects.toThrow('no libvirt socket accepts a connection');
     await clock.advance(59_000);
-    await expect(command()).rejects.toThrow('less than a minute ago');
+    await expect(command()).rejects.toThrow('the next attempt waits');
     await clock.advance(1_000);
     await expect(command()).rejects.toThrow('no libvirt socket accepts a connection');
     expect(warnings()).toHaveLength(1);
@@ -290,6 +291,28 @@ describe('a read-write socket that cannot be opened', () => {
     expect(log.at(-1)?.level).toBeLessThan(WARN);
     await agents.stop();
     await expect(command()).rejects.toMatchObject({ name: 'LibvirtTransportError' });
+  });
+
+  test('because polkit refuses, is tried after a minute, after eight, and then each hour, as libvirt logs each attempt', async () => {
+    const polkit = 2;
+    const daemon = await startFakeLibvirtd(({ procedure, reply, fail }) => {
+      if (procedure === AUTH_LIST) reply(new XdrWriter().uint(1).int(polkit).finish());
+      else fail(AUTH_FAILED, 'authentication unavailable: no polkit agent available');
+    });
+    atTestEnd(daemon.stop);
+    const { agents, command, warnings } = agentsAt([daemon.path]);
+    const attempts = (): number => daemon.received.filter(({ procedure }) => procedure === AUTH_LIST).length;
+    await expect(command()).rejects.toThrow('polkit refuses this user');
+    const seen: number[] = [];
+    for (const minutes of [1, 7, 1, 59, 1, 59]) {
+      await clock.advance(minutes * 60_000);
+      await expect(command()).rejects.toThrow();
+      seen.push(attempts());
+    }
+    expect(seen).toEqual([2, 2, 3, 3, 4, 4]);
+    expect(warnings()).toHaveLength(1);
+    agents.retry();
+    await expect(command()).rejects.toThrow('polkit refuses this user');
   });
 
   test('after it was open is warned of anew', async () => {

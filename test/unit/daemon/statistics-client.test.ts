@@ -11,6 +11,7 @@ import { poolOf } from '../../support/pool-of.ts';
 
 const GET_ALL_DOMAIN_STATS = 344;
 const NOWAIT = 1 << 29;
+const BACKING = 1 << 30;
 const DAY_MS = 24 * 60 * 60_000;
 const TERMS: StatsTerms = { deadline: Number.POSITIVE_INFINITY };
 
@@ -45,7 +46,7 @@ test('statistics go out as one domain, its groups, and the flag that keeps libvi
   await client.domainStats(first(), StatsGroup.block | StatsGroup.balloon, TERMS);
   const payload = new XdrReader(daemon.received.at(-1)?.payload ?? Buffer.alloc(0));
   expect(payload.array(10, () => readDomain(payload))).toEqual([{ name: 'vm-1', uuid: fakeUuid(1), id: 1 }]);
-  expect([payload.uint(), payload.uint(), payload.remaining]).toEqual([32 | 4, NOWAIT, 0]);
+  expect([payload.uint(), payload.uint(), payload.remaining]).toEqual([32 | 4, NOWAIT | BACKING, 0]);
 });
 
 test('interfaces of all domains are one call, which needs no QEMU', async () => {

@@ -7,7 +7,8 @@ import {
   GUEST_FILES,
   type GuestCommand,
   GuestCommandRefused,
-  KUBELET_FILES,
+  type GuestFile,
+  KUBELET_FILE,
 } from '../../../src/guest/commands.ts';
 
 const ALLOWED = [
@@ -44,7 +45,8 @@ test.each<[GuestCommand, string]>([
 });
 
 test('each file on the lists may be opened', () => {
-  for (const path of [...Object.values(GUEST_FILES), ...KUBELET_FILES]) {
+  const files: GuestFile[] = [...Object.values(GUEST_FILES), KUBELET_FILE];
+  for (const path of files) {
     expect(encodeGuestCommand({ execute: 'guest-file-open', arguments: { path, mode: 'r' } })).toContain(
       path,
     );

@@ -354,3 +354,35 @@ function served({ cpu, pressure }: Advance): [string, number][] {
   }
   return values.filter((entry): entry is [string, number] => entry[1] !== undefined);
 }
+
+describe('a counter that rises by more than the time since the last sample', () => {
+  const MINUTE = 60_000;
+  const at = (minutes: number, cpu: Partial<GuestCpu>, cpus = 2) =>
+    sample(cpu, { sampledAt: minutes * MINUTE, cpus });
+
+  test('is dropped and named: a CPU came back with its old times', () => {
+    const jumped = run(at(1, { idle: 1_110, user: 400 }));
+    expect(jumped.cpu).toMatchObject({ user: undefined, idle: 1_110 });
+    expect(jumped.regressed).toEqual(['cpu.user']);
+  });
+
+  test('is served again when it is back, and accepted once a rate does not see the jump', () => {
+    const jumped = run(at(1, { user: 5_000 }));
+    expect(advance(jumped.state, at(2, { user: 130 }))).toMatchObject({ cpu: { user: 130 }, regressed: [] });
+    const later = advance(jumped.state, at(1 + ACCEPTED_AFTER_MS / MINUTE, { user: 5_000 }));
+    expect(later).toMatchObject({ cpu: { user: 5_000 }, regressed: [] });
+    const next = advance(later.state, at(8, { user: 5_010 }));
+    expect(next).toMatchObject({ cpu: { user: 5_010 }, regressed: [] });
+  });
+
+  test('is served as it is where it had the time', () => {
+    expect(run(at(10, { user: 1_200 }))).toMatchObject({ cpu: { user: 1_200 }, regressed: [] });
+  });
+
+  test('tasks wait no longer than the time that passes', () => {
+    const pressure = { io: { waitingSeconds: 200, stalledSeconds: 30 } };
+    const jumped = run({ ...SAMPLE, sampledAt: MINUTE, pressure });
+    expect(jumped.pressure).toEqual({});
+    expect(jumped.regressed).toEqual(['pressure.io.waiting']);
+  });
+});

@@ -1,14 +1,27 @@
 import { describe, expect, test } from '@jest/globals';
 import { GuestAgent } from '../../../src/guest/agent.ts';
+import type { GuestFile } from '../../../src/guest/commands.ts';
 import { ProbeEnded, probeGuest, type StaticGuestInfo } from '../../../src/guest/probe.ts';
-import { unavailableReason } from '../../../src/guest/unavailable-reason.ts';
+import { type UnavailableReason, unavailableReason } from '../../../src/guest/unavailable-reason.ts';
 import { LibvirtServerError, LibvirtTransportError } from '../../../src/libvirt/errors.ts';
 import { commandFailure, type FakeAgentOptions, FILES, fakeAgent } from '../../support/fake-agent.ts';
 
-async function probe(options: FakeAgentOptions = {}, staticInfo?: StaticGuestInfo, filesystems = false) {
+async function probe(
+  options: FakeAgentOptions = {},
+  staticInfo?: StaticGuestInfo,
+  filesystems = false,
+  unreadable = new Map<GuestFile, UnavailableReason>(),
+) {
   const fake = fakeAgent(options);
-  const result = await probeGuest(new GuestAgent(fake.send, new Set()), { staticInfo, filesystems });
-  return { ...result, received: fake.received, open: fake.open };
+  /** Files that could not be opened. */
+  const failed: string[] = [];
+  const send = (command: string): Promise<string> => {
+    const answer = fake.send(command);
+    answer.catch(() => failed.push(command));
+    return answer;
+  };
+  const result = await probeGuest(new GuestAgent(send, new Set()), { staticInfo, filesystems, unreadable });
+  return { ...result, received: fake.received, open: fake.open, failed };
 }
 
 test('a guest that reports everything has nothing missing, and no handle left open', async () => {
@@ -31,13 +44,14 @@ const READ_FILE = ['guest-file-open', 'guest-file-read', 'guest-file-close'];
 /** What each probe sends: the agent's statistics and files, in this order. */
 const EACH_PROBE = ['guest-get-cpustats', ...[1, 2, 3, 4, 5].flatMap(() => READ_FILE), 'guest-get-load'];
 
-test('what seldom changes, five kubelet files included, is not fetched again when it is known', async () => {
+test('what seldom changes, a kubelet included, is not fetched again when it is known', async () => {
   const first = await probe();
   expect(first.received).toEqual([
     'guest-info',
     'guest-get-osinfo',
     ...EACH_PROBE,
-    ...Array.from({ length: 5 }, () => 'guest-file-open'),
+    ...READ_FILE,
+    'guest-file-open',
   ]);
   const second = await probe({}, first.staticInfo);
   expect(second.received).toEqual(EACH_PROBE);
@@ -105,23 +119,121 @@ test('one lie spoils only what it is about', async () => {
   expect(Object.fromEntries(missing)).toEqual({ cpu: 'invalid_reply' });
 });
 
+const KUBELET = { ...FILES, '/var/lib/kubelet/config.yaml': 'secret' };
+const MOUNTED = {
+  ...FILES,
+  '/proc/mounts': 'tmpfs /var/lib/kubelet/pods/1-2/volumes/kubernetes.io~projected/token tmpfs rw 0 0\n',
+};
+
 test('a kubelet configuration makes a Kubernetes node', async () => {
-  const files = { ...FILES, '/etc/kubernetes/kubelet.conf': 'secret' };
-  const { sample, open } = await probe({ files });
+  const { sample, open } = await probe({ files: KUBELET });
   expect(sample.kubernetesNode).toBe(true);
   expect(open.size).toBe(0);
 });
 
+test('the mounts of pods make a Kubernetes node, and no file has to be tried', async () => {
+  const { sample, failed } = await probe({ files: MOUNTED });
+  expect(sample.kubernetesNode).toBe(true);
+  expect(failed).toEqual([]);
+});
+
 test('what could not be decided of a kubelet is looked for again, and nothing else is', async () => {
-  const files = { ...FILES, '/etc/kubernetes/kubelet.conf': 'secret' };
   const interrupted = () => commandFailure('failed to open file: Interrupted system call');
   const first = await probe({ answers: { 'guest-file-open': interrupted } });
   expect(first.sample.kubernetesNode).toBeUndefined();
-  const second = await probe({ files }, first.staticInfo);
+  const second = await probe({ files: KUBELET }, first.staticInfo);
   expect(second.sample.kubernetesNode).toBe(true);
   expect(second.received).not.toContain('guest-get-osinfo');
-  const third = await probe({ files }, second.staticInfo);
+  const third = await probe({ files: KUBELET }, second.staticInfo);
   expect(third.received).toEqual(EACH_PROBE);
+});
+
+describe('libvirt logs an error for each file that cannot be opened', () => {
+  const WITHOUT_PSI = Object.fromEntries(
+    Object.entries(FILES).filter(([path]) => !path.startsWith('/proc/pressure')),
+  );
+
+  test.each([
+    ['a Linux guest', {}],
+    ['a kernel without PSI', { files: WITHOUT_PSI }],
+    ['a system without /proc', { files: {} }],
+    ['Windows', { files: {}, answers: { 'guest-get-osinfo': () => ({ id: 'mswindows' }) } }],
+    ['FreeBSD', { files: {}, answers: { 'guest-get-osinfo': () => ({ id: 'freebsd' }) } }],
+  ])('so of %s at most one is tried in a run, however often it is probed', async (_, options) => {
+    const unreadable = new Map();
+    const failed: string[] = [];
+    for (let round = 0; round < 4; round++)
+      failed.push(...(await probe(options, undefined, false, unreadable)).failed);
+    expect(failed.length).toBeLessThanOrEqual(1);
+  });
+
+  test('and none of a guest that cannot have the files', async () => {
+    const options = { files: {}, answers: { 'guest-get-osinfo': () => ({ id: 'freebsd' }) } };
+    const { failed, missing } = await probe(options);
+    expect(failed).toEqual([]);
+    expect([...missing.keys()]).toEqual(['memory', 'swap', 'pressure']);
+  });
+
+  test('a file that appears later is read in another run', async () => {
+    const unreadable = new Map();
+    await probe({ files: WITHOUT_PSI }, undefined, false, unreadable);
+    expect((await probe({}, undefined, false, unreadable)).missing.get('pressure')).toBe('unsupported');
+    expect((await probe({})).missing.size).toBe(0);
+  });
+});
+
+describe('one impossible value costs itself alone, and its family has a reason', () => {
+  const meminfo = (text: string) => ({ files: { ...FILES, '/proc/meminfo': text } });
+  const SWAP = 'SwapTotal:  400 kB\nSwapFree:  100 kB\n';
+
+  test('more memory available than there is', async () => {
+    const { sample, missing } = await probe(meminfo(`MemTotal:  2000 kB\nMemAvailable:  3000 kB\n${SWAP}`));
+    expect(sample.memory).toEqual({
+      totalBytes: 2_048_000,
+      availableBytes: undefined,
+      swapTotalBytes: 409_600,
+      swapUsedBytes: 307_200,
+    });
+    expect(Object.fromEntries(missing)).toEqual({ memory: 'invalid_reply' });
+  });
+
+  test('a value that the kernel does not have', async () => {
+    const { missing } = await probe(meminfo(`MemTotal:  2000 kB\n${SWAP}`));
+    expect(Object.fromEntries(missing)).toEqual({ memory: 'unsupported' });
+  });
+
+  test.each<[string, FakeAgentOptions, object]>([
+    [
+      'a mode of the CPU',
+      {
+        answers: {
+          'guest-get-cpustats': () => [
+            { type: 'linux', cpu: 0, user: 1000, nice: 0, system: null, idle: 3000 },
+          ],
+        },
+      },
+      { cpu: { user: 1, system: undefined, idle: 3 } },
+    ],
+    [
+      'a load',
+      { answers: { 'guest-get-load': () => ({ load1m: 1, load5m: -2, load15m: 3 }) } },
+      { load: { load1: 1, load5: undefined } },
+    ],
+    [
+      'an os-release field',
+      { answers: { 'guest-get-osinfo': () => ({ id: 'debian', name: 7 }) } },
+      { os: { id: 'debian', name: undefined } },
+    ],
+    [
+      'a resource',
+      { files: { ...FILES, '/proc/pressure/io': 'nonsense\n' } },
+      { pressure: { memory: { waitingSeconds: 2 }, cpu: { waitingSeconds: 3 } } },
+    ],
+  ])('%s', async (_, options, sample) => {
+    const result = await probe(options);
+    expect(result.sample).toMatchObject(sample);
+    expect([...result.missing]).toEqual([[Object.keys(sample)[0], 'invalid_reply']]);
+  });
 });
 
 describe('an agent that falls silent', () => {

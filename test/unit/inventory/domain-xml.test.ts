@@ -32,6 +32,7 @@ test('a real domain, whole', () => {
       model: 'qemu64',
       vendor: undefined,
       match: 'exact',
+      check: 'full',
       topology: undefined,
       maximum: 1,
       current: 1,
@@ -56,11 +57,40 @@ test('a real domain, whole', () => {
         discard: undefined,
         protocol: undefined,
         serial: undefined,
+        backingImages: 0,
         ioTune: new Map(),
       },
     ],
     interfaces: [],
     nova: undefined,
+    hardware: {
+      cpuFeatures: new Map([
+        ['hypervisor', 'require'],
+        ['lahf_lm', 'require'],
+      ]),
+      features: new Map([['acpi', '']]),
+      firmware: new Map(),
+      interfaces: [],
+      graphics: [],
+      tpms: [],
+      controllers: [
+        {
+          key: 'usb:0 1',
+          settings: new Map([
+            ['@type', 'usb'],
+            ['@index', '0'],
+            ['@model', 'qemu-xhci'],
+          ]),
+        },
+        {
+          key: 'sata:0 1',
+          settings: new Map([
+            ['@type', 'sata'],
+            ['@index', '0'],
+          ]),
+        },
+      ],
+    },
   });
 });
 
@@ -83,6 +113,7 @@ test('the least of a document', () => {
       model: undefined,
       vendor: undefined,
       match: undefined,
+      check: undefined,
       topology: undefined,
       maximum: undefined,
       current: undefined,
@@ -92,6 +123,15 @@ test('the least of a document', () => {
     disks: [],
     interfaces: [],
     nova: undefined,
+    hardware: {
+      cpuFeatures: new Map(),
+      features: new Map(),
+      firmware: new Map(),
+      interfaces: [],
+      graphics: [],
+      tpms: [],
+      controllers: [],
+    },
   });
 });
 

@@ -260,3 +260,29 @@ test('resync reads everything again, and finds what no event announced', async (
   expect(callsSince().filter((procedure) => procedure === 14)).toHaveLength(40);
   expect(new Set(Object.values(machines(await snapshot())))).toEqual(new Set(['pc-q35-7.2']));
 });
+
+describe('the persistent configuration at the beginning of a run', () => {
+  test('stays while the run lasts, and the next run has another', async () => {
+    let machine = 'pc-q35-3.1';
+    const vm = domain(1, { xml: () => domainXmlOf(machine) });
+    const { inventory, snapshot } = await setUp([vm]);
+    const atStart = async () => (await snapshot()).domains[0]?.persistentAtStart?.machine;
+    expect(await atStart()).toBe('pc-q35-3.1');
+    machine = 'pc-q35-7.2';
+    inventory.handleEvent({ kind: 'lifecycle', domain: vm, event: Lifecycle.defined, detail: 1 });
+    expect((await snapshot()).domains[0]?.persistent?.machine).toBe('pc-q35-7.2');
+    expect(await atStart()).toBe('pc-q35-3.1');
+    Object.assign(vm, { id: 2 });
+    expect(await atStart()).toBe('pc-q35-7.2');
+  });
+
+  test('a document that is read again unchanged is the same object', async () => {
+    const vm = domain(1);
+    const { inventory, snapshot } = await setUp([vm]);
+    const before = (await snapshot()).domains[0];
+    inventory.reread(vm);
+    const after = (await snapshot()).domains[0];
+    expect(after?.current).toBe(before?.current);
+    expect(after?.persistent).toBe(before?.persistent);
+  });
+});

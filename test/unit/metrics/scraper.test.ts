@@ -16,6 +16,7 @@ const SNAPSHOT: Snapshot = {
   pools: undefined,
   unmeasured: new Set(),
   endOfLife: () => undefined,
+  isSameFile: () => false,
   isKnownOs: () => false,
 };
 const AMPLE_MS = 30_000;

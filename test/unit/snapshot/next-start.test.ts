@@ -49,6 +49,8 @@ const viewOf = (changes: Partial<DomainView>): DomainView => ({
   startObserved: true,
   managedSave: 'none',
   reason: 0,
+  persistentAtStart: undefined,
+  snapshots: undefined,
   diskEvents: NO_DISK_EVENTS,
   ...changes,
 });

@@ -1,5 +1,5 @@
-import { expect, test } from '@jest/globals';
-import { observedStart } from '../../../src/snapshot/start-time.ts';
+import { describe, expect, test } from '@jest/globals';
+import { observedStart, StartTimes } from '../../../src/snapshot/start-time.ts';
 
 const SEEN = { startedWithVersion: '7.2.22', startObservedSeconds: 1_000 };
 const NOT_SEEN = { startedWithVersion: undefined, startObservedSeconds: undefined };
@@ -18,4 +18,30 @@ test.each<[string, boolean, number | undefined, object]>([
 
 test('a start that was not seen stays so', () => {
   expect(observedStart({ ...NOT_SEEN, startObserved: false }, { startSeconds: 5 })).toEqual(NOT_SEEN);
+});
+
+describe('the start time of a run', () => {
+  const run = { uuid: 'u', id: 1 };
+
+  test('stays when a second source differs by seconds', () => {
+    const starts = new StartTimes();
+    expect(starts.of(run, undefined, 1_000)).toBe(1_000);
+    expect(starts.of(run, 998.5, 1_000)).toBe(1_000);
+    expect(starts.of(run, undefined, undefined)).toBe(1_000);
+  });
+
+  test('is corrected when the observed start was that of another moment', () => {
+    const starts = new StartTimes();
+    expect(starts.of(run, undefined, 5_000)).toBe(5_000);
+    expect(starts.of(run, 1_000, 5_000)).toBe(1_000);
+  });
+
+  test('is that of the run', () => {
+    const starts = new StartTimes();
+    starts.of(run, 1_000, undefined);
+    expect(starts.of({ ...run, id: 2 }, 1_010, undefined)).toBe(1_010);
+    expect(starts.of({ ...run, id: -1 }, undefined, undefined)).toBeUndefined();
+    starts.keepOnly([]);
+    expect(starts.of(run, undefined, 1_005)).toBe(1_005);
+  });
 });

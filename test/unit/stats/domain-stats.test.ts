@@ -38,6 +38,31 @@ describe('the fields of a domain are sorted by their subject', () => {
     expect([...blocks.keys()]).toEqual(['sda']);
   });
 
+  test('the images of a disk have its name; the counts are those of the first', () => {
+    const { images, blocks } = parse({
+      'block.count': 3,
+      'block.0.name': 'vda',
+      'block.0.path': '/top',
+      'block.0.backingIndex': 4,
+      'block.0.rd.reqs': 7,
+      'block.1.name': 'vda',
+      'block.1.path': '/base',
+      'block.1.backingIndex': 1,
+      'block.2.name': 'sda',
+    });
+    expect([...images]).toEqual([
+      [
+        'vda',
+        [
+          { path: '/top', index: 4 },
+          { path: '/base', index: 1 },
+        ],
+      ],
+      ['sda', [{ path: undefined, index: undefined }]],
+    ]);
+    expect(blocks.get('vda')?.get('rd.reqs')).toBe(7);
+  });
+
   test('values that cannot be counted are left out: text, minus one as unsigned, negative numbers', () => {
     const { balloon, blocks } = parse({
       'balloon.unused': 2n ** 64n - 1n,
@@ -48,6 +73,16 @@ describe('the fields of a domain are sorted by their subject', () => {
     });
     expect([...balloon]).toEqual([['usable', 2 ** 60]]);
     expect(blocks.get('vda')?.size).toBe(0);
+  });
+
+  test("a part of the guest's memory that is more than all of it costs itself alone", () => {
+    const { balloon } = parse({
+      'balloon.available': 100,
+      'balloon.usable': 101,
+      'balloon.unused': 40,
+      'balloon.swap_in': 7,
+    });
+    expect(Object.fromEntries(balloon)).toEqual({ available: 100, unused: 40, swap_in: 7 });
   });
 
   test('whatever libvirt sends is sorted, within bounds', () => {

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { domainRunIds } from '../../../src/daemon/domain-run-id.ts';
 import { XdrWriter } from '../../../src/libvirt/xdr.ts';
 import { type DomainJob, JobReader, type JobResult } from '../../../src/stats/job-reader.ts';
-import { type FakeClock, fakeClock } from '../../support/fake-clock.ts';
+import { advanceUntil, type FakeClock, fakeClock } from '../../support/fake-clock.ts';
 import { fakeUuid } from '../../support/fake-hypervisor.ts';
 import { afterHandshake, type FakeLibvirtd, startFakeLibvirtd } from '../../support/fake-libvirtd.ts';
 import { type FakePool, poolOf } from '../../support/pool-of.ts';
@@ -21,17 +21,21 @@ let reader: JobReader;
 let isOccupied: boolean;
 let jobType: number;
 let fails: number | undefined;
+/** A start that does not end holds the domain's job lock. */
+let isHeld: boolean;
 
 beforeEach(async () => {
   isOccupied = false;
   jobType = UNBOUNDED_JOB;
   fails = undefined;
+  isHeld = false;
   daemon = await startFakeLibvirtd(
     afterHandshake(({ procedure, reply, fail }) => {
       if (fails !== undefined) {
         fail(fails, 'libvirt fails');
         return;
       }
+      if (isHeld && procedure === GET_JOB_STATS) return;
       const out = new XdrWriter();
       if (procedure === GET_CONTROL_INFO)
         out
@@ -95,15 +99,31 @@ test('another run of the domain has no job of the one before', async () => {
   expect(await read(5_000, next)).toEqual({ status: 'unknown' });
 });
 
-test('a domain without a job is not read again for ten seconds', async () => {
+test('a domain without a job is not read again for four seconds', async () => {
   jobType = 0;
   expect(await job(read())).toBe('none');
   jobType = UNBOUNDED_JOB;
-  await clock.advance(9_999);
+  await clock.advance(3_999);
   expect(await job(read())).toBe('none');
   expect(callsTo(GET_JOB_STATS)).toBe(1);
   await clock.advance(1);
   expect(await job(read())).toEqual(BACKUP);
+});
+
+test('a domain whose job lock libvirt does not get in time is left alone for ten seconds, then longer', async () => {
+  isHeld = true;
+  const readInTime = (): Promise<JobResult> => advanceUntil(read(), clock, () => daemon.received.length);
+  expect(await readInTime()).toEqual({ status: 'unknown' });
+  expect(callsTo(GET_JOB_STATS)).toBe(1);
+  const start = clock.now();
+  const triesAt = async (afterMs: number): Promise<number> => {
+    await clock.advance(start + afterMs - clock.now());
+    await readInTime();
+    return callsTo(GET_CONTROL_INFO);
+  };
+  expect(await triesAt(9_500)).toBe(1);
+  expect(await triesAt(10_500)).toBe(2);
+  expect(await triesAt(50_000)).toBe(2);
 });
 
 test.each([
