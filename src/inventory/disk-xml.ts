@@ -29,6 +29,7 @@ export function parseDisk(
     protocol: bounded(attribute(source, 'protocol')),
     serial: bounded(child(disk, 'serial')?.text),
     ioTune: ioTune(child(disk, 'iotune')),
+    throttleGroup: bounded(child(child(disk, 'iotune'), 'group_name')?.text),
   };
 }
 

@@ -84,6 +84,7 @@ const DISK: DiskConfig = {
   protocol: undefined,
   serial: undefined,
   ioTune: new Map(),
+  throttleGroup: undefined,
 };
 
 function config(changes: Partial<DomainConfig> = {}): DomainConfig {
