@@ -38,14 +38,8 @@ const ALERTED_WITHIN_MS = 240_000;
 /** Alerts of the same evaluation are sent within this time of each other. */
 const SETTLED_AFTER_MS = 6_000;
 const MAIN_ALERT = 'LibvirtGuestSwapThrashing';
-/** The alerts that name a cause of iowait. */
-const IOWAIT_ALERTS: ReadonlySet<string> = new Set([
-  MAIN_ALERT,
-  'LibvirtGuestStorageSlow',
-  'LibvirtGuestIowaitHigh',
-]);
 const MAX_TRIES = 15;
-const IOWAIT = 'domain:libvirt_domain_guest_iowait:ratio_rate5m';
+const IOWAIT = 'domain:libvirt_domain_guest_iowait:ratio_rate1m';
 
 const say = (text: string): void => console.log(text);
 
@@ -144,7 +138,7 @@ async function watch(
 }
 
 /**
- * The alerts that fire once the main one is the only cause of the domain's iowait. With each `for` as short as here another
+ * The alerts that fire once the main one is the only cause of the domain's slowness. With each `for` as short as here another
  * cause can fire first, for the seconds in which swap traffic is not known yet.
  */
 async function onlyCause(
@@ -154,9 +148,7 @@ async function onlyCause(
 ): Promise<ReadonlySet<string>> {
   for (let tries = 0; ; tries++) {
     const alerts = await monitoring.query('ALERTS{alertstate="firing"}');
-    const causes = alerts.filter(
-      ({ metric }) => metric.domain === domain && IOWAIT_ALERTS.has(metric.alertname ?? ''),
-    );
+    const causes = alerts.filter(({ metric }) => metric.domain === domain && metric.cause !== undefined);
     if (causes.length <= 1 || tries === MAX_TRIES)
       return new Set(alerts.map(({ metric }) => identify(metric)));
     await sleep(SETTLED_AFTER_MS, undefined, { signal });

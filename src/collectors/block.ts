@@ -16,7 +16,7 @@ const LABELS = ['domain', 'device'];
 
 const INFO = info(
   `${PREFIX}_info`,
-  'Bus, driver, format, cache mode, source and serial of the disk; a label is empty where the configuration has no ' +
+  'Bus, driver, format, cache mode, source, serial and throttle group of the disk; a label is empty where the configuration has no ' +
     'value; always 1.',
   [
     ...LABELS,
@@ -30,6 +30,7 @@ const INFO = info(
     'source',
     'protocol',
     'serial',
+    'throttle_group',
   ],
 );
 
@@ -224,5 +225,6 @@ function infoLabels(disk: DiskConfig): Record<string, string> {
     source: sanitizeLabel(withoutQuery(disk)),
     protocol: sanitizeLabel(disk.protocol),
     serial: sanitizeLabel(disk.serial),
+    throttle_group: sanitizeLabel(disk.throttleGroup),
   };
 }

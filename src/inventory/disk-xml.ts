@@ -31,6 +31,7 @@ export function parseDisk(
     serial: bounded(child(disk, 'serial')?.text),
     backingImages: backingImages(disk),
     ioTune: ioTune(child(disk, 'iotune')),
+    throttleGroup: bounded(child(child(disk, 'iotune'), 'group_name')?.text),
   };
 }
 

@@ -132,6 +132,8 @@ export interface DiskConfig {
   readonly backingImages: number | undefined;
   /** The limits that `<iotune>` sets: the element's name (`read_bytes_sec`, …) and its value. */
   readonly ioTune: ReadonlyMap<string, number>;
+  /** `<group_name>` of `<iotune>`: the disks of a group share its limits. */
+  readonly throttleGroup: string | undefined;
 }
 
 export interface DiskHost {

@@ -131,6 +131,7 @@ const DISK: DiskConfig = {
   serial: undefined,
   backingImages: 0,
   ioTune: new Map(),
+  throttleGroup: undefined,
 };
 
 const NO_HARDWARE: HardwareConfig = {

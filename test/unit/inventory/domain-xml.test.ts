@@ -59,6 +59,7 @@ test('a real domain, whole', () => {
         serial: undefined,
         backingImages: 0,
         ioTune: new Map(),
+        throttleGroup: undefined,
       },
     ],
     interfaces: [],
@@ -380,4 +381,15 @@ describe('what concerns the guest', () => {
   ])('metadata %s', (xml, expected) => {
     expect(parseDomainXml(`<domain><metadata>${xml}</metadata></domain>`).guestProbeOff).toBe(expected);
   });
+});
+
+test('a disk whose limits are those of a throttle group, and one with limits of its own', () => {
+  const { disks } = parseDomainXml(`<domain><devices>
+    <disk><target dev='vda'/><iotune><total_bytes_sec>4000000</total_bytes_sec><group_name>slow</group_name></iotune></disk>
+    <disk><target dev='vdb'/><iotune><total_iops_sec>100</total_iops_sec></iotune></disk>
+  </devices></domain>`);
+  expect(disks.map(({ ioTune, throttleGroup }) => [[...ioTune], throttleGroup])).toEqual([
+    [[['total_bytes_sec', 4_000_000]], 'slow'],
+    [[['total_iops_sec', 100]], undefined],
+  ]);
 });

@@ -7,6 +7,24 @@ export const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 export const RULES = `${ROOT}deploy/prometheus/rules`;
 export const RULE_TESTS = `${ROOT}test/rules`;
 
+/** Groups, each after those whose series it reads. */
+export const GROUP_ORDER: readonly string[] = [
+  'libvirt-thresholds',
+  'libvirt-guest-recording',
+  'libvirt-block-recording',
+  'libvirt-limit-recording',
+  'libvirt-disk-recording',
+  'libvirt-host-recording',
+  'libvirt-cause-recording',
+  'libvirt-start-recording',
+  'libvirt-exporter',
+  'libvirt-machine-type',
+  'libvirt-drift',
+  'libvirt-causes',
+  'libvirt-disk',
+  'libvirt-guest',
+];
+
 const text = z.record(z.string(), z.string());
 
 const ruleFile = z.strictObject({
