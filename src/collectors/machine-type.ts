@@ -7,13 +7,16 @@ import { createSupportedMachines, hasDeprecationMarks } from './supported-machin
 const INFO = info(
   'libvirt_domain_machine_type_info',
   'Machine type of the domain (of its managed save image, where there is one), the newest type of its family that the ' +
-    'installed emulator supports (latest), the QEMU release that by policy no longer has the type (removed_in), the type ' +
-    'to move to where the family ends (successor), and the release of the distribution that by its own policy no longer ' +
-    'has the type (removed_in_distribution); always 1.',
-  [
-    ...['domain', 'machine', 'family', 'version', 'vendor', 'latest', 'removed_in'],
-    ...['successor', 'removed_in_distribution'],
-  ],
+    'installed emulator supports (latest), and the QEMU release that by policy no longer has the type (removed_in); ' +
+    'always 1.',
+  ['domain', 'machine', 'family', 'version', 'vendor', 'latest', 'removed_in'],
+);
+const END = info(
+  'libvirt_domain_machine_type_end_info',
+  "End of the domain's machine type beside QEMU's policy: the newest type of another family to move to, where the type's " +
+    'family ends (successor), and the release of the distribution that by its own policy no longer has the type ' +
+    '(removed_in_distribution); empty where unknown, absent where both are; always 1.',
+  ['domain', 'successor', 'removed_in_distribution'],
 );
 const RELEASES_BEHIND = gauge(
   'libvirt_domain_machine_type_releases_behind',
@@ -49,9 +52,10 @@ export const machineTypeCollector: Collector = {
   name: 'machine-type',
   help: "each domain's machine type against what the installed QEMU supports",
   enabledByDefault: true,
-  families: [INFO, RELEASES_BEHIND, RELEASES_UNTIL_REMOVED, DEPRECATED, SUPPORTED],
+  families: [INFO, END, RELEASES_BEHIND, RELEASES_UNTIL_REMOVED, DEPRECATED, SUPPORTED],
   collect: ({ domains, hypervisor }) => {
     const types = newFamily(INFO);
+    const ends = newFamily(END);
     const behind = newFamily(RELEASES_BEHIND);
     const untilRemoved = newFamily(RELEASES_UNTIL_REMOVED);
     const deprecated = newFamily(DEPRECATED);
@@ -82,14 +86,17 @@ export const machineTypeCollector: Collector = {
         vendor: sanitizeLabel(result.vendor),
         latest: sanitizeLabel(result.latest),
         removed_in: result.removedIn,
-        successor: sanitizeLabel(result.successor),
-        removed_in_distribution: result.removedInDistribution,
       };
       addSample(types, typeLabels, 1);
+      const { successor, removedInDistribution } = result;
+      if (successor !== '' || removedInDistribution !== '') {
+        const end = { successor: sanitizeLabel(successor), removed_in_distribution: removedInDistribution };
+        addSample(ends, { ...labels, ...end }, 1);
+      }
       addSample(behind, labels, result.releasesBehind);
       addSample(untilRemoved, labels, result.releasesUntilRemoved);
       addBoolean(deprecated, labels, result.deprecated);
     }
-    return [types, behind, untilRemoved, deprecated, supported];
+    return [types, ends, behind, untilRemoved, deprecated, supported];
   },
 };

@@ -1,6 +1,7 @@
 import { parseOsId } from '../drift/declared-os.ts';
-import { detectOs, namesSystem } from '../drift/os-detection.ts';
+import { detectOs, mayBeDeclared } from '../drift/os-detection.ts';
 import { type DetectedOs, evaluateOsDrift, OS_DRIFT_STATES } from '../drift/os-drift.ts';
+import type { GuestOs } from '../guest/guest-sample.ts';
 import type { Collector } from '../metrics/collector.ts';
 import {
   addBoolean,
@@ -65,9 +66,7 @@ export const osCollector: Collector = {
       addSample(systems, labels, 1);
       const holds = evaluateOsDrift({ declared: current.declaredOs, detected });
       for (const state of OS_DRIFT_STATES) addBoolean(drift, { domain: name, state }, state === holds);
-      // Where another system than the declared one is known to run, the declared one has no end of life here.
-      const isAnotherReported = os !== undefined && detectedId === undefined && namesSystem(os);
-      const osId = isAnotherReported ? undefined : (detectedId ?? current.declaredOs);
+      const osId = endOfLifeOf(detectedId, current.declaredOs, os);
       // osinfo-db gives some ids that name no release the date of one of their releases.
       const isRelease = osId !== undefined && !parseOsId(osId).unknown;
       addSample(eol, { domain: name, os: sanitizeLabel(osId) }, isRelease ? endOfLife(osId) : undefined);
@@ -81,4 +80,16 @@ function detect({ guest, current }: DomainSnapshot, isKnownOs: (osId: string) =>
   if (os === undefined) return { kind: 'unavailable' };
   const id = detectOs(os, isKnownOs, current?.declaredOs);
   return id === undefined ? { kind: 'unmappable' } : { kind: 'id', id };
+}
+
+/** The system whose end of life is served: the running one, or the declared one unless another is known to run. */
+function endOfLifeOf(
+  detected: string | undefined,
+  declared: string | undefined,
+  os: GuestOs | undefined,
+): string | undefined {
+  if (os === undefined || declared === undefined) return detected ?? declared;
+  const isCertain = detected !== undefined && !parseOsId(detected).unknown;
+  if (isCertain) return detected;
+  return mayBeDeclared(os, declared) ? declared : undefined;
 }

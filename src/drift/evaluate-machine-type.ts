@@ -39,8 +39,8 @@ export interface MachineTypeResult {
   /** First release of the distribution that by its own policy no longer has the type, `Ubuntu 27.10`; `''` when unknown. */
   readonly removedInDistribution: string;
   /**
-   * Where the family ends, because its newest type is deprecated or there is none: the newest type of the family to move to;
-   * else `''`.
+   * Where the family ends, because the newest types of all vendors are deprecated or there is none: the newest type of the
+   * family to move to; else `''`.
    */
   readonly successor: string;
   /** QEMU releases from the installed one to `removedIn`; 0 or less when it is installed or past; `undefined` when unknown. */
@@ -94,7 +94,7 @@ export function evaluateMachineType(input: MachineTypeInput): MachineTypeResult 
     latest: latest?.type.machine ?? '',
     removedIn: removed === undefined ? '' : formatRelease(removed),
     removedInDistribution: distributionRemovedIn(type),
-    successor: successor(type, latest, supported, input),
+    successor: successor(type, supported, input),
     releasesUntilRemoved: input.installed && releasesUntilRemoved(type, input.arch, input.installed),
     releasesBehind: releasesBehind(subject, latest, family),
     deprecated: isDeprecated(subject, { ...input, hasMarks: input.hasMarks && marksDecide }),
@@ -109,15 +109,19 @@ function newestComparable(type: MachineType, family: SupportedFamily | undefined
 }
 
 function successor(
-  type: MachineType,
-  latest: SupportedType | undefined,
+  { family, vendor }: MachineType,
   supported: SupportedMachines | undefined,
   context: DeprecationContext,
 ): string {
-  const next = supported?.byFamily.get(SUCCESSORS.get(type.family) ?? '');
-  if (next === undefined || (latest !== undefined && isDeprecated(latest, context) !== true)) return '';
-  const candidates = [next.newest.get(type.vendor), next.newestByRelease, ...next.newest.values()];
+  const next = supported?.byFamily.get(SUCCESSORS.get(family) ?? '');
+  if (next === undefined || hasFuture(supported?.byFamily.get(family), context)) return '';
+  const candidates = [next.newest.get(vendor), next.newestByRelease, ...next.newest.values()];
   return candidates.find((it) => it !== undefined && isDeprecated(it, context) !== true)?.type.machine ?? '';
+}
+
+/** Whether the newest type of some vendor is not deprecated. */
+function hasFuture(family: SupportedFamily | undefined, context: DeprecationContext): boolean {
+  return [...(family?.newest.values() ?? [])].some((newest) => isDeprecated(newest, context) !== true);
 }
 
 function releasesBehind(

@@ -50,11 +50,18 @@ export function detectOs(
 }
 
 /**
- * Whether the reply says which distribution or system runs. One of a system without os-release has the kernel alone, and
- * `linux` is os-release's default (os-release(5)).
+ * Whether the declared system may be the one that the guest reports: the guest names no system, or names the declared one
+ * without a release. A reply of a system without os-release has the kernel alone, and `linux` is os-release's default
+ * (os-release(5)).
  */
-export function namesSystem(os: GuestOs): boolean {
-  return !['', 'linux'].includes(normalise(os).id);
+export function mayBeDeclared(os: GuestOs, declared: string): boolean {
+  const release = normalise(os);
+  if (release.id === '' || release.id === 'linux') return true;
+  if (release.id === 'mswindows')
+    return windowsVersion(os) === undefined && declared.startsWith('http://microsoft.com/win/');
+  if (release.versionId !== '') return false;
+  const declaredRelease = { ...release, versionId: declared.slice(declared.lastIndexOf('/') + 1) };
+  return candidates(os, declaredRelease).some(({ path }) => `http://${path}` === declared);
 }
 
 function candidates(os: GuestOs, release: OsRelease): readonly Candidate[] {

@@ -59,6 +59,7 @@ function served(
 }
 
 const INFO = 'libvirt_domain_machine_type_info';
+const END = 'libvirt_domain_machine_type_end_info';
 const DEPRECATED = 'libvirt_domain_machine_type_deprecated';
 const UBUNTU: Host = { capabilities: 'ubuntu-noble', version: '8.2.2' };
 const RHEL: Host = { capabilities: 'rhel9-qemu-kvm', version: '9.1.0', libvirtVersion: '10.10.0' };
@@ -69,23 +70,22 @@ test("RHEL's i440fx ends, and q35 is what to move to", () => {
     vendor: 'rhel',
     latest: 'pc-i440fx-rhel7.6.0',
     removed_in: '',
-    successor: 'pc-q35-rhel9.8.0',
-    removed_in_distribution: 'RHEL 10',
   });
+  const end = { domain: 'vm', successor: 'pc-q35-rhel9.8.0', removed_in_distribution: 'RHEL 10' };
+  expect(seen.labels(END)).toEqual(end);
   expect(seen.value(DEPRECATED)).toBe(1);
 });
 
 test.each([
-  [
-    'pc-q35-jammy',
-    { vendor: 'ubuntu', version: '6.2', removed_in: '', removed_in_distribution: 'Ubuntu 27.10' },
-  ],
-  ['pc-q35-6.2', { vendor: 'upstream', removed_in: '12.2', removed_in_distribution: '' }],
-  ['pc-i440fx-vz7.3.0', { vendor: 'virtuozzo', version: '7.3.0', latest: '' }],
-  ['pc-q35-rhel', { vendor: 'rhel', version: '', latest: '' }],
-  ['pc-q35-kylin10.1', { vendor: 'kylin', version: '10.1' }],
-])('on Ubuntu, %s', (machine, labels) => {
-  expect(served(UBUNTU, { machine }).labels(INFO)).toMatchObject(labels);
+  ['pc-q35-jammy', { vendor: 'ubuntu', version: '6.2', removed_in: '' }, 'Ubuntu 27.10'],
+  ['pc-q35-6.2', { vendor: 'upstream', removed_in: '12.2' }, undefined],
+  ['pc-i440fx-vz7.3.0', { vendor: 'virtuozzo', version: '7.3.0', latest: '' }, undefined],
+  ['pc-q35-rhel', { vendor: 'rhel', version: '', latest: '' }, undefined],
+  ['pc-q35-kylin10.1', { vendor: 'kylin', version: '10.1' }, undefined],
+])('on Ubuntu, %s', (machine, labels, removedInDistribution) => {
+  const seen = served(UBUNTU, { machine });
+  expect(seen.labels(INFO)).toMatchObject(labels);
+  expect(seen.labels(END)?.removed_in_distribution || undefined).toBe(removedInDistribution);
 });
 
 test('every type that the emulators of a host support is served once, aliases are not', () => {

@@ -84,7 +84,13 @@ describe('the end of life', () => {
     expect(seen.value('libvirt_domain_os_drift', { state: 'major_differs' })).toBe(1);
   });
 
-  test.each(['', 'linux'])('is the declared one where the reply names no system: %j', (id) => {
+  test.each(['', 'linux', 'ubuntu'])('is the declared one where the reply names no release: %j', (id) => {
     expect(served(declared, id).labels(EOL)?.os).toBe(declared);
+  });
+
+  test('is that of the declared one where the distribution is the same, and the release is not reported', () => {
+    const seen = served('http://redhat.com/rhel/6.10', 'rhel');
+    expect(seen.labels('libvirt_domain_os_info')?.detected).toBe('http://redhat.com/rhel/unknown');
+    expect(seen.labels(EOL)?.os).toBe('http://redhat.com/rhel/6.10');
   });
 });

@@ -214,6 +214,12 @@ describe('evaluateMachineType', () => {
       expect(evaluate(machine, supported)).toMatchObject({ latest, successor, removedInDistribution });
     });
 
+    test('does not end for a vendor whose types another emulator has, beside current types of others', () => {
+      expect(evaluate('pc-i440fx-vz7.3.0', BOOKWORM)).toMatchObject({ latest: '', successor: '' });
+      const mixed = machines('pc-i440fx-rhel7.6.0!', 'pc-i440fx-10.0', 'pc-q35-10.0');
+      expect(evaluate('pc-i440fx-rhel7.6.0', mixed).successor).toBe('');
+    });
+
     test('is not known to end where the list is unknown', () => {
       expect(evaluate('pc-i440fx-rhel7.6.0', undefined).successor).toBe('');
     });

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { OSINFO_BASES, OSINFO_ROLLING } from '../../../src/drift/os-bases.ts';
-import { detectOs, namesSystem } from '../../../src/drift/os-detection.ts';
+import { detectOs, mayBeDeclared } from '../../../src/drift/os-detection.ts';
 import { evaluateOsDrift, type OsDriftState } from '../../../src/drift/os-drift.ts';
 import type { GuestOs } from '../../../src/guest/guest-sample.ts';
 import { isKnownOsId } from '../../../src/osinfo/end-of-life.ts';
@@ -254,15 +254,22 @@ describe('a reply that lacks a field', () => {
     expect(detect(os)).toBe(expected);
   });
 
-  test.each<[Partial<GuestOs>, boolean]>([
-    [{ id: 'amzn', versionId: '2023' }, true],
-    [{ id: 'mswindows' }, true],
-    [{ kernelRelease: '2.6.32-754.el6.x86_64' }, false],
-    [{ id: '', name: 'x' }, false],
-    [{ id: 'linux' }, false],
-    [{ id: 'x'.repeat(200) }, false],
-  ])('%j names a system: %p', (os, expected) => {
-    expect(namesSystem({ ...NOTHING, ...os })).toBe(expected);
+  test.each<[Partial<GuestOs>, string, boolean]>([
+    [{ id: 'amzn', versionId: '2023' }, 'debian.org/debian/11', false],
+    [{ id: 'amzn' }, 'debian.org/debian/11', false],
+    [{ kernelRelease: '2.6.32-754.el6.x86_64' }, 'centos.org/centos/6.9', true],
+    [{ id: '', name: 'x' }, 'centos.org/centos/6.9', true],
+    [{ id: 'linux' }, 'centos.org/centos/6.9', true],
+    [{ id: 'x'.repeat(200) }, 'centos.org/centos/6.9', true],
+    [{ id: 'debian' }, 'debian.org/debian/11', true],
+    [{ id: 'debian', versionId: '14' }, 'debian.org/debian/11', false],
+    [{ id: 'debian' }, 'ubuntu.com/ubuntu/20.04', false],
+    [{ id: 'rhel' }, 'redhat.com/rhel/7.9', true],
+    [{ id: 'mswindows' }, 'microsoft.com/win/2k12', true],
+    [{ id: 'mswindows', kernelRelease: '20348', variantId: 'server' }, 'microsoft.com/win/2k12', false],
+    [{ id: 'mswindows' }, 'debian.org/debian/11', false],
+  ])('%j may be %s: %p', (os, declared, expected) => {
+    expect(mayBeDeclared({ ...NOTHING, ...os }, `http://${declared}`)).toBe(expected);
   });
 });
 
