@@ -498,7 +498,7 @@ describe.each([
         const seen = await freshlyProbed(CALM);
         for (const { name } of HOSTILE) {
           const series = seen.samples.filter(({ labels }) => labels.domain === name);
-          expect(series.length).toBeLessThan(120);
+          expect(series.length).toBeLessThan(160);
           expect(seen.all('libvirt_domain_os_info', { domain: name }).length).toBeLessThanOrEqual(1);
           expect(seen.value('libvirt_domain_scrape_success', { domain: name })).toBe(1);
           for (const { labels, value } of series) {
