@@ -35,9 +35,18 @@ export function observedStart(
  */
 const SAME_START_SECONDS = 60;
 
+/** Two processes whose starts differ by more are two runs; the boot time to which a start is added can move by a second. */
+const SAME_PROCESS_SECONDS = 1.5;
+
+interface KnownStart {
+  readonly seconds: number;
+  /** Start of the process at the time; a restarted daemon may give a run's number to another run. */
+  readonly ofProcess: number | undefined;
+}
+
 /** The start time of each run. Of two sources that differ by seconds, a run keeps the one that was known first. */
 export class StartTimes {
-  readonly #starts = new Map<string, number>();
+  readonly #starts = new Map<string, KnownStart>();
 
   /** `ofProcess` and `observed`: Unix time in seconds. */
   of(
@@ -49,10 +58,10 @@ export class StartTimes {
     const run = domainRunId(domain);
     const before = this.#starts.get(run);
     const now = ofProcess ?? observed;
-    if (now === undefined || (before !== undefined && Math.abs(now - before) < SAME_START_SECONDS))
-      return before;
-    this.#starts.set(run, now);
-    return now;
+    if (now === undefined) return before?.seconds;
+    const seconds = before !== undefined && isSameRun(before, now, ofProcess) ? before.seconds : now;
+    this.#starts.set(run, { seconds, ofProcess: ofProcess ?? before?.ofProcess });
+    return seconds;
   }
 
   /** Forgets the runs that are over. */
@@ -61,4 +70,10 @@ export class StartTimes {
     for (const domain of running) runs.add(domainRunId(domain));
     for (const run of this.#starts.keys()) if (!runs.has(run)) this.#starts.delete(run);
   }
+}
+
+function isSameRun(before: KnownStart, now: number, ofProcess: number | undefined): boolean {
+  if (before.ofProcess !== undefined && ofProcess !== undefined)
+    return Math.abs(ofProcess - before.ofProcess) < SAME_PROCESS_SECONDS;
+  return Math.abs(now - before.seconds) < SAME_START_SECONDS;
 }

@@ -36,6 +36,13 @@ describe('the start time of a run', () => {
     expect(starts.of(run, 1_000, 5_000)).toBe(1_000);
   });
 
+  test('is that of another process, though a restarted daemon gave its run the same number', () => {
+    const starts = new StartTimes();
+    expect(starts.of(run, 1_000, undefined)).toBe(1_000);
+    expect(starts.of(run, 1_001, undefined)).toBe(1_000);
+    expect(starts.of(run, 1_003, undefined)).toBe(1_003);
+  });
+
   test('is that of the run', () => {
     const starts = new StartTimes();
     starts.of(run, 1_000, undefined);
