@@ -1,4 +1,4 @@
-import { domainRunId } from '../daemon/domain-run-id.ts';
+import { domainRunId, keepOnlyRuns } from '../daemon/domain-run-id.ts';
 import type { DomainConfig } from '../inventory/domain-config.ts';
 import type { DomainRef } from '../libvirt/types.ts';
 import type { DomainStats } from '../stats/domain-stats.ts';
@@ -27,11 +27,9 @@ export class ShownConfiguration {
     return before !== undefined || differs(config, shown);
   }
 
-  /** Forgets the runs that are over. */
-  keepOnly(running: Iterable<Pick<DomainRef, 'uuid' | 'id'>>): void {
-    const runs = new Set<string>();
-    for (const domain of running) runs.add(domainRunId(domain));
-    for (const run of this.#shown.keys()) if (!runs.has(run)) this.#shown.delete(run);
+  /** Forgets all runs but these. */
+  keepOnly(runs: ReadonlySet<string>): void {
+    keepOnlyRuns(this.#shown, runs);
   }
 }
 

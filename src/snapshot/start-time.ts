@@ -1,4 +1,4 @@
-import { domainRunId } from '../daemon/domain-run-id.ts';
+import { domainRunId, keepOnlyRuns } from '../daemon/domain-run-id.ts';
 import type { DomainRecord } from '../inventory/domain-record.ts';
 import type { DomainRef } from '../libvirt/types.ts';
 
@@ -64,11 +64,9 @@ export class StartTimes {
     return seconds;
   }
 
-  /** Forgets the runs that are over. */
-  keepOnly(running: Iterable<Pick<DomainRef, 'uuid' | 'id'>>): void {
-    const runs = new Set<string>();
-    for (const domain of running) runs.add(domainRunId(domain));
-    for (const run of this.#starts.keys()) if (!runs.has(run)) this.#starts.delete(run);
+  /** Forgets all runs but these. */
+  keepOnly(runs: ReadonlySet<string>): void {
+    keepOnlyRuns(this.#starts, runs);
   }
 }
 

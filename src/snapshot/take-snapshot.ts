@@ -1,4 +1,5 @@
 import type { ConfigurationClient } from '../daemon/configuration-client.ts';
+import { domainRunIds } from '../daemon/domain-run-id.ts';
 import type { GuestView } from '../guest/guest-state.ts';
 import type { DomainRuns } from '../host/domain-runs.ts';
 import type { HostResources } from '../host/host-resources.ts';
@@ -73,7 +74,6 @@ export function createSnapshotTaker(sources: SnapshotSources): TakeSnapshot {
       const count = vcpusOf(domain.uuid)?.size ?? vcpuCounts.get('current');
       return shown.isOutdated(domain, domain.current, { vcpus: count, images });
     });
-    shown.keepOnly(running);
     for (const domain of outdated.slice(0, MAX_REREAD)) inventory.reread(domain);
     if (outdated.length === 0) return;
     const now = performance.now();
@@ -125,8 +125,10 @@ export function createSnapshotTaker(sources: SnapshotSources): TakeSnapshot {
         current === undefined || persistent === undefined ? [] : differingPaths(current, persistent),
       ),
     );
-    startTimes.keepOnly(running);
     const measured = await measuring;
+    const runIds = domainRunIds(running);
+    startTimes.keepOnly(runIds);
+    shown.keepOnly(runIds);
     runVersions.keepOnly(new Set(running.map(({ uuid }) => uuid)));
     await rereadOutdated(running, measured, vcpusOf, deadline);
     const snapshot = inventory.latest(served).map((domain): DomainSnapshot => {

@@ -1,3 +1,4 @@
+import { keepOnlyRuns } from '../daemon/domain-run-id.ts';
 import type { StatsFields } from './domain-stats.ts';
 
 /** Counters that the guest's driver reports, each with the most that it can rise by in a second. */
@@ -60,7 +61,7 @@ export class BalloonCounters {
 
   /** Forgets all runs but these. */
   keepOnly(runs: ReadonlySet<string>): void {
-    for (const run of this.#runs.keys()) if (!runs.has(run)) this.#runs.delete(run);
+    keepOnlyRuns(this.#runs, runs);
   }
 }
 

@@ -1,4 +1,4 @@
-import { domainRunId } from '../daemon/domain-run-id.ts';
+import { domainRunId, keepOnlyRuns } from '../daemon/domain-run-id.ts';
 import type { StatisticsClient, StatsTerms } from '../daemon/statistics-client.ts';
 import { LibvirtTransportError } from '../libvirt/errors.ts';
 import type { DomainRef } from '../libvirt/types.ts';
@@ -69,7 +69,7 @@ export class BlockJobReader {
 
   /** Forgets all runs but these. */
   keepOnly(runs: ReadonlySet<string>): void {
-    for (const run of this.#runs.keys()) if (!runs.has(run)) this.#runs.delete(run);
+    keepOnlyRuns(this.#runs, runs);
   }
 
   async #look(

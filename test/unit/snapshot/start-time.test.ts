@@ -48,7 +48,7 @@ describe('the start time of a run', () => {
     starts.of(run, 1_000, undefined);
     expect(starts.of({ ...run, id: 2 }, 1_010, undefined)).toBe(1_010);
     expect(starts.of({ ...run, id: -1 }, undefined, undefined)).toBeUndefined();
-    starts.keepOnly([]);
+    starts.keepOnly(new Set());
     expect(starts.of(run, undefined, 1_005)).toBe(1_005);
   });
 });
