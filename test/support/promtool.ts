@@ -77,7 +77,12 @@ export async function promqlComplaints(
       },
     ],
   };
-  const folder = await mkdtemp(`${tmpdir()}/promql-`);
+  return ruleTestComplaints(document);
+}
+
+/** Runs `promtool test rules` on a test document. Returns promtool's complaints; empty when all is as expected. */
+export async function ruleTestComplaints(document: object): Promise<string> {
+  const folder = await mkdtemp(`${tmpdir()}/rules-`);
   try {
     await writeFile(`${folder}/test.yaml`, JSON.stringify(document));
     const { ok, output } = await promtool(['test', 'rules', `${folder}/test.yaml`]);

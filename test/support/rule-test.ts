@@ -1,7 +1,5 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { GROUP_ORDER, RULES } from '../unit/rules/rule-files.ts';
-import { promtool } from './promtool.ts';
+import { ruleTestComplaints } from './promtool.ts';
 
 /** Labels, as promtool compares them; `__name__` with the metric. */
 type Labels = Readonly<Record<string, string>>;
@@ -59,14 +57,7 @@ export async function ruleComplaints({
       },
     ],
   };
-  const folder = await mkdtemp(`${tmpdir()}/rules-`);
-  try {
-    await writeFile(`${folder}/test.yaml`, JSON.stringify(document));
-    const { ok, output } = await promtool(['test', 'rules', `${folder}/test.yaml`]);
-    return ok ? '' : output;
-  } finally {
-    await rm(folder, { recursive: true });
-  }
+  return ruleTestComplaints(document);
 }
 
 function seriesName({ __name__ = '', ...labels }: Labels): string {
